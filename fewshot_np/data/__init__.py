@@ -1,0 +1,5 @@
+"""Where images come from: each source returns `ImageClasses`."""
+
+from fewshot_np.data.classes import ImageClasses
+
+__all__ = ["ImageClasses"]
