@@ -1,0 +1,53 @@
+"""Layers: functions of their own small dict of parameters, made of primitives."""
+
+from autograd import numpy as np
+
+from fewshot_np.nn.primitives import centre_and_inverse_std, conv2d, linear, scale, shift
+
+
+def conv(params, x, stride=1, padding="valid"):
+    """conv2d(x, w) + b, params {"w", "b"}: (M,H,W,C) -> (M,H',W',O)."""
+    return _shift(conv2d(x, params["w"], stride, padding), params["b"], "b")
+
+
+def dense(params, x):
+    """x w + b, params {"w": (D,O), "b": (O,)}: (M,D) -> (M,O)."""
+    return _shift(linear(x, params["w"]), params["b"], "b")
+
+
+def batch_norm(params, x, n_reference=None):
+    """gamma standardize(x) + beta, params {"gamma", "beta"} of shape (C,). Ioffe & Szegedy 2015, Algorithm 1.
+
+    It always uses the statistics of the images at hand, as MAML does: of all, or of the first n_reference.
+    """
+    _check_channels(params["gamma"], x, "gamma")
+    centred, inverse_std = centre_and_inverse_std(x, n_reference=n_reference)
+    return _shift(scale(centred, inverse_std * params["gamma"]), params["beta"], "beta")  # two small factors first
+
+
+def flatten(x):
+    """(M,H,W,C) -> (M, H W C), pixels row by row and channels last."""
+    _check_maps(x)
+    return np.reshape(x, (*x.shape[:-3], -1))
+
+
+def average_pool(x):
+    """The mean over all pixels: (M,H,W,C) -> (M,C)."""
+    _check_maps(x)
+    return np.sum(x, axis=(-3, -2)) * (1 / (x.shape[-3] * x.shape[-2]))
+
+
+def _check_maps(x):
+    if x.ndim not in (4, 5):
+        raise ValueError(f"x must be (M,H,W,C) or (T,M,H,W,C), got {x.shape}")
+
+
+def _shift(x, v, name):
+    _check_channels(v, x, name)
+    return shift(x, v)
+
+
+def _check_channels(v, x, name):
+    """One number per channel, (C,); or (T,C) where x has the same T in front."""
+    if v.shape[-1:] != x.shape[-1:] or v.ndim > 2 or (v.ndim == 2 and (x.ndim % 2 == 0 or v.shape[0] != x.shape[0])):
+        raise ValueError(f"{name} {v.shape} does not fit {x.shape}: it must be (C,), or (T,C) where x has the same T")
