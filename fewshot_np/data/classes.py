@@ -1,6 +1,7 @@
 """Labelled images, class by class: what every source of data returns and every sampler draws from."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,6 +43,12 @@ class ImageClasses:
     def __len__(self):
         """The number of classes."""
         return len(self.names)
+
+    @cached_property
+    def images_of(self):
+        """For each class the positions of its images, a list of integer arrays."""
+        by_class = np.argsort(self.labels, kind="stable")
+        return np.split(by_class, np.cumsum(np.bincount(self.labels, minlength=len(self)))[:-1])
 
     def subset(self, keep):
         """The classes at the positions `keep`, in that order, relabelled from 0."""

@@ -1,0 +1,140 @@
+"""The reader's own images: a folder with one sub-folder per class, as it comes from a phone or a scanner.
+
+    load        the folder as ImageClasses
+    read_image  one file of any size and mode -> (size, size, 1), ink 255 on paper 0
+
+Take one character per picture and let it fill the frame: nothing is cropped.
+"""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from fewshot_np.data.classes import ImageClasses
+
+WORKING = 8               # a picture is first reduced to so many times the final size: fast, and without noise
+BORDER = 1 / 20           # share of the shorter side that counts as border, where we expect bare paper
+INK = 99.5                # percentile of the darkness at which ink is full: 0.5 % of the pixels are enough
+SHADE = 90                # percentile of the border's darkness up to which paper is paper, shadows included
+LEAST_CONTRAST = 0.05     # between ink and paper, relative to the lightest pixel; less is a bare sheet
+SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")     # left by Windows and Macs, hidden to their users
+
+
+def load(path, size=28):
+    """The images in the sub-folders of `path` as ImageClasses, (M, size, size, 1); group = "folder".
+
+    Classes are in the order of their names and may be of unequal size. Hidden files are ignored; a file
+    that is no image, or an image without a drawing, is skipped with a warning that names it.
+    Raises FileNotFoundError if there is no `path`; ValueError if it is no folder, if it has fewer than two
+    sub-folders, and, naming the class, if none of its files can be read.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"there is no folder {path}")
+    if not path.is_dir():
+        raise ValueError(f"{path} is a file; expected is a folder with one sub-folder per class")
+    folders = [entry for entry in visible(path) if entry.is_dir()]
+    if len(folders) < 2:
+        raise ValueError(f"{path} has {len(folders)} sub-folders; expected is one per class, 2 or more")
+    files = [(label, file) for label, folder in enumerate(folders) for file in visible(folder)]
+    images, labels = [], []
+    for label, file in tqdm(files, desc="reading images", unit=" images", ascii=True, leave=False):
+        try:
+            images.append(read_image(file, size))
+            labels.append(label)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error      # of an OSError: without the path
+            warnings.warn(f"skipping {file}: {reason}", stacklevel=2)
+    for label, folder in enumerate(folders):
+        if label not in labels:
+            raise ValueError(f"class {folder.name!r} has no readable image ({folder})")
+    return ImageClasses(np.stack(images), np.array(labels), [folder.name for folder in folders],
+                        ["folder"] * len(folders))
+
+
+def visible(folder):
+    """What is in the folder, sorted by name, without hidden files."""
+    return sorted((entry for entry in folder.iterdir()
+                   if not entry.name.startswith(".") and entry.name.lower() not in SYSTEM_FILES),
+                  key=lambda entry: entry.name)
+
+
+# --- One picture -----------------------------------------------------------------------------------------
+
+
+def read_image(path, size=28):
+    """A picture of one character as (size, size, 1) uint8, ink 255 on paper 0, as the lessons' networks expect.
+
+    Dark on light or light on dark, colour, palette, grey, 16 bits, transparent, turned by its camera, of any
+    shape: it is brought to grey, to ink on paper (`ink_on_paper`), padded with paper to a square and resized.
+    Raises OSError if the file cannot be opened, ValueError if it is no image or nothing is drawn on it.
+    """
+    data = Path(path).read_bytes()
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            grey = reduced(to_grey(ImageOps.exif_transpose(image)), WORKING * size)
+    except UnidentifiedImageError as error:
+        raise ValueError("not an image, or of a kind that Pillow cannot read") from error
+    except Exception as error:      # broken bytes make Pillow's decoders raise nearly everything
+        raise ValueError(f"a damaged image ({error})") from error
+    ink = ink_on_paper(np.asarray(grey))
+    height, width = ink.shape
+    top, left = (max(width - height, 0), max(height - width, 0))
+    square = np.pad(np.rint(255 * ink).astype(np.uint8),
+                    ((top // 2, top - top // 2), (left // 2, left - left // 2)))
+    ink = np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS))
+    # The darkest pixel becomes 255: a pen thinner than a pixel would come out pale.
+    return np.rint(ink * (255 / max(1, ink.max()))).astype(np.uint8)[..., None]
+
+
+def to_grey(image):
+    """The picture in mode "F", floating-point grey, in its own units: 16-bit pictures keep their range.
+
+    What is transparent is laid on white paper; a drawing that vanishes there was light: on black paper.
+    """
+    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
+        return image.convert("F")
+    if not image.has_transparency_data:
+        return image.convert("L").convert("F")
+    image = image.convert("RGBA")
+    for paper in ("white", "black"):
+        sheet = Image.new("RGBA", image.size, paper)
+        grey = Image.alpha_composite(sheet, image).convert("L")
+        darkest, lightest = grey.getextrema()
+        if lightest - darkest > 255 * LEAST_CONTRAST:
+            break
+    return grey.convert("F")
+
+
+def reduced(image, longest):
+    """The picture with its longer side reduced to `longest` pixels, averaging; a smaller one as it is."""
+    scale = longest / max(image.size)
+    if scale >= 1:
+        return image
+    return image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.BOX)
+
+
+def ink_on_paper(grey):
+    """Grey (H, W) in any units -> ink (H, W) float32: 0 on paper, also in its shadows, 1 where ink is full.
+
+    The border tells the paper: its median is the paper's level, its darkest tenth the depth of the shadows
+    on it. Ink is what is farther from that level, on the dark or on the light side.
+    ValueError where the contrast is that of a bare sheet.
+    """
+    edge = max(1, round(BORDER * min(grey.shape)))
+    is_border = np.ones(grey.shape, bool)
+    is_border[edge:-edge, edge:-edge] = False
+    paper = np.median(grey[is_border])
+    darkness = paper - grey
+    if np.percentile(-darkness, INK) > np.percentile(darkness, INK):       # light on dark
+        darkness = -darkness
+    full = np.percentile(darkness, INK)
+    if not full > LEAST_CONTRAST * np.abs(grey).max():         # put this way round NaN fails, too
+        raise ValueError("nothing is drawn on it")
+    # At most a third: a stroke that runs along the border must not pass for a shadow.
+    shade = np.clip(np.percentile(darkness[is_border], SHADE), 0, full / 3)
+    return np.clip((darkness - shade) / (full - shade), 0, 1).astype(np.float32)

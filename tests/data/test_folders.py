@@ -1,0 +1,255 @@
+"""The reader's own images: whatever a phone, a scanner or a paint program writes."""
+
+import contextlib
+import os
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from fewshot_np.data import folders, omniglot
+
+
+def drawing(width=200, height=200, ink="black", paper="white", pen=9, mode="RGB"):
+    """An L: a stroke down the left third and one along the lower third."""
+    image = Image.new(mode, (width, height), paper)
+    ImageDraw.Draw(image).line(
+        [(width * .3, height * .2), (width * .3, height * .7), (width * .7, height * .7)], fill=ink, width=pen)
+    return image
+
+
+EXIF_TURNED = Image.Exif()
+EXIF_TURNED[0x0112] = 6      # "turn me clockwise to see me upright"
+
+
+def saved(path, image, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return path
+
+
+@pytest.fixture
+def reference(tmp_path):
+    """The drawing as it should come out of every disguise."""
+    return folders.read_image(saved(tmp_path / "reference.png", drawing()))
+
+
+def difference(image, reference):
+    """Mean absolute difference relative to the ink of the reference."""
+    return np.abs(image.astype(float) - reference).sum() / reference.sum()
+
+
+# --- One picture -----------------------------------------------------------------------------------------
+
+
+def test_ink_is_255_and_paper_0(reference):
+    assert reference.shape == (28, 28, 1)
+    assert reference.dtype == np.uint8
+    assert reference.max() == 255
+    assert np.mean(reference == 0) > 0.7
+    assert reference[10, 8, 0] > 200 < reference[19, 15, 0]      # the two strokes
+    assert reference[10, 20, 0] == 0
+
+
+def sixteen_bits(ink, paper):
+    mask = np.asarray(drawing(mode="L"), np.float32) / 255
+    return Image.fromarray(np.rint(ink + mask * (paper - ink)).astype(np.uint16))
+
+
+DISGUISES = {
+    "light on dark": (drawing(ink="white", paper="black"), ".png", {}),
+    "blue on yellow": (drawing(ink="navy", paper="khaki"), ".png", {}),
+    "chalk on green": (drawing(ink="lavender", paper="darkgreen"), ".png", {}),
+    "pencil": (drawing(ink=(140,) * 3, paper=(200,) * 3), ".png", {}),
+    "1 bit": (drawing().convert("1"), ".png", {}),
+    "grey": (drawing().convert("L"), ".png", {}),
+    "palette": (drawing(ink="red").convert("P"), ".png", {}),
+    "palette with transparency": (drawing().quantize(4), ".gif", {"transparency": 0}),
+    "16 bits": (sixteen_bits(2000, 50000), ".png", {}),
+    "16 bits, light on dark": (sixteen_bits(60000, 300), ".png", {}),
+    "16 bits, of which the camera used 12": (sixteen_bits(300, 3900), ".tif", {}),
+    "floating point": (drawing().convert("F"), ".tif", {}),
+    "grey with transparency": (drawing(ink=(0, 255), paper=(0, 0), mode="LA"), ".png", {}),
+    "ink on nothing": (drawing(ink=(0, 0, 0, 255), paper=(0, 0, 0, 0), mode="RGBA"), ".png", {}),
+    "white ink on nothing": (drawing(ink=(255,) * 4, paper=(255, 255, 255, 0), mode="RGBA"), ".png", {}),
+    "opaque, with an alpha channel": (drawing(mode="RGBA"), ".png", {}),
+    "for print": (drawing().convert("CMYK"), ".jpg", {"quality": 95}),
+    "compressed": (drawing(), ".jpg", {"quality": 50}),
+    "web": (drawing(), ".webp", {"quality": 80}),
+    "windows": (drawing(), ".bmp", {}),
+    "large": (drawing(2000, 2000, pen=90), ".jpg", {}),
+    "small": (drawing(56, 56, pen=3), ".png", {}),
+    "held upright": (drawing().rotate(90), ".jpg", {"exif": EXIF_TURNED, "quality": 95}),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_every_disguise_is_the_same_drawing(tmp_path, reference, disguise):
+    image, suffix, options = DISGUISES[disguise]
+    result = folders.read_image(saved(tmp_path / f"image{suffix}", image, **options))
+    assert result.shape == reference.shape
+    assert result.dtype == np.uint8
+    assert difference(result, reference) < (0.35 if disguise == "small" else 0.15)
+
+
+def test_the_aspect_is_kept(tmp_path):
+    wide = folders.read_image(saved(tmp_path / "wide.png", drawing(400, 200)))[..., 0]
+    tall = folders.read_image(saved(tmp_path / "tall.png", drawing(200, 400)))[..., 0]
+    assert not wide[:7].any()
+    assert not wide[-7:].any()
+    assert wide[7:-7].any()
+    assert not tall[:, :7].any()
+    assert not tall[:, -7:].any()
+    assert tall[:, 7:-7].any()
+
+
+@pytest.mark.parametrize("size", [1, 14, 28, 105, 300])
+def test_any_size(tmp_path, size):
+    assert folders.read_image(saved(tmp_path / "a.png", drawing()), size).shape == (size, size, 1)
+
+
+def test_a_very_long_image(tmp_path):
+    image = Image.new("L", (4000, 3), 255)
+    image.paste(0, (1500, 0, 2500, 2))
+    assert folders.read_image(saved(tmp_path / "a.png", image)).max() == 255
+
+
+@pytest.mark.parametrize("light", [1, -1])
+def test_a_photograph_of_uneven_paper(tmp_path, reference, light):
+    """Light that falls off by a quarter across the sheet, and the noise of the camera."""
+    rng = np.random.default_rng(0)
+    sheet = np.asarray(drawing(1200, 1200, (60,) * 3, (205,) * 3, pen=54).convert("L"), float)
+    sheet = sheet * np.linspace(1, 0.75, 1200)[::light] + rng.normal(0, 8, sheet.shape)
+    photo = Image.fromarray(np.clip(sheet, 0, 255).astype(np.uint8))
+    result = folders.read_image(saved(tmp_path / "photo.jpg", photo))
+    assert np.mean(result == 0) > 0.6
+    assert difference(result, reference) < 0.35
+    assert result[reference == 0].max() < 80
+
+
+def test_a_thin_pen_does_not_come_out_pale(tmp_path):
+    assert folders.read_image(saved(tmp_path / "a.png", drawing(600, 600, pen=6))).max() == 255
+
+
+def test_ink_that_touches_the_border(tmp_path):
+    image = drawing()
+    ImageDraw.Draw(image).line([(0, 60), (200, 60)], fill="black", width=20)
+    result = folders.read_image(saved(tmp_path / "a.png", image))[..., 0]
+    assert result[8].min() > 200
+    assert result[2].max() == 0
+
+
+def test_a_drawing_of_omniglot_is_what_omniglot_reads(tmp_path):
+    path = saved(tmp_path / "a.png", drawing(105, 105, ink=0, paper=1, pen=3, mode="1"))
+    expected = omniglot.decode(path.read_bytes(), 28).astype(int)
+    assert np.abs(folders.read_image(path) - expected * 255 / expected.max()).max() <= 2
+
+
+@pytest.mark.parametrize("image", [
+    Image.new("L", (50, 50), 255), Image.new("RGB", (50, 50), "black"), Image.new("RGBA", (50, 50), (0, 0, 0, 0)),
+    Image.new("L", (1, 1), 7), Image.fromarray(np.full((9, 9), np.nan, np.float32)),
+    Image.fromarray(np.random.default_rng(0).normal(200, 1, (60, 60)).astype(np.uint8)),
+], ids=["white", "black", "transparent", "one pixel", "no numbers", "noise"])
+def test_a_bare_sheet_is_an_error(tmp_path, image):
+    with pytest.raises(ValueError, match="nothing is drawn"):
+        folders.read_image(saved(tmp_path / "a.tif", image))
+
+
+def test_a_file_that_is_no_image(tmp_path):
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(ValueError, match="not an image"):
+        folders.read_image(tmp_path / "a.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="not an image"):
+        folders.read_image(tmp_path / "empty.png")
+    with pytest.raises(FileNotFoundError):
+        folders.read_image(tmp_path / "absent.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp", ".tif"])
+def test_an_image_cut_off_anywhere(tmp_path, suffix):
+    data = saved(tmp_path / f"a{suffix}", drawing()).read_bytes()
+    for share in range(20):
+        (tmp_path / f"b{suffix}").write_bytes(data[:len(data) * share // 20])
+        with warnings.catch_warnings(), contextlib.suppress(ValueError):      # and no other error
+            warnings.simplefilter("ignore")
+            folders.read_image(tmp_path / f"b{suffix}")
+
+
+# --- A folder --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Three classes of unequal size."""
+    for name, n in [("ka", 3), ("alef", 2), ("Zhe", 1)]:
+        for k in range(n):
+            saved(tmp_path / "own" / name / f"{k}.png", drawing(pen=5 + 2 * k))
+    return tmp_path / "own"
+
+
+def test_a_folder_is_classes(own):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classes = folders.load(own)
+    assert classes.names == ("Zhe", "alef", "ka")
+    assert classes.groups == ("folder",) * 3
+    assert classes.labels.tolist() == [0, 1, 1, 2, 2, 2]
+    assert classes.images.shape == (6, 28, 28, 1)
+    assert np.array_equal(classes.images[4], folders.read_image(own / "ka" / "1.png"))
+    assert folders.load(str(own), size=14).images.shape == (6, 14, 14, 1)
+
+
+def test_hidden_files_are_ignored(own):
+    (own / ".git").mkdir()
+    (own / "__MACOSX").mkdir()
+    (own / "README.txt").write_text("beside the sub-folders anything may stand")
+    (own / "ka" / ".DS_Store").write_bytes(b"\0")
+    (own / "ka" / "Thumbs.db").write_bytes(b"\0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(folders.load(own).images) == 6
+
+
+def test_what_cannot_be_read_is_named_and_skipped_once(own):
+    (own / "ka" / "notes.txt").write_text("not an image")
+    (own / "ka" / "broken.png").write_bytes((own / "ka" / "0.png").read_bytes()[:100])
+    saved(own / "alef" / "blank.png", Image.new("L", (20, 20), 255))
+    (own / "alef" / "deeper").mkdir()
+    with pytest.warns(UserWarning, match="skipping") as caught:
+        classes = folders.load(own)
+    assert len(classes.images) == 6
+    messages = [str(warning.message) for warning in caught]
+    assert len(messages) == 4
+    for name, reason in [("notes.txt", "not an image"), ("broken.png", "damaged image"),
+                         ("blank.png", "nothing is drawn"), ("deeper", "")]:
+        assert sum(name in message and reason in message.lower() for message in messages) == 1
+
+
+def test_a_class_without_a_readable_image_is_an_error(own):
+    (own / "empty class").mkdir()
+    with pytest.raises(ValueError, match="class 'empty class' has no readable image"):
+        folders.load(own)
+    (own / "empty class" / "text.png").write_text("no image")
+    with pytest.warns(UserWarning, match=r"text\.png"), pytest.raises(ValueError, match="class 'empty class'"):
+        folders.load(own)
+
+
+def test_folders_that_are_none(own, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        folders.load(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="is a file"):
+        folders.load(own / "ka" / "0.png")
+    with pytest.raises(ValueError, match="has 0 sub-folders"):
+        folders.load(own / "ka")
+    saved(tmp_path / "one" / "only" / "a.png", drawing())
+    with pytest.raises(ValueError, match="has 1 sub-folders; expected is one per class, 2 or more"):
+        folders.load(tmp_path / "one")
+
+
+@pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", int)() == 0, reason="everything is readable for root")
+def test_a_file_without_permission_is_named(own):
+    (own / "ka" / "0.png").chmod(0)
+    with pytest.warns(UserWarning, match=r"0\.png: Permission denied"):
+        assert len(folders.load(own).images) == 5

@@ -1,0 +1,552 @@
+"""Omniglot: small archives of the official structure, a server on loopback, and the real data where it is."""
+
+import contextlib
+import errno
+import functools
+import http.server
+import io
+import os
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from fewshot_np.data import files, omniglot
+
+real = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
+                          reason="FEWSHOT_NP_DATA names no folder with the real Omniglot")
+
+# The small archives: {alphabet: number of characters}, two drawings of each.
+SMALL = {
+    "background": {"Greek": 2, "Latin": 1},
+    "evaluation": {"Tengwar": 2},
+    "small1": {"Greek": 2},
+    "small2": {"Latin": 1},
+}
+COUNTS = {
+    "background": {"alphabets": 2, "characters": 3, "drawings": 6},
+    "evaluation": {"alphabets": 1, "characters": 2, "drawings": 4},
+    "small1": {"alphabets": 1, "characters": 2, "drawings": 4},
+    "small2": {"alphabets": 1, "characters": 1, "drawings": 2},
+    "runs": {"runs": 2, "training drawings": 6, "test drawings": 6},
+}
+
+
+def png(number, side=105):
+    """A 1-bit drawing as in the archives, ink black: a stroke and a bar whose length tells the number."""
+    image = Image.new("1", (side, side), 1)
+    pen = ImageDraw.Draw(image)
+    pen.line([(20, 15), (30, 80)], fill=0, width=3)
+    pen.rectangle([10, 90, 20 + 3 * number, 95], fill=0)
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return data.getvalue()
+
+
+def ink_of(number):
+    """The same drawing as an array, 105 x 105, ink 255 on paper 0."""
+    with Image.open(io.BytesIO(png(number))) as image:
+        return np.where(np.asarray(image), 0, 255)
+
+
+def packed(entries):
+    """A zip archive of {name: bytes}, as bytes."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def drawings(kind):
+    """The entries of a small archive; drawing number k, in sorted order, has a bar of length k."""
+    names = [f"{alphabet}/character{character:02d}/0001_{drawing:02d}.png"
+             for alphabet, n in SMALL[kind].items() for character in range(1, n + 1) for drawing in (1, 2)]
+    folder = omniglot.FILES[kind].removesuffix(".zip")
+    return {f"{folder}/{name}": png(number) for number, name in enumerate(names)}
+
+
+def runs():
+    """Two runs of three characters; test item k of run 1 is of class 2, 3, 1 and of run 2 of 3, 2, 1."""
+    entries = {}
+    for run, classes in [("run01", (2, 3, 1)), ("run02", (3, 2, 1))]:
+        for k in (1, 2, 3):
+            entries[f"{run}/training/class{k:02d}.png"] = png(k)
+            entries[f"{run}/test/item{k:02d}.png"] = png(10 + classes[k - 1])
+        entries[f"{run}/class_labels.txt"] = "".join(
+            f"{run}/test/item{k:02d}.png {run}/training/class{c:02d}.png\r\n"
+            for k, c in enumerate(classes, 1))
+    return entries
+
+
+@functools.cache
+def small_archives():
+    """{file: bytes} of all five."""
+    return {file: packed(runs() if kind == "runs" else drawings(kind)) for kind, file in omniglot.FILES.items()}
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch, request):
+    """Cache and data folders of the test's own, and the counts of the small archives."""
+    if "real_data" in request.fixturenames:
+        return
+    monkeypatch.setenv("FEWSHOT_NP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FEWSHOT_NP_DATA", raising=False)
+    monkeypatch.setattr(omniglot.platformdirs, "user_data_dir", lambda name: str(tmp_path / "user" / name))
+    monkeypatch.setattr(omniglot, "EXPECTED", COUNTS)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder with the small archives."""
+    for file, data in small_archives().items():
+        (tmp_path / "data/omniglot" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data/omniglot" / file).write_bytes(data)
+    return tmp_path / "data"
+
+
+# --- The classes -----------------------------------------------------------------------------------------
+
+
+def test_classes_of_a_split(root):
+    classes = omniglot.load(root, "background")
+    assert classes.names == ("Greek/character01", "Greek/character02", "Latin/character01")
+    assert classes.groups == ("Greek", "Greek", "Latin")
+    assert classes.images.shape == (6, 28, 28, 1)
+    assert classes.labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_without_a_split_background_comes_before_evaluation(root):
+    classes = omniglot.load(root)
+    assert classes.names[2:] == ("Latin/character01", "Tengwar/character01", "Tengwar/character02")
+    assert classes.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert np.array_equal(classes.images[:6], omniglot.load(root, "background").images)
+    assert np.array_equal(classes.images[6:], omniglot.load(root, "evaluation").images)
+    assert len(omniglot.load(root, "small1")) == 2
+    assert len(omniglot.load(root, "small2")) == 1
+
+
+def test_the_original_size_is_the_original_drawing(root):
+    images = omniglot.load(root, "background", size=105).images
+    assert images.shape == (6, 105, 105, 1)
+    assert all(np.array_equal(image[..., 0], ink_of(number)) for number, image in enumerate(images))
+
+
+def test_resizing_averages(root):
+    image = omniglot.load(root, "background").images[5, ..., 0]
+    assert len(np.unique(image)) > 10      # resized before it was grey, it would be 0 and 255 alone
+    assert image.mean() == pytest.approx(ink_of(5).mean(), rel=0.15)
+
+
+def test_the_order_does_not_depend_on_the_archives_order(root, tmp_path):
+    before = omniglot.load(root, "background")
+    shuffled = dict(sorted(drawings("background").items(), key=lambda item: item[0][::-1]))
+    (root / "omniglot/images_background.zip").write_bytes(packed(shuffled))
+    after = omniglot.load(root, "background")
+    assert after.names == before.names
+    assert np.array_equal(after.images, before.images)
+
+
+def test_what_macs_add_and_empty_folders_are_no_drawings(root):
+    clutter = {"images_background/": b"", "images_background/.DS_Store": b"", "images_background/README.txt": b"",
+               "__MACOSX/images_background/Greek/character01/._0001_01.png": b"",
+               "images_background/Greek/character01/._0001_01.png": b""}
+    (root / "omniglot/images_background.zip").write_bytes(packed(clutter | drawings("background")))
+    assert len(omniglot.load(root, "background").images) == 6
+
+
+@pytest.mark.parametrize("bad", [{"split": "train"}, {"split": "runs"}, {"size": 0}])
+def test_impossible_arguments(root, bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        omniglot.load(root, **bad)
+
+
+def test_rotations_are_further_classes(root):
+    classes = omniglot.load(root, "background")
+    turned = omniglot.with_rotations(classes)
+    assert len(turned) == 12
+    assert turned.names[0::3] == ("Greek/character01", "Greek/character01/rot090",
+                                  "Greek/character01/rot180", "Greek/character01/rot270")
+    assert turned.groups == classes.groups * 4
+    for k in range(3):
+        upright = classes.images[classes.images_of[k]]
+        for turns in range(4):
+            images = turned.images[turned.images_of[k + 3 * turns]]
+            assert np.array_equal(images, np.stack([np.rot90(image, turns) for image in upright]))
+    assert turned.images[6, 0].sum() == classes.images[0, :, -1].sum()      # anticlockwise: right goes to top
+
+
+# --- The one-shot runs -----------------------------------------------------------------------------------
+
+
+def test_runs(root):
+    first, second = omniglot.load_runs(root, size=105)
+    assert first.test_labels.tolist() == [1, 2, 0]
+    assert second.test_labels.tolist() == [2, 1, 0]
+    assert first.train_images.shape == first.test_images.shape == (3, 105, 105, 1)
+    for run in (first, second):
+        for k, image in enumerate(run.train_images, 1):
+            assert np.array_equal(image[..., 0], ink_of(k))
+        for label, image in zip(run.test_labels, run.test_images, strict=True):
+            assert np.array_equal(image[..., 0], ink_of(11 + label))
+    assert omniglot.load_runs(root)[0].test_images.shape == (3, 28, 28, 1)
+
+
+# --- The cache -------------------------------------------------------------------------------------------
+
+
+def test_drawings_are_decoded_once(root, monkeypatch):
+    before = omniglot.load(root)
+    monkeypatch.setattr(omniglot, "decode", None)
+    assert np.array_equal(omniglot.load(root).images, before.images)
+
+
+def test_another_archive_is_another_entry_of_the_cache(root):
+    omniglot.load(root, "small2")
+    changed = dict.fromkeys(drawings("small2"), png(9))
+    (root / "omniglot/images_background_small2.zip").write_bytes(packed(changed))
+    assert np.array_equal(omniglot.load(root, "small2", size=105).images[1, ..., 0], ink_of(9))
+    assert np.array_equal(*omniglot.load(root, "small2").images)
+
+
+# --- Where it looks --------------------------------------------------------------------------------------
+
+
+def test_the_places_where_archives_are_found(root, tmp_path, monkeypatch):
+    assert len(omniglot.load(root)) == 5
+    assert len(omniglot.load(str(root / "omniglot"))) == 5
+    monkeypatch.setenv("FEWSHOT_NP_DATA", str(root))
+    assert len(omniglot.load()) == 5
+    monkeypatch.setenv("FEWSHOT_NP_DATA", str(root / "omniglot"))
+    assert len(omniglot.load()) == 5
+    (root / "omniglot").rename(root / "under another name")
+    monkeypatch.setenv("FEWSHOT_NP_DATA", str(root / "under another name"))
+    assert len(omniglot.load()) == 5
+    monkeypatch.setenv("FEWSHOT_NP_DATA", "")
+    (tmp_path / "user/fewshot_np").mkdir(parents=True)
+    (root / "under another name").rename(tmp_path / "user/fewshot_np/omniglot")
+    assert len(omniglot.load()) == 5
+
+
+def test_a_missing_archive_names_the_places_and_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEWSHOT_NP_DATA", str(tmp_path / "variable"))
+    with pytest.raises(FileNotFoundError) as caught:
+        omniglot.load()
+    for word in ("images_background.zip", str(tmp_path / "variable"), str(tmp_path / "user"),
+                 "python -m fewshot_np.data.omniglot", "FEWSHOT_NP_DATA"):
+        assert word in str(caught.value)
+    with pytest.raises(FileNotFoundError) as caught:
+        omniglot.load_runs(tmp_path / "given")
+    assert f"--data-root {tmp_path / 'given'}" in str(caught.value)
+    assert str(tmp_path / "variable") not in str(caught.value)      # who names a folder means that one
+
+
+# --- Archives that are not whole -------------------------------------------------------------------------
+
+
+def test_a_partial_archive_is_told_by_counts(root):
+    partial = drawings("background")
+    del partial["images_background/Latin/character01/0001_01.png"]
+    del partial["images_background/Latin/character01/0001_02.png"]
+    path = root / "omniglot/images_background.zip"
+    path.write_bytes(packed(partial))
+    with pytest.raises(ValueError, match="found 1 alphabets, 2 characters, 4 drawings; "
+                                         "expected 2 alphabets, 3 characters, 6 drawings") as caught:
+        omniglot.load(root)
+    assert str(path) in str(caught.value)
+    assert "python -m fewshot_np.data.omniglot" in str(caught.value)
+
+
+def test_another_archive_under_the_name_is_told_by_counts(root):
+    (root / "omniglot/images_background.zip").write_bytes(small_archives()["images_evaluation.zip"])
+    with pytest.raises(ValueError, match="found 1 alphabets, 2 characters"):
+        omniglot.load(root)
+
+
+def test_partial_runs_are_told_by_counts(root):
+    partial = runs()
+    del partial["run02/test/item03.png"]
+    (root / "omniglot/one-shot-classification/all_runs.zip").write_bytes(packed(partial))
+    with pytest.raises(ValueError, match=r"found 2 runs, 6 training drawings, 5 test drawings; expected .* 6 test"):
+        omniglot.load_runs(root)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: b"",
+    lambda data: data[:len(data) // 2],
+    lambda data: b"<html>not here</html>",
+    lambda data: data.replace(png(1), png(1)[:-20] + bytes(20)),
+], ids=["empty", "half", "a web page", "bytes changed"])
+def test_a_damaged_archive_is_a_clear_error(root, damage):
+    path = root / "omniglot/images_background.zip"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's"):
+        omniglot.load(root)
+
+
+@pytest.mark.parametrize("content", [b"no picture", png(1, side=28), png(1)[:60]])
+def test_a_drawing_that_is_none_is_a_clear_error(root, content):
+    entries = drawings("background")
+    entries["images_background/Latin/character01/0001_01.png"] = content
+    (root / "omniglot/images_background.zip").write_bytes(packed(entries))
+    with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's"):
+        omniglot.load(root)
+
+
+# --- The download ----------------------------------------------------------------------------------------
+
+
+class Mirror(http.server.BaseHTTPRequestHandler):
+    """Serves server.archives; {path: function(handler, data)} in server.tricks answers otherwise."""
+
+    def do_GET(self):
+        path = self.path.removeprefix("/python/")
+        self.server.asked.append(path)
+        self.server.tricks.get(path, answer)(self, self.server.archives.get(path, b""))
+
+    def log_message(self, *words):
+        pass
+
+
+def answer(handler, data, length=None, status=200):
+    handler.send_response(status)
+    if length is not None or status == 200:
+        handler.send_header("Content-Length", str(len(data) if length is None else length))
+    handler.end_headers()
+    with contextlib.suppress(OSError):      # the client may have gone
+        handler.wfile.write(data)
+
+
+def without_length(handler, data):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(data)
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    server.archives, server.tricks, server.asked = dict(small_archives()), {}, []
+    server.url = f"http://127.0.0.1:{server.server_port}/python"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def present(folder):
+    """All files below the folder, as a set of relative paths; temporary ones would be among them."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_downloads_everything(mirror, tmp_path, capsys):
+    omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url + "/"])
+    assert present(tmp_path / "data") == {f"omniglot/{file}" for file in omniglot.FILES.values()}
+    assert len(omniglot.load(tmp_path / "data")) == 5
+    assert len(omniglot.load_runs(tmp_path / "data")) == 2
+    captured = capsys.readouterr()
+    assert "2 alphabets, 3 characters, 6 drawings" in captured.out
+    assert str(tmp_path / "data") in captured.out
+    assert "100%" in captured.err
+    assert (captured.out + captured.err).isascii()
+
+
+def test_downloads_from_a_server_that_tells_no_length(mirror, tmp_path):
+    mirror.tricks["images_evaluation.zip"] = without_length
+    omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    assert len(omniglot.load(tmp_path / "data")) == 5
+
+
+@pytest.mark.parametrize("variable", [True, False])
+def test_downloads_to_where_it_will_be_looked_for(mirror, tmp_path, monkeypatch, variable):
+    if variable:
+        monkeypatch.setenv("FEWSHOT_NP_DATA", str(tmp_path / "variable" / "omniglot"))
+    omniglot.main(["--url", mirror.url])
+    folder = tmp_path / ("variable" if variable else "user/fewshot_np")
+    assert (folder / "omniglot/images_background.zip").is_file()
+    assert len(omniglot.load()) == 5
+
+
+def test_whole_archives_are_kept_and_others_replaced(mirror, root, capsys):
+    (root / "omniglot/images_evaluation.zip").write_bytes(b"half of it")
+    (root / "omniglot/images_background_small1.zip").unlink()
+    omniglot.main(["--data-root", str(root), "--url", mirror.url])
+    assert mirror.asked == ["images_evaluation.zip", "images_background_small1.zip"]
+    assert "images_background.zip: already there" in capsys.readouterr().out
+    mirror.asked.clear()
+    omniglot.main(["--data-root", str(root), "--url", mirror.url])
+    assert mirror.asked == []
+
+
+def half(handler, data):
+    answer(handler, data[:len(data) // 2], length=len(data))
+
+
+TRICKS = {
+    "cut off": (half, "the connection was cut off"),
+    "cut off without a length": (lambda handler, data: without_length(handler, data[:len(data) // 2]),
+                                 "damaged, cut off, or not Omniglot's"),
+    "a web page": (lambda handler, data: answer(handler, b"<html>Log in</html>"), "not a zip file"),
+    "nothing": (lambda handler, data: answer(handler, b""), "not a zip file"),
+    "another archive": (lambda handler, data: answer(handler, packed({"a.txt": b""})), "found 0 alphabets"),
+    "changed bytes": (lambda handler, data: answer(handler, data.replace(png(1), bytes(len(png(1))))),
+                      "does not match its checksum"),
+    "not there": (lambda handler, data: answer(handler, b"", status=404), "the server answered 404"),
+    "server error": (lambda handler, data: answer(handler, b"", status=503), "the server answered 503"),
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_what_arrives_broken_is_never_kept(mirror, tmp_path, trick):
+    mirror.tricks["images_evaluation.zip"], words = TRICKS[trick]
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    assert words in caught.value.code      # a text: printed to stderr, exit code 1
+    assert f"{mirror.url}/images_evaluation.zip" in caught.value.code
+    assert present(tmp_path / "data") == {"omniglot/images_background.zip"}
+    mirror.tricks.clear()
+    omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    assert len(omniglot.load(tmp_path / "data")) == 5
+
+
+def test_a_broken_download_keeps_the_older_file(mirror, root):
+    path = root / "omniglot/images_background.zip"
+    path.write_bytes(b"partial, but the reader's")
+    mirror.tricks["images_background.zip"] = half
+    with pytest.raises(SystemExit):
+        omniglot.main(["--data-root", str(root), "--url", mirror.url])
+    assert path.read_bytes() == b"partial, but the reader's"
+
+
+def test_no_network(tmp_path, monkeypatch, mirror):
+    closed = http.server.HTTPServer(("127.0.0.1", 0), Mirror)
+    closed.server_close()      # nobody listens at this port
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", f"http://127.0.0.1:{closed.server_port}"])
+    assert "no connection; is there a network?" in caught.value.code
+    assert present(tmp_path / "data") == set()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/omniglot"])
+def test_an_impossible_url(tmp_path, url):
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", url])
+    assert url in caught.value.code
+
+
+def test_a_silent_server(mirror, tmp_path, monkeypatch):
+    monkeypatch.setattr("pooch.downloaders.DEFAULT_TIMEOUT", 0.2)
+    gone = threading.Event()
+    mirror.tricks["images_background.zip"] = lambda handler, data: gone.wait(10)
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    gone.set()
+    assert "did not answer in time" in caught.value.code
+
+
+def full_disk(path, mode):
+    """Like open, but the disk is full after 100 bytes."""
+    file = open(path, mode, buffering=0)      # noqa: SIM115
+    write = file.write
+
+    class Full:
+        room = 100
+
+        def __getattr__(self, name):
+            return getattr(file, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            file.close()
+
+        def write(self, data):
+            self.room -= len(data)
+            if self.room < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(data)
+
+    return Full()
+
+
+def test_no_space(mirror, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "open", full_disk, raising=False)
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    assert caught.value.code == f"cannot write into {tmp_path / 'data/omniglot'}: {os.strerror(errno.ENOSPC)}"
+    assert present(tmp_path / "data") == set()
+
+
+def test_a_folder_that_cannot_be_made(mirror, tmp_path):
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    assert "cannot write into" in caught.value.code
+
+
+def test_stopped_by_hand(mirror, tmp_path, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(omniglot, "check", stop)
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    assert "stopped by hand" in caught.value.code
+    assert present(tmp_path / "data") == set()
+
+
+# --- The real data ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real_data(tmp_path_factory):
+    """The real archives' folder, with a cache of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEWSHOT_NP_CACHE", str(tmp_path_factory.mktemp("real")))
+        yield os.environ["FEWSHOT_NP_DATA"]
+
+
+@real
+def test_the_real_characters(real_data):
+    classes = omniglot.load(real_data)
+    assert classes.images.shape == (32460, 28, 28, 1)
+    assert len(classes) == len(set(classes.names)) == 1623
+    assert len(set(classes.groups)) == 50
+    assert set(np.bincount(classes.labels)) == {20}
+    assert classes.names[0] == "Alphabet_of_the_Magi/character01"
+    assert classes.names[-1] == "ULOG/character26"
+    assert len(set(classes.groups[:964])) == 30
+    assert set(classes.groups[:964]).isdisjoint(classes.groups[964:])
+    assert (classes.images.max((1, 2, 3)) > 100).all()
+    assert 0.03 < classes.images.mean() / 255 < 0.15      # ink is the smaller part
+    braille = classes.images[classes.images_of[classes.names.index("Braille/character01")]]
+    assert np.array_equal(braille[2], braille[18])
+
+
+@real
+@pytest.mark.parametrize("split", ["small1", "small2"])
+def test_the_real_small_backgrounds_are_parts_of_the_background(real_data, split):
+    small, background = omniglot.load(real_data, split), omniglot.load(real_data, "background")
+    same = background.subset([background.names.index(name) for name in small.names])
+    assert np.array_equal(small.images, same.images)
+
+
+@real
+def test_the_real_runs(real_data):
+    """Nearest neighbour on the pixels errs on 81.0 % of the 400 trials."""
+    errors, seen = [], []
+    for run in omniglot.load_runs(real_data, size=105):
+        assert sorted(run.test_labels) == list(range(20))
+        train, test = (images.reshape(20, -1).astype(np.float32) for images in (run.train_images, run.test_images))
+        distances = ((test[:, None] - train) ** 2).sum(-1)
+        errors.append((distances.argmin(1) != run.test_labels).mean())
+        seen += [*run.train_images, *run.test_images]
+    assert np.mean(errors) == pytest.approx(0.81)
+    evaluation = {image.tobytes() for image in omniglot.load(real_data, "evaluation", size=105).images}
+    assert {image.tobytes() for image in seen} <= evaluation
