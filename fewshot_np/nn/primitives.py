@@ -93,24 +93,23 @@ def linear(x, w):
 
 @primitive
 def _linear(x, w):
-    return (_by_task(x, w, 2) @ w).reshape(*x.shape[:-1], w.shape[-1])
+    return (_by_task(x, w) @ w).reshape(*x.shape[:-1], w.shape[-1])
 
 
 @primitive
 def _linear_x(g, w, x_shape):
-    return (_by_task(g, w, 2) @ onp.swapaxes(w, -1, -2)).reshape(x_shape)
+    return (_by_task(g, w) @ onp.swapaxes(w, -1, -2)).reshape(x_shape)
 
 
 @primitive
 def _linear_w(x, g, w_shape):
-    tasks = len(w_shape) == 3
-    x, g = (a.reshape(w_shape[0] if tasks else 1, -1, a.shape[-1]) for a in (x, g))
+    x, g = (a.reshape(w_shape[0] if len(w_shape) == 3 else 1, -1, a.shape[-1]) for a in (x, g))
     return (onp.swapaxes(x, -1, -2) @ g).reshape(w_shape)
 
 
-def _by_task(x, w, own_rank):
+def _by_task(x, w):
     """x with the examples grouped by the weights they meet: one group, or one for each task."""
-    return x.reshape(-1, x.shape[-1]) if w.ndim == own_rank else x
+    return x.reshape(-1, x.shape[-1]) if w.ndim == 2 else x
 
 
 defvjp(_linear,
