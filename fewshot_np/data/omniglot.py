@@ -104,7 +104,8 @@ def read_drawings(path, kind, size):
         entries = [entry for of_character in drawings.values() for entry in of_character]
 
         def decode_all():
-            progress = tqdm(entries, desc=f"reading Omniglot, {kind}", unit=" drawings", ascii=True)
+            progress = tqdm(entries, desc=f"reading Omniglot, {kind}", unit=" drawings", ascii=True,
+                            leave=False)
             return np.stack([decode(archive.read(entry), size) for entry in progress])
 
         content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]

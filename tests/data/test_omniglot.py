@@ -7,13 +7,14 @@ import http.server
 import io
 import os
 import threading
-import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from fewshot_np.data import files, omniglot
+from tests.data import archives
+from tests.data.archives import packed, png
 
 real = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
                           reason="FEWSHOT_NP_DATA names no folder with the real Omniglot")
@@ -26,23 +27,9 @@ SMALL = {
     "small2": {"Latin": 1},
 }
 COUNTS = {
-    "background": {"alphabets": 2, "characters": 3, "drawings": 6},
-    "evaluation": {"alphabets": 1, "characters": 2, "drawings": 4},
-    "small1": {"alphabets": 1, "characters": 2, "drawings": 4},
-    "small2": {"alphabets": 1, "characters": 1, "drawings": 2},
+    **{kind: archives.counts(alphabets) for kind, alphabets in SMALL.items()},
     "runs": {"runs": 2, "training drawings": 6, "test drawings": 6},
 }
-
-
-def png(number, side=105):
-    """A 1-bit drawing as in the archives, ink black: a stroke and a bar whose length tells the number."""
-    image = Image.new("1", (side, side), 1)
-    pen = ImageDraw.Draw(image)
-    pen.line([(20, 15), (30, 80)], fill=0, width=3)
-    pen.rectangle([10, 90, 20 + 3 * number, 95], fill=0)
-    data = io.BytesIO()
-    image.save(data, "PNG")
-    return data.getvalue()
 
 
 def ink_of(number):
@@ -51,21 +38,9 @@ def ink_of(number):
         return np.where(np.asarray(image), 0, 255)
 
 
-def packed(entries):
-    """A zip archive of {name: bytes}, as bytes."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
-    return data.getvalue()
-
-
 def drawings(kind):
-    """The entries of a small archive; drawing number k, in sorted order, has a bar of length k."""
-    names = [f"{alphabet}/character{character:02d}/0001_{drawing:02d}.png"
-             for alphabet, n in SMALL[kind].items() for character in range(1, n + 1) for drawing in (1, 2)]
-    folder = omniglot.FILES[kind].removesuffix(".zip")
-    return {f"{folder}/{name}": png(number) for number, name in enumerate(names)}
+    """The entries of a small archive."""
+    return archives.drawings(kind, SMALL[kind])
 
 
 def runs():
