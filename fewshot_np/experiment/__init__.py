@@ -1,0 +1,1 @@
+"""The plumbing of a run: options, training, evaluation, figures, records. It knows no method and no lesson."""

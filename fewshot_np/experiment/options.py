@@ -1,0 +1,114 @@
+"""Options of a lesson on the command line: its defaults, what --quick and --full change, what the reader says."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+from threadpoolctl import threadpool_limits
+
+from fewshot_np.experiment.records import check_folder
+from fewshot_np.experiment.training import Stopped
+
+HELP = {
+    "n_way": "classes per episode, N",
+    "k_shot": "support images per class, K",
+    "n_query": "query images per class, Q",
+    "inner_lr": "learning rate of the inner loop",
+    "inner_steps": "gradient steps of the inner loop in training",
+    "meta_batch": "tasks per meta-step",
+    "iterations": "training iterations",
+    "learning_rate": "learning rate of the outer loop, at its start",
+    "channels": "channels of the convolutional network",
+    "episodes": "test episodes",
+}
+AT_LEAST = {"n_way": 2, "episodes": 2}
+
+
+def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None):
+    """The options of a run, as a namespace.
+
+    defaults: {name: value}; the value's type is the option's. quick, full: the values that --quick and --full put
+    in place of defaults. choices: {name: allowed values}. What the command line says outranks all three. Anything
+    unknown or impossible ends the program with a message and exit code 2, an unwritable --out among it.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m fewshot_np.{lesson}", description=description,
+                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    common = {"data": "glyphs", "data_root": None, "seed": 0, "out": Path("runs") / lesson}
+    parser.add_argument("--data", metavar="{glyphs,omniglot,PATH}", help="images to learn from (glyphs)")
+    parser.add_argument("--data-root", metavar="FOLDER", help="where Omniglot's archives are")
+    parser.add_argument("--seed", type=_seed, help="seed of every random draw (0)")
+    parser.add_argument("--out", metavar="FOLDER", help=f"where figures and the record go ({common['out']})")
+    speed = parser.add_mutually_exclusive_group()
+    speed.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
+    speed.add_argument("--full", action="store_true", help="the settings of the paper: hours")
+    for name, value in defaults.items():
+        allowed = (choices or {}).get(name)
+        parse = None if allowed else _number_like(value, AT_LEAST.get(name))
+        parser.add_argument("--" + name.replace("_", "-"), type=parse, choices=allowed,
+                            help=f"{HELP.get(name, name.replace('_', ' '))} ({value})")
+    given = vars(parser.parse_args(argv))
+    preset = quick if given.get("quick") else full if given.get("full") else {}
+    values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
+    try:
+        values["out"] = writable_folder(values["out"])
+        check_folder(values["out"])
+    except OSError as error:
+        parser.error(f"--out {values['out']} cannot be written: {error.strerror or error}")
+    except ValueError as error:
+        parser.error(f"--out: {error}")
+    return SimpleNamespace(**values)
+
+
+def run(main):
+    """Run a lesson's main(); what the reader can put right ends it with a message and exit code 1, not a traceback.
+
+    That is a run that was stopped, a missing file (FileNotFoundError), and bad data or a damaged file (ValueError).
+    A ValueError can be a mistake in the code, too: the variable FEWSHOT_NP_DEBUG, set to anything, brings the
+    traceback of these errors back. All others keep theirs.
+    """
+    try:
+        with threadpool_limits(1):  # the matrices are small: BLAS threads would mostly wait, and take the other cores
+            main()
+    except Stopped as stop:
+        sys.exit(f"\n{stop}")
+    except KeyboardInterrupt:
+        sys.exit("\nstopped by hand; what had been saved before is whole")
+    except (FileNotFoundError, ValueError) as error:
+        if os.environ.get("FEWSHOT_NP_DEBUG"):
+            raise
+        sys.exit(f"{error}\n(FEWSHOT_NP_DEBUG=1 in the environment shows where)")
+
+
+def writable_folder(path):
+    """The folder `path`, made if absent, after a test that files can be written there; OSError if not."""
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path) as file:
+        file.write(b"test")
+        os.fsync(file.fileno())
+    return path
+
+
+def _number_like(example, at_least=None):
+    """A parser for positive numbers of the type of `example`, integers for integers."""
+    def number(text):
+        value = type(example)(text)
+        if not 0 < value < float("inf") or (at_least and value < at_least):
+            raise ValueError
+        return value
+    kind = "integer" if isinstance(example, int) else "number"
+    number.__name__ = f"{kind} from {at_least}" if at_least else f"positive {kind}"
+    return number
+
+
+def _seed(text):
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+_seed.__name__ = "seed (an integer from 0)"

@@ -1,0 +1,150 @@
+"""What a run leaves behind: `record.json` and parameter files, each whole or absent; no foreign file is overwritten."""
+
+import importlib.metadata
+import io
+import json
+import math
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from fewshot_np.data.files import write_atomically
+
+RECORD_FORMAT = "fewshot_np record 1"
+PARAMS_FORMAT = "fewshot_np parameters 1"
+
+
+def write_record(folder, lesson, options, seconds, metrics):
+    """Write `folder/record.json`: options, commit (null without git), versions, seconds, metrics; returns its path.
+
+    metrics: {name: {"mean": ..., "interval": ..., ...}}; NaN and infinity become null. ValueError if a record.json of
+    another program is there.
+    """
+    path = Path(folder) / "record.json"
+    if path.exists():
+        read_record(path)
+    options = {name: value for name, value in vars(options).items() if name != "out"}
+    record = {"format": RECORD_FORMAT, "lesson": lesson, "options": options, "commit": _commit(),
+              "versions": _versions(), "seconds": round(seconds, 1), "metrics": metrics}
+    with write_atomically(path) as file:
+        file.write((json.dumps(_plain(record), indent=1, allow_nan=False) + "\n").encode())
+    return path
+
+
+def _plain(value):
+    """What JSON can hold: NumPy numbers as Python's, numbers that are not finite as None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_record(path):
+    """The record at `path`, a dict; ValueError where it is damaged or foreign."""
+    content = _read(path)
+    try:
+        record = json.loads(content.decode("utf-8"))
+        found = record["format"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        found = None
+    if found != RECORD_FORMAT:
+        raise ValueError(f"{path} is damaged or not a record of fewshot_np; move it away or choose another folder")
+    return record
+
+
+def save_params(path, params):
+    """Save a nested dict of arrays as .npz, in one step; ValueError where a foreign file has that name."""
+    path = Path(path)
+    check_replaceable(path)
+    named = list(_flatten(params))
+    if any(array.dtype.hasobject for _, array in named):
+        raise ValueError("parameters must be arrays of numbers")
+    header = json.dumps({"format": PARAMS_FORMAT, "names": [name for name, _ in named]})
+    with write_atomically(path) as file:
+        np.savez(file, header, *(array for _, array in named))
+    return path
+
+
+def check_folder(folder):
+    """ValueError unless a run may write into `folder`: it holds no files, or those of a run of fewshot_np.
+
+    A run is known by its record, and one that was stopped, which has none, by its parameters. Each of them must be
+    whole. Hidden files and folders do not count.
+    """
+    paths = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+    proofs = [path for path in paths if path.name == "record.json" or path.suffix == ".npz"]
+    for path in proofs:
+        (load_params if path.suffix == ".npz" else read_record)(path)
+    files = [path.name for path in paths if path.is_file()]
+    if files and not proofs:
+        raise ValueError(f"{folder} holds {files[0]}, but no record or parameters of fewshot_np; choose a new folder")
+
+
+def check_replaceable(path):
+    """ValueError where a file stands at `path` that is damaged or foreign, and so must not be overwritten.
+
+    A folder of that name is refused, too.
+    """
+    if Path(path).exists():
+        load_params(path)
+
+
+def load_params(path):
+    """The nested dict of arrays that `save_params` saved; ValueError where the file is damaged or foreign."""
+    content = _read(path)  # beforehand, so that an OSError is the file's and not one of its bytes'
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            header, *arrays = (file[f"arr_{i}"] for i in range(len(file.files)))
+        header = json.loads(str(header))
+        if header["format"] != PARAMS_FORMAT:
+            raise ValueError
+        return _unflatten(zip(header["names"], arrays, strict=True))
+    except Exception:  # NumPy and zipfile have a dozen kinds for bytes that are not ours
+        raise ValueError(f"{path} is damaged or not a parameter file of fewshot_np; it was left as it is") from None
+
+
+def _read(path):
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder, where a file was expected; move it away or choose another folder")
+    return Path(path).read_bytes()
+
+
+def _flatten(tree, path=()):
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, (*path, key))
+        else:
+            yield [*path, key], np.asarray(value)
+
+
+def _unflatten(named):
+    tree = {}
+    for (*path, leaf), array in named:
+        branch = tree
+        for key in path:
+            branch = branch.setdefault(key, {})
+        branch[leaf] = array
+    return tree
+
+
+def _commit():
+    """The commit of the source, with a + where files differ from it; None outside a git checkout of the project."""
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
+                              timeout=10, check=True).stdout.strip()
+    try:
+        if not git("ls-files", Path(__file__).name):
+            return None
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _versions():
+    names = ("numpy", "autograd", "matplotlib")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}

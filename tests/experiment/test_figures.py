@@ -1,0 +1,206 @@
+"""Figures: no display, no pyplot, whole files, and an episode that shows what was right and what was not."""
+
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+import fewshot_np
+from fewshot_np.experiment import figures
+from fewshot_np.experiment.figures import (
+    GREEN,
+    RED,
+    STYLES,
+    draw_episode,
+    draw_image,
+    draw_learning_curve,
+    new_figure,
+    save_figure,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def shown(figure):
+    """The axes that hold an image."""
+    return [axes for axes in figure.axes if axes.images]
+
+
+def titles(figure):
+    return [axes.get_title() for axes in shown(figure)]
+
+
+def frame(axes):
+    return to_hex(axes.spines["left"].get_edgecolor()).upper()
+
+
+def episode_of(support_y, query_y, predictions, **settings):
+    rng = np.random.default_rng(0)
+    support_y, query_y = np.asarray(support_y), np.asarray(query_y)
+    support_x, query_x = (rng.uniform(size=(len(y), 6, 6, 1)) for y in (support_y, query_y))
+    return draw_episode(support_x, support_y, query_x, query_y, np.asarray(predictions), "title", **settings)
+
+
+# ---------------------------------------------------------------- no display
+
+
+def test_no_lesson_imports_pyplot_or_needs_a_display(tmp_path):
+    modules = [module.name for module in pkgutil.walk_packages(fewshot_np.__path__, "fewshot_np.")
+               if not module.name.endswith("__main__")]
+    assert "fewshot_np.lesson4_maml" in modules
+    program = "\n".join([
+        "import sys",
+        *(f"import {name}" for name in modules),
+        "from fewshot_np.experiment.figures import new_figure, save_figure",
+        f"save_figure(new_figure()[0], {str(tmp_path / 'empty.png')!r})",
+        "print('matplotlib.pyplot' in sys.modules, 'tkinter' in sys.modules)"])
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "MPLBACKEND")}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["False", "False"]
+    assert (tmp_path / "empty.png").stat().st_size > 0
+
+
+def test_a_backend_that_needs_a_display_makes_no_difference(tmp_path):
+    program = ("from fewshot_np.experiment.figures import new_figure, save_figure\n"
+               f"save_figure(new_figure()[0], {str(tmp_path / 'empty.png')!r})")
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=tmp_path,
+                   env=environment | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "tkagg"})
+    assert (tmp_path / "empty.png").exists()
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_a_figure_is_saved_as_png_and_its_path_given_back(tmp_path):
+    figure, axes = new_figure(4, 2)
+    axes.plot([1, 2, 3])
+    path = save_figure(figure, str(tmp_path / "new" / "line.png"))
+    assert path == tmp_path / "new" / "line.png"
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert picture.size == (4 * 130, 2 * 130)
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert [p.name for p in path.parent.iterdir()] == ["line.png"]
+
+
+def test_a_failed_save_keeps_the_previous_picture(tmp_path, monkeypatch):
+    figure, _ = new_figure(2, 2)
+    path = save_figure(figure, tmp_path / "a.png")
+    before = path.read_bytes()
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save_figure(new_figure(3, 3)[0], path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    first, second = (save_figure(episode_of([0, 1], [0, 1], [0, 0]), tmp_path / name).read_bytes()
+                     for name in ("a.png", "b.png"))
+    assert first == second
+
+
+# ---------------------------------------------------------------- what they show
+
+
+def test_new_figure_passes_subplots_on():
+    _, axes = new_figure(6, 3, nrows=2, ncols=3)
+    assert axes.shape == (2, 3)
+
+
+def test_styles_differ_in_colour_and_marker_and_together_in_more():
+    assert len({style["color"] for style in STYLES}) == len(STYLES)
+    assert len({style["marker"] for style in STYLES}) == len(STYLES)
+    assert len({style["linestyle"] for style in STYLES}) == 4
+
+
+def test_colours_are_those_of_okabe_and_ito():
+    okabe_ito = {"#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"}
+    named = {getattr(figures, name)
+             for name in ("BLUE", "ORANGE", "GREEN", "PINK", "SKY", "RED", "YELLOW", "BLACK")}
+    assert named == okabe_ito
+    assert {style["color"] for style in STYLES} <= okabe_ito
+
+
+def test_ink_is_drawn_dark_on_light():
+    _, axes = new_figure()
+    draw_image(axes, np.array([[[0.0], [1.0]]]))
+    (picture,) = axes.images
+    np.testing.assert_array_equal(picture.get_array(), [[1, 0]])
+    assert (picture.get_cmap().name, picture.get_clim()) == ("gray", (0, 1))
+
+
+def test_an_episode_frames_right_and_wrong_answers():
+    figure = episode_of([0, 1], [0, 0, 1, 1], [0, 1, 1, 0])
+    assert titles(figure) == ["class 0", "right", "taken for 1", "class 1", "right", "taken for 0"]
+    framed = {axes.get_title(): frame(axes) for axes in shown(figure)}
+    assert framed["right"] == GREEN
+    assert framed["taken for 1"] == framed["taken for 0"] == RED
+
+
+def test_an_episode_shows_at_most_so_many_of_each():
+    figure = episode_of([0] * 7 + [1] * 7, [0] * 9 + [1] * 9, [0] * 18)
+    assert len(shown(figure)) == 2 * (5 + 5)
+    assert len(shown(episode_of([0] * 7 + [1] * 7, [0] * 9 + [1] * 9, [0] * 18, n_shown=2))) == 2 * (2 + 2)
+
+
+@pytest.mark.parametrize(("support_y", "query_y"), [
+    ([0, 1, 1, 2], [0, 0, 0, 1, 2]),   # class 0 has the fewest shots and the most queries
+    ([0, 0, 1, 2], [0, 1, 1, 2, 2]),
+    ([2, 1, 0], [2, 2, 1, 0]),         # in another order
+])
+def test_an_episode_of_unequal_numbers_can_be_drawn(tmp_path, support_y, query_y):
+    figure = episode_of(support_y, query_y, query_y)
+    assert [title for title in titles(figure) if title.startswith("taken")] == []
+    assert {f"class {label}" for label in range(3)} <= set(titles(figure))
+    save_figure(figure, tmp_path / "episode.png")
+
+
+def test_an_episode_of_unequal_numbers_shows_them_all_and_no_empty_frame():
+    figure = episode_of([0, 1, 1, 2], [0, 0, 0, 1, 2], [0, 0, 0, 1, 2])
+    assert len(shown(figure)) == 4 + 5
+    assert all(axes.images or not axes.axison for axes in figure.axes)
+
+
+def history(n, validation=()):
+    return {"loss": [2 / (i + 1) for i in range(n)], "validation": list(validation)}
+
+
+@pytest.mark.parametrize("n", [1, 2, 60, 500])
+def test_a_learning_curve_of_any_length(tmp_path, n):
+    figure = draw_learning_curve(history(n, [(1, 0.5)]), "title")
+    left, right = figure.axes
+    raw, smooth = left.lines
+    assert len(raw.get_xdata()) == n
+    assert smooth.get_xdata()[-1] == n - 1
+    assert right.get_ylabel() == "accuracy on validation classes"
+    save_figure(figure, tmp_path / "curve.png")
+
+
+def test_the_smooth_curve_is_a_mean_over_the_last_iterations():
+    figure = draw_learning_curve(history(200), "title")
+    _, smooth = figure.axes[0].lines
+    loss = np.array(history(200)["loss"])
+    x, y = smooth.get_data()
+    np.testing.assert_allclose(y, [loss[int(i) - 3:int(i) + 1].mean() for i in x])
+
+
+def test_a_learning_curve_without_validation_and_one_with(tmp_path):
+    assert draw_learning_curve(history(9), "title").axes[1].lines[:] == []
+    figure = draw_learning_curve(history(9, [(3, 0.2), (6, 0.4)]), "title", "rows correct")
+    (line,) = figure.axes[1].lines
+    np.testing.assert_array_equal(line.get_data(), [[3, 6], [0.2, 0.4]])
+    assert figure.axes[1].get_ylabel() == "rows correct"

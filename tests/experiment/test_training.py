@@ -1,0 +1,331 @@
+"""The training loop: it learns, it stops where there is no number, and it loses nothing."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import autograd.numpy as np
+import numpy as onp
+import pytest
+
+from fewshot_np.experiment.records import load_params, save_params
+from fewshot_np.experiment.training import Stopped, train
+from fewshot_np.nn.optimizers import adam, constant, cosine_decay, sgd
+
+ROOT = Path(__file__).parents[2]
+TARGET = onp.array([1.0, -2.0, 3.0])
+
+
+def quadratic(params, batch):
+    """|w - target|^2 + b^2, shifted by the batch."""
+    return np.sum((params["inner"]["w"] - TARGET) ** 2) + params["b"] ** 2 + batch
+
+
+def start():
+    return {"inner": {"w": onp.zeros(3)}, "b": onp.array(2.0)}
+
+
+def after(steps, rate=0.1):
+    """start() after so many steps of gradient descent on the quadratic: every distance times 1 - 2 rate."""
+    left = (1 - 2 * rate) ** steps
+    return {"inner": {"w": TARGET * (1 - left)}, "b": onp.array(2.0 * left)}
+
+
+def assert_params(params, expected):
+    assert set(params) == {"inner", "b"}
+    onp.testing.assert_allclose(params["inner"]["w"], expected["inner"]["w"], rtol=1e-12)
+    onp.testing.assert_allclose(params["b"], expected["b"], rtol=1e-12)
+
+
+def fit(path, objective=quadratic, params=None, sample=lambda: 0.0, **settings):
+    settings = {"update": sgd, "schedule": constant(0.1), "iterations": 10, "label": "toy"} | settings
+    return train(objective, params or start(), sample, path=path, **settings)
+
+
+def sample_that(act, at):
+    """A sampler of zeros that calls `act` instead at its call number `at`, from 1."""
+    calls = itertools.count(1)
+    return lambda: act() if next(calls) == at else 0.0
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ---------------------------------------------------------------- learning
+
+
+def test_gradient_descent_on_a_quadratic_is_what_it_is_by_hand(tmp_path):
+    params, history = fit(tmp_path / "toy.npz")
+    assert_params(params, after(10))
+    assert_params(load_params(tmp_path / "toy.npz"), after(10))
+    onp.testing.assert_allclose(history["loss"], [18 * 0.8 ** (2 * i) for i in range(10)], rtol=1e-12)
+    assert history["validation"] == []
+    assert files(tmp_path) == ["toy.npz"]
+
+
+def test_adam_with_decay_lowers_the_loss(tmp_path):
+    _, history = fit(tmp_path / "toy.npz", update=adam, schedule=cosine_decay(0.1, 200), iterations=200)
+    assert len(history["loss"]) == 200
+    assert history["loss"][-1] < 1e-3 * history["loss"][0]
+
+
+def test_the_schedule_counts_iterations_from_zero(tmp_path):
+    asked = []
+
+    def schedule(iteration):
+        asked.append(iteration)
+        return 0.1
+
+    fit(tmp_path / "toy.npz", schedule=schedule, iterations=4)
+    assert asked == [0, 1, 2, 3]
+
+
+def test_every_iteration_draws_a_fresh_batch_and_start_is_left_alone(tmp_path):
+    begin, drawn = start(), itertools.count()
+    _, history = fit(tmp_path / "toy.npz", params=begin, sample=lambda: float(next(drawn)), schedule=constant(0.0))
+    onp.testing.assert_allclose(history["loss"], 18 + onp.arange(10))
+    assert_params(begin, start())
+
+
+def test_validation_at_its_turn_on_the_parameters_of_that_moment(tmp_path):
+    seen = []
+
+    def validate(params):
+        seen.append(params)
+        return float(params["b"])
+
+    _, history = fit(tmp_path / "toy.npz", validate=validate, validate_every=4)
+    assert [done for done, _ in history["validation"]] == [4, 8]
+    for (done, value), params in zip(history["validation"], seen, strict=True):
+        assert_params(params, after(done))
+        assert value == pytest.approx(float(after(done)["b"]))
+
+
+def test_float32_stays_float32(tmp_path):
+    begin = {"inner": {"w": onp.zeros(3, "float32")}, "b": onp.array([1.0], "float32")}
+
+    def objective(params, batch):
+        return np.sum(params["inner"]["w"] ** 2) + np.sum(params["b"] ** 2)
+
+    fit(tmp_path / "toy.npz", objective, begin, update=adam)
+    saved = load_params(tmp_path / "toy.npz")
+    assert saved["inner"]["w"].dtype == saved["b"].dtype == "float32"
+
+
+def test_the_bar_shows_loss_and_validation(tmp_path, capsys):
+    fit(tmp_path / "toy.npz", validate=lambda params: 0.625, validate_every=1, iterations=3,
+        sample=lambda: time.sleep(0.15) or 0.0)
+    bar = capsys.readouterr().err
+    assert "toy" in bar
+    assert "loss=" in bar
+    assert "validation=0.625" in bar
+    assert bar.isascii()
+
+
+# ---------------------------------------------------------------- a loss that is no number
+
+
+@pytest.mark.parametrize("value", [onp.nan, onp.inf, -onp.inf])
+@pytest.mark.parametrize("at", [2, 5, 10])
+def test_a_bad_batch_stops_and_keeps_the_last_good_parameters(tmp_path, at, value):
+    with pytest.raises(Stopped, match=rf"toy: the loss became .* at iteration {at}\b") as stop:
+        fit(tmp_path / "toy.npz", sample=sample_that(lambda: value, at))
+    assert str(tmp_path / "toy.npz") in str(stop.value)
+    assert_params(load_params(tmp_path / "toy.npz"), after(at - 2))  # those of iteration at - 1: their loss was finite
+
+
+@pytest.mark.parametrize("sample", [lambda: onp.nan, interrupt])
+@pytest.mark.parametrize("before", [None, {"old": onp.ones(3)}])
+def test_before_the_first_update_nothing_is_saved_and_an_older_file_stays(tmp_path, sample, before):
+    if before:
+        save_params(tmp_path / "toy.npz", before)
+    with pytest.raises(Stopped, match=r"at iteration 1\b|after 0 of 10 iterations") as stop:
+        fit(tmp_path / "toy.npz", sample=sample)
+    assert "nothing to save" in str(stop.value)
+    assert files(tmp_path) == (["toy.npz"] if before else [])
+    if before:
+        onp.testing.assert_array_equal(load_params(tmp_path / "toy.npz")["old"], before["old"])
+
+
+def test_a_huge_learning_rate_stops_and_keeps_what_was_finite(tmp_path):
+    with pytest.raises(Stopped, match=r"at iteration \d+") as stop, onp.errstate(all="ignore"):
+        fit(tmp_path / "toy.npz", schedule=constant(1e120), iterations=100)
+    assert "learning rate" in str(stop.value)
+    saved = load_params(tmp_path / "toy.npz")
+    assert onp.isfinite(quadratic(saved, 0.0))
+
+
+def cusp(params, batch):
+    return np.sqrt(params["x"] * params["x"])  # at 0 a loss of 0 and a gradient of NaN
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("iterations", "interrupted_at"), [(1, 99), (9, 99), (9, 2)])
+def test_a_gradient_that_is_no_number_is_noticed_at_once_and_never_saved(tmp_path, iterations, interrupted_at):
+    with pytest.raises(Stopped, match=r"toy: the update of iteration 1 is not finite.*\n.*nothing to save"):
+        fit(tmp_path / "toy.npz", cusp, {"x": onp.array(0.0)}, sample_that(interrupt, interrupted_at),
+            iterations=iterations)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", [onp.nan, onp.inf])
+@pytest.mark.parametrize("at", [2, 10])
+def test_an_update_that_is_not_finite_stops_and_keeps_the_parameters_before_it(tmp_path, at, value):
+    schedule = [0.1] * (at - 1) + [value]
+    with pytest.raises(Stopped, match=rf"toy: the update of iteration {at} is not finite") as stop:
+        fit(tmp_path / "toy.npz", schedule=schedule.__getitem__)
+    assert str(tmp_path / "toy.npz") in str(stop.value)
+    assert_params(load_params(tmp_path / "toy.npz"), after(at - 1))
+
+
+def test_ctrl_c_while_an_update_is_looked_at_does_not_save_it(tmp_path, monkeypatch):
+    updates = itertools.count(1)
+
+    def update(params, gradient, state, rate):
+        moved, state = sgd(params, gradient, state, rate)
+        if next(updates) == 3:
+            monkeypatch.setattr("fewshot_np.experiment.training.leaves", lambda tree: interrupt())
+            moved["b"] = onp.array(onp.nan)
+        return moved, state
+
+    with pytest.raises(Stopped, match="stopped by hand after 2 of 10"):
+        fit(tmp_path / "toy.npz", update=update)
+    assert_params(load_params(tmp_path / "toy.npz"), after(2))
+
+
+# ---------------------------------------------------------------- Ctrl-C
+
+
+@pytest.mark.parametrize("at", [2, 4, 10])
+def test_ctrl_c_saves_what_there_is_and_says_so(tmp_path, at):
+    with pytest.raises(Stopped, match=f"toy: stopped by hand after {at - 1} of 10 iterations") as stop:
+        fit(tmp_path / "toy.npz", sample=sample_that(interrupt, at))
+    assert str(tmp_path / "toy.npz") in str(stop.value)
+    assert_params(load_params(tmp_path / "toy.npz"), after(at - 1))
+    assert files(tmp_path) == ["toy.npz"]
+
+
+def test_ctrl_c_during_validation_saves_too(tmp_path):
+    with pytest.raises(Stopped, match="stopped by hand after 3 of 10"):
+        fit(tmp_path / "toy.npz", validate=lambda params: interrupt(), validate_every=3)
+    assert_params(load_params(tmp_path / "toy.npz"), after(3))
+
+
+def test_other_errors_are_not_swallowed(tmp_path):
+    def broken():
+        raise RuntimeError("a bug")
+    with pytest.raises(RuntimeError, match="a bug"):
+        fit(tmp_path / "toy.npz", sample=broken)
+
+
+def wait_for(process, seen, word, seconds=60):
+    """Read the process's standard error until `word` appears in it."""
+    def read():
+        while chunk := os.read(process.stderr.fileno(), 4096):
+            seen.append(chunk.decode(errors="replace"))
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    end = time.monotonic() + seconds
+    while word not in "".join(seen):
+        assert time.monotonic() < end, "".join(seen)
+        assert process.poll() is None, "".join(seen)
+        time.sleep(0.02)
+    return reader
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_a_real_ctrl_c_in_a_real_run(tmp_path):
+    command = [sys.executable, "-m", "fewshot_np.lesson4_maml", "--quick", "--sinusoid-iterations", "1000000",
+               "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(  # SIGINT may be ignored where the tests run in the background
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    seen = []
+    try:
+        reader = wait_for(process, seen, "loss=")  # the bar has counted an iteration
+        process.send_signal(signal.SIGINT)
+        code = process.wait(timeout=30)
+        reader.join(timeout=10)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stderr.close()
+    said = "".join(seen)
+    assert code == 1, said
+    assert "stopped by hand after" in said
+    assert "of 1000000 iterations" in said
+    assert "Traceback" not in said
+    path = tmp_path / "out" / "sinusoids-maml.npz"
+    assert str(path) in said
+    params = load_params(path)
+    assert set(params) == {"dense1", "dense2", "head"}
+    assert all(onp.isfinite(array).all() for layer in params.values() for array in layer.values())
+    assert files(tmp_path / "out") == ["sinusoids-maml.npz"]
+
+
+# ---------------------------------------------------------------- files that stand in the way
+
+
+def never():
+    raise AssertionError("training started")
+
+
+@pytest.mark.parametrize("content", [b"", b"my own notes", b"PK\x03\x04 half a zip", b"\x93NUMPY\x01\x00"])
+def test_a_foreign_file_is_refused_before_training_and_left_alone(tmp_path, content):
+    path = tmp_path / "toy.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"toy\.npz"):
+        fit(path, sample=never)
+    assert path.read_bytes() == content
+    assert files(tmp_path) == ["toy.npz"]
+
+
+def test_a_folder_at_the_path_is_refused_before_training(tmp_path):
+    (tmp_path / "toy.npz").mkdir()
+    with pytest.raises(ValueError, match=r"toy\.npz is a folder"):
+        fit(tmp_path / "toy.npz", sample=never)
+
+
+def test_an_own_file_is_replaced(tmp_path):
+    save_params(tmp_path / "toy.npz", {"old": onp.ones(3)})
+    fit(tmp_path / "toy.npz")
+    assert_params(load_params(tmp_path / "toy.npz"), after(10))
+
+
+def test_a_foreign_file_that_appears_meanwhile_is_left_alone(tmp_path):
+    path = tmp_path / "toy.npz"
+
+    def appear():
+        path.write_bytes(b"my own notes")
+        return 0.0
+
+    with pytest.raises(ValueError, match=r"toy\.npz"):
+        fit(path, sample=sample_that(appear, 3))
+    assert path.read_bytes() == b"my own notes"
+
+
+@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "numpy.savez"])
+def test_a_failed_save_keeps_the_previous_file(tmp_path, monkeypatch, broken):
+    path = tmp_path / "toy.npz"
+    save_params(path, {"old": onp.ones(3)})
+    before = path.read_bytes()
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(broken, fail)
+    with pytest.raises(OSError, match="No space left"):
+        fit(path)
+    assert path.read_bytes() == before
+    assert files(tmp_path) == ["toy.npz"]
