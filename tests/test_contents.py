@@ -1,0 +1,19 @@
+"""`python -m fewshot_np`, the contents page."""
+
+from pathlib import Path
+
+import fewshot_np
+from fewshot_np.__main__ import LESSONS, main
+
+
+def test_every_lesson_stands_in_the_contents_in_reading_order():
+    modules = sorted(path.stem for path in Path(fewshot_np.__file__).parent.glob("lesson*.py"))
+    assert sorted(module for _, module, _, _ in LESSONS) == modules
+    assert [module[:7] for _, module, _, _ in LESSONS] == sorted(module[:7] for _, module, _, _ in LESSONS)
+
+
+def test_the_page_fits_a_terminal(capsys):
+    main()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.isascii() for line in lines)
