@@ -40,7 +40,7 @@ from fewshot_np.lesson2_episodes import (
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.optimizers import adam, cosine_decay
-from fewshot_np.nn.primitives import cross_entropy, stop_gradient
+from fewshot_np.nn.primitives import add_scaled, cross_entropy, stop_gradient
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
 
 # ---------------------------------------------------------------- the inner loop
@@ -97,7 +97,7 @@ def _descend(params, gradient, inner_lr):
                 for key in params}
     if isinstance(inner_lr, onp.floating):
         inner_lr = float(inner_lr)  # NumPy's float64 would make float32 parameters float64
-    return tree_map(lambda p, g: p - inner_lr * g, params, gradient)
+    return tree_map(lambda p, g: add_scaled(p, -inner_lr, g), params, gradient)
 
 
 def _check_rates(inner_lr, params):

@@ -14,6 +14,9 @@ Every form lives in a fresh process of its own, so none profits or suffers from 
    (which alone would miss a wrong batch norm). Nothing is timed unless all forms pass;
 3. after a warm-up they take turns, here, loop, vmap, grouped, here, ...: medians, and ratios of medians.
 
+NumPy's OpenBLAS and PyTorch's libraries each choose their kernels for the processor: where the environment dictates
+another processor's to OpenBLAS (OPENBLAS_CORETYPE), that is lifted, unless --keep-kernels is given.
+
 The course needs no PyTorch, this comparison does: `pip install -e ".[bench]"`. Without it only our own step
 is timed.
 """
@@ -103,6 +106,7 @@ def serve(connection, name, n_tasks, steps, n_threads):
     in_float64 = form(*make_problem(n_tasks, "float64"), INNER_LR, steps, "float64")
     first["float64"] = first_results(in_float64, as_tree)
     first["peak_mb"] = (peak - before) / 2**20 if peak and name != "compiled" else None
+    first["kernels"] = ", ".join(sorted({pool["architecture"] for pool in threadpool_info() if "architecture" in pool}))
     connection.send(first)
     del first, in_float64
     while connection.recv() == "step":
@@ -219,7 +223,7 @@ def measure(forms, n_tasks, steps, n_threads, runs):
             raise SystemExit("\n".join(["the gradients disagree, so nothing is timed:", *found]))
         seconds = take_turns({name: connection for name, (connection, _) in opened.items()}, runs)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
-    return {"tasks": n_tasks, "steps": steps, "forms": {
+    return {"tasks": n_tasks, "steps": steps, "numpy_kernels": first["here"]["kernels"], "forms": {
         name: {"median_s": medians[name], "here_over_form": medians["here"] / medians[name],
                "peak_mb": first[name]["peak_mb"], "error_float64": errors[name]["float64"][0],
                "error_float32": errors[name]["float32"][0], "seconds": seconds[name]} for name in forms}}
@@ -230,7 +234,8 @@ def measure(forms, n_tasks, steps, n_threads, runs):
 
 def report(result):
     """The table of one setting, and the two ratios that count."""
-    lines = [f"{result['tasks']} tasks, {result['steps']} inner step{'s' * (result['steps'] > 1)}",
+    lines = [f"{result['tasks']} tasks, {result['steps']} inner step{'s' * (result['steps'] > 1)}; "
+             f"NumPy's BLAS takes its kernels for {result['numpy_kernels'] or 'this processor'}",
              "  form       median ms   min ms   here/form   peak MB   err float64   err float32"]
     for name, form in result["forms"].items():
         peak = "-" if form["peak_mb"] is None else f"{form['peak_mb']:.0f}"
@@ -283,6 +288,8 @@ def parse(argv):
     parser.add_argument("--threads", type=int, default=1, help="threads of each form (1)")
     parser.add_argument("--compile", action="store_true",
                         help="torch.compile as a fourth form of PyTorch's: several minutes for each setting")
+    parser.add_argument("--keep-kernels", action="store_true",
+                        help="leave OPENBLAS_CORETYPE as it is set, rather than let OpenBLAS know the processor")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to FILE")
     return parser.parse_args(argv)
 
@@ -294,6 +301,8 @@ def main(argv=None):
     if importlib.util.find_spec("torch") is None:
         print('PyTorch is not installed, so only our own step is timed: pip install -e ".[bench]" adds it.\n')
         forms = ["here"]
+    if not options.keep_kernels:  # PyTorch's libraries choose for themselves, too
+        os.environ.pop("OPENBLAS_CORETYPE", None)
     facts = machine(forms)
     print(introduction(facts, options), flush=True)
     results = []
