@@ -47,7 +47,9 @@ from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
 
 
 def adapt(loss, params, x, y, inner_lr, steps, first_order=False):
-    """`steps` steps of gradient descent on loss(params, x, y), from params to adapted params. Finn et al. 2017, eq. 1.
+    """`steps` steps of gradient descent on loss(params, x, y), from params to adapted params.
+
+    Finn et al. 2017, Algorithm 2, line 7.
 
     loss: -> () for one task, or (T,) for T tasks at once; then x, y *and every parameter* have the task axis in front
     (see `repeat`). One `grad` of the sum adapts all tasks: the loss of task t contains the parameters of task t alone,
