@@ -4,7 +4,7 @@ LESSONS = [
     # number, module, minutes of a default run, what it is about
     ("1", "lesson1_data_hunger", "", "what a network is made of: grad, dense, conv"),
     ("2", "lesson2_episodes", "0.2", "N ways, K shots, and how sure a result is"),
-    ("4", "lesson4_maml", "1.5", "MAML: a start from which one step is enough"),
+    ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
 ]
 
 
