@@ -1,0 +1,194 @@
+"""What makes `pytest lessons` a teacher: an answer is compared with the library's own function and, where it is wrong,
+also with the mistakes that people make, so that the message can name the misconception.
+
+Three files in a lesson's folder say what is to be learned; CONTRIBUTING.md shows how to add an exercise.
+
+  exercises.py        what the reader writes: a function per exercise, at first a stub
+  test_exercises.py   `@exercise`: the reference, and the cases on which it is compared with the answer
+  mistakes.py         `@mistake`: wrong answers, each with the thought behind it; `@honest`: right ones of other kinds
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+
+from fewshot_np.__main__ import LESSONS
+from lessons.comparing import TOLERANCE, Case, agree, cases_of, findings
+from lessons.guarded import SECONDS, Clock, call
+from lessons.wording import cannot_be_loaded, clue, four_lines, misconceptions, short, task
+
+# ---------------------------------------------------------------- how an exercise is declared
+
+
+@dataclass(frozen=True, eq=False)
+class Exercise:
+    """`name` is the function's; make_cases(rng) yields the cases. The other fields: see `exercise`."""
+
+    id: str
+    name: str
+    folder: Path
+    make_cases: Callable
+    reference: Callable
+    gradients: tuple = ()
+    order: int = 1
+    predicates: tuple = ()
+    tolerance: float = TOLERANCE
+    solved: bool = False
+
+
+def exercise(id, reference, **settings):
+    """Decorator: a generator of cases, `test_dense(rng)`, becomes pytest's test of the function `dense`.
+
+    reference: the library's function, called with the answer's arguments.
+    gradients: names of inputs. The gradient with respect to them is compared too, of the sum of all outputs with random
+    weights (a random cotangent); with order=2 also the gradient of that gradient.
+    predicates: for a sampler, whose last argument is a Generator and whose draws nobody can foresee. Each is a function
+    (inputs, *draws) -> what is wrong, or None; its docstring says what is expected. draws: the arrays that the sampler
+    returns, each with many calls stacked in front. They are asked in turn until one fails: each may rely on those
+    before it.
+    tolerance: largest deviation, as a share of the largest number expected.   solved: the committed answer is right.
+    """
+    def declare(make_cases):
+        name = make_cases.__name__.removeprefix("test_")
+        folder = Path(make_cases.__globals__["__file__"]).parent
+        declared = Exercise(id, name, folder, make_cases, reference, **settings)
+
+        def test(request):
+            seconds = None if request.config.getoption("usepdb") else SECONDS  # --pdb: whoever debugs needs time
+            failure = check_file(declared, folder / "exercises.py", seconds)
+            if failure:
+                pytest.fail(failure.text, pytrace=False)
+
+        test.exercise, test.__name__ = declared, make_cases.__name__
+        return test
+    return declare
+
+
+def case(name, /, expected=None, **inputs):
+    """A case: its name, the inputs in the order of the function's arguments, and, by hand, what is expected."""
+    return Case(name, inputs, expected)
+
+
+def mistake(id, thought, hint):
+    """Decorator: a wrong answer to exercise `id`, the misconception in a sentence, and a hint."""
+    def keep(f):
+        f.exercise_id, f.thought, f.hint = id, thought, hint
+        return f
+    return keep
+
+
+def honest(id):
+    """Decorator: a right answer of another kind than the reference; the checks themselves are tested with it."""
+    return mistake(id, thought=None, hint=None)
+
+
+# ---------------------------------------------------------------- where exercises are found
+
+
+def load(path):
+    """The module at `path`, run anew: no cache can be older than what the reader has just written."""
+    module = ModuleType(f"{path.parent.name}.{path.stem}")
+    module.__file__ = str(path)
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
+    return module
+
+
+def discover(folder=Path(__file__).parent):
+    """All exercises, in reading order."""
+    files = sorted(folder.glob("lesson*/test_exercises.py"), key=lambda path: reading_order(path.parent.name))
+    return [f.exercise for path in files for f in vars(load(path)).values() if hasattr(f, "exercise")]
+
+
+def reading_order(lesson):
+    """A key to sort lessons by their place in the course."""
+    names = [module for _, module, *_ in LESSONS]
+    return names.index(lesson) if lesson in names else len(names), lesson
+
+
+def mistakes_of(exercise):
+    return [f for f in _answers(exercise) if f.thought]
+
+
+def honest_answers_of(exercise):
+    return [f for f in _answers(exercise) if not f.thought]
+
+
+@cache
+def _answers(exercise):
+    functions = vars(load(exercise.folder / "mistakes.py")).values()
+    return [f for f in functions if getattr(f, "exercise_id", None) == exercise.id]
+
+
+def inputs(id, name):
+    """The inputs of a case by the name in a message, to try them by hand: f(*inputs("maml.2", "by hand"))."""
+    (found,) = [case for one in discover() if one.id == id for case in cases_of(one) if case.name == name]
+    return tuple(found.inputs.values())
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+class Failure(NamedTuple):
+    """The message; the names of the mistakes that it takes the answer for; whether it is a stub, yet to be written."""
+
+    text: str
+    names: tuple = ()
+    to_do: bool = False
+
+
+def check_file(exercise, path, seconds=SECONDS):
+    """None where the function in the file is right, else a Failure. seconds: for all calls together; None: no limit."""
+    outcome = call(load, (path,), path, Clock(seconds))
+    if outcome.error:
+        return Failure(cannot_be_loaded(path, outcome, seconds))
+    answer = getattr(outcome.value, exercise.name, None)
+    if not callable(answer):
+        return Failure(f"{short(path)} has no function `{exercise.name}` any more, which {exercise.id} asks for")
+    return check(exercise, answer, seconds)
+
+
+def check(exercise, answer, seconds=SECONDS):
+    """None where the answer is right in all cases, else the Failure of the first comparison that fails."""
+    clock = Clock(seconds)
+    for number, case in enumerate(cases_of(exercise)):
+        seen = []
+        for finding in findings(exercise, answer, number, clock):
+            seen.append(finding)
+            if finding.deviation > exercise.tolerance:
+                return _failure(exercise, answer, number, case, seen, clock, seconds)
+    return None
+
+
+def _failure(exercise, answer, number, case, seen, clock, seconds):
+    finding = seen[-1]
+    error = finding.outcome.error
+    if isinstance(error, NotImplementedError) and str(error).startswith(exercise.id + ":"):
+        return Failure(task(answer, finding.outcome), to_do=True)
+    mistakes = _recognise(exercise, answer, number, seen, clock)
+    why = misconceptions(mistakes) if mistakes else clue(answer, case, finding, clock)
+    return Failure(four_lines(case, finding, why, seconds), tuple(m.__name__ for m in mistakes))
+
+
+def _recognise(exercise, answer, number, seen, clock):
+    """The known mistakes that give what the answer gave; of several those that agree with it in most comparisons."""
+    def agreements(mine, others):
+        return sum(agree(a, b, exercise.tolerance) for a, b in zip(mine, others, strict=False))
+
+    found = [(m, table) for m, table in mistake_table(exercise) if agreements(seen, table[number]) == len(seen)]
+    if len(found) > 1:
+        mine = [list(findings(exercise, answer, n, clock)) for n in range(len(cases_of(exercise)))]
+        scores = [sum(map(agreements, mine, table)) for _, table in found]
+        found = [pair for pair, score in zip(found, scores, strict=True) if score == max(scores)]
+    return [m for m, _ in found]
+
+
+@cache
+def mistake_table(exercise):
+    """[(mistake, its findings in every case)]"""
+    return [(m, [list(findings(exercise, m, n, Clock(SECONDS))) for n in range(len(cases_of(exercise)))])
+            for m in mistakes_of(exercise)]

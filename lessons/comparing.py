@@ -1,0 +1,303 @@
+"""What an answer is compared with: values, gradients, gradients of gradients; a sampler's draws with predicates."""
+
+import copy
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as onp
+from autograd import numpy as np
+
+from fewshot_np.nn.trees import grad
+from lessons.guarded import Clock, Outcome, call
+
+TOLERANCE = 1e-4  # of the largest number expected; float32 deviates by less than a tenth, mistakes by more than ten
+DRAWS = 3  # of the random cases of an exercise
+SAMPLES = 300  # draws by which a sampler is judged
+
+
+class Case(NamedTuple):
+    """One call of the answer. `expected` is worked out by hand; None: what the reference returns."""
+
+    name: str
+    inputs: dict
+    expected: Any = None
+
+
+class Comparison(NamedTuple):
+    """`called`: in words; measure(f) turns an answer into a function of the dict of inputs, whose value is compared."""
+
+    case: Case
+    called: str
+    measure: Callable
+    expected: Any
+
+
+class Finding(NamedTuple):
+    """What came of a comparison. expected: a value, or the sentence of a predicate; deviation: 0 is perfect."""
+
+    called: str
+    outcome: Outcome
+    expected: Any
+    deviation: float
+
+
+class InputChanged(Exception):
+    """The function wrote into its argument."""
+
+
+class Misfit(Exception):
+    """A value is not of the kind or shape of the one expected."""
+
+
+# ---------------------------------------------------------------- values and gradients
+
+
+@cache
+def cases_of(exercise):
+    """Those worked out by hand once, the others from several draws; a sampler's once, as it is called many times."""
+    cases = []
+    for draw in range(1 if exercise.predicates else DRAWS):
+        for case in exercise.make_cases(onp.random.default_rng(draw)):
+            if draw == 0:
+                cases.append(case)
+            elif case.expected is None:
+                cases.append(case._replace(name=f"{case.name}, draw {draw + 1}"))
+    return cases
+
+
+@cache
+def comparisons_of(exercise):
+    """For each case the list of its comparisons: first the value, then the gradients."""
+    return [list(_comparisons(exercise, case)) for case in cases_of(exercise)]
+
+
+def _comparisons(exercise, case):
+    arguments = ", ".join(f"{name}={describe(value)}" for name, value in case.inputs.items())
+    text = f"{exercise.name}({arguments})"
+
+    def expected(measure):
+        outcome = call(measure(exercise.reference), (copy.deepcopy(case.inputs),), None, Clock(60))
+        if outcome.error:
+            raise outcome.error
+        return outcome.value
+
+    value = expected(_value) if case.expected is None else case.expected
+    yield Comparison(case, text, _value, value)
+    if exercise.gradients:
+        measure = partial(_gradient, exercise.gradients, _value)
+        text = f"gradient of {text}" if _one_number(_leaves(value)) else f"gradient of sum(c * {text}), c random,"
+        called = f"{text} with respect to {', '.join(exercise.gradients)}"
+        yield Comparison(case, called, measure, expected(measure))
+    if exercise.order == 2:
+        measure = partial(_gradient, exercise.gradients, measure)
+        yield Comparison(case, f"gradient of the sum, with random weights, of the {called}", measure, expected(measure))
+
+
+def _value(f):
+    return lambda inputs: f(*inputs.values())
+
+
+def _gradient(names, measure, f):
+    """The gradient of `measure(f)` with respect to the inputs of these names, a dict."""
+    def gradient(inputs):
+        return grad(lambda some: _weighted_sum(measure(f)({**inputs, **some})))({name: inputs[name] for name in names})
+    return gradient
+
+
+def _weighted_sum(value):
+    """The sum of all numbers of a tree, each times a random weight, so that its derivative misses none.
+
+    A single number is left as it is.
+    """
+    rng = onp.random.default_rng(0)
+    arrays = [np.array(leaf) for leaf in _leaves(value)]
+    if _one_number(arrays):
+        return np.sum(arrays[0])
+    return sum(np.sum(array * rng.normal(size=array.shape)) for array in arrays)
+
+
+def _one_number(arrays):
+    return len(arrays) == 1 and onp.size(arrays[0]) == 1
+
+
+def _leaves(value):
+    if hasattr(value, "keys"):  # a dict, or autograd's box around one
+        return [leaf for key in sorted(value) for leaf in _leaves(value[key])]
+    if isinstance(value, tuple):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
+
+
+def findings(exercise, f, number, clock, seed=0):
+    """The findings of case `number`, one after the other. seed: of the draws of a sampler."""
+    if exercise.predicates:
+        yield from _sampler_findings(exercise, f, cases_of(exercise)[number].inputs, clock, seed)
+        return
+    for comparison in comparisons_of(exercise)[number]:
+        outcome = attempt(comparison.measure(f), comparison.case.inputs, f, clock)
+        deviation = onp.inf if outcome.error else deviation_of(outcome.value, comparison.expected)
+        yield Finding(comparison.called, outcome, comparison.expected, deviation)
+
+
+def attempt(measure, inputs, f, clock):
+    """Call measure(inputs) under guard; an input that was written into becomes an error."""
+    mine = copy.deepcopy(inputs)
+    outcome = call(measure, (mine,), getattr(getattr(f, "__code__", None), "co_filename", None), clock)
+    changed = [name for name in inputs if not _same(mine[name], inputs[name])]
+    if changed and not outcome.error:
+        return outcome._replace(error=InputChanged(changed[0]))
+    return outcome
+
+
+def _same(a, b):
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, onp.ndarray):
+        return onp.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return True
+
+
+# ---------------------------------------------------------------- samplers
+
+
+def _sampler_findings(exercise, f, inputs, clock, seed):
+    """Up to the first predicate that fails: those after it may rely on those before."""
+    arguments = ", ".join([*(f"{name}={describe(value)}" for name, value in inputs.items()), "rng"])
+    called = f"{exercise.name}({arguments}), {SAMPLES} times"
+
+    def draw(n, sampler, inputs):
+        rng = onp.random.default_rng(seed)
+        return [sampler(*inputs.values(), rng) for _ in range(n)]
+
+    (like,) = draw(1, exercise.reference, copy.deepcopy(inputs))
+    many = attempt(partial(draw, SAMPLES, f), inputs, f, clock)
+    again = many if many.error else attempt(partial(draw, 1, f), inputs, f, clock)
+    if again.error:
+        yield Finding(called, again, like, onp.inf)
+        return
+    for value in many.value:
+        if not fits(value, like):
+            yield Finding(called, many._replace(value=value), like, onp.inf)
+            return
+    draws = [onp.stack(arrays) for arrays in zip(*(_arrays(value, like) for value in many.value), strict=True)]
+    for predicate in (partial(_repeatable, _arrays(again.value[0], like)), *exercise.predicates):
+        wrong = predicate(inputs, *draws)
+        sentence = " ".join(getattr(predicate, "func", predicate).__doc__.split())
+        yield Finding(called, many._replace(value=wrong), sentence, onp.inf if wrong else 0.0)
+        if wrong:
+            return
+
+
+def _repeatable(again, inputs, *draws):
+    """Equal seeds give equal draws: all chance comes from the Generator that is passed in."""
+    if not all(onp.array_equal(array, stack[0]) for array, stack in zip(again, draws, strict=True)):
+        return "two Generators of the same seed gave different draws"
+
+
+# ---------------------------------------------------------------- how near two values are
+
+
+def agree(a, b, tolerance):
+    """Whether two findings of the same comparison show the same answer."""
+    if a.outcome.error or b.outcome.error:
+        return repr(a.outcome.error) == repr(b.outcome.error)
+    if isinstance(a.expected, str):  # a predicate: both pass, or both fail
+        return a.deviation == b.deviation
+    return deviation_of(a.outcome.value, b.outcome.value) <= tolerance
+
+
+def deviation_of(value, like):
+    """The largest difference, as a share of the largest number of `like`; infinite where the shapes do not fit."""
+    try:
+        return max(difference.max(initial=0.0) for *_, difference in differences(value, like))
+    except Misfit:
+        return onp.inf
+
+
+def fits(value, like):
+    """Whether the value is of the kind and the shape of `like`."""
+    try:
+        return bool(_flatten(value, like))
+    except Misfit:
+        return False
+
+
+def differences(value, like):
+    """[(path, array, array of `like`, their differences as a share of the largest number of `like`)], or Misfit."""
+    result = []
+    for (path, mine), theirs in zip(_flatten(value, like), _arrays(like, like), strict=True):
+        mine, theirs = mine.astype(float), theirs.astype(float)
+        largest = onp.abs(theirs[onp.isfinite(theirs)]).max(initial=0.1)
+        with onp.errstate(invalid="ignore"):
+            difference = onp.abs(mine - theirs) / largest
+        same = (mine == theirs) | ~(onp.isfinite(mine) | onp.isfinite(theirs))  # two ways to overflow are one mistake
+        difference = onp.where(same, 0.0, onp.where(onp.isnan(difference), onp.inf, difference))
+        result.append((path, mine, theirs, difference))
+    return result
+
+
+def _arrays(value, like):
+    return [array for _, array in _flatten(value, like)]
+
+
+def _flatten(value, like, path=""):
+    """[(path, array)] of a value that must be of the structure and the shapes of `like`; Misfit where it is not."""
+    if value is None:
+        raise Misfit("None came back: is the `return` missing?")
+    if isinstance(like, dict):
+        if not isinstance(value, dict) or value.keys() != like.keys():
+            raise Misfit(f"{_kind(value)} came back where {_kind(like)} was expected.")
+        return [pair for key in like for pair in _flatten(value[key], like[key], f'{path}["{key}"]')]
+    if isinstance(like, tuple):
+        if not isinstance(value, (tuple, list, onp.ndarray)) or onp.ndim(value[:1]) == 0 or len(value) != len(like):
+            raise Misfit(f"{_kind(value)} came back where {_kind(like)} was expected.")
+        return [pair for i, item in enumerate(like) for pair in _flatten(value[i], item, f"{path}[{i}]")]
+    array = as_numbers(value)
+    if array.shape != onp.shape(like):
+        wanted = onp.shape(like) or "one number"
+        raise Misfit(f"{path or 'it'} has the shape {array.shape} where {wanted} was expected.")
+    return [(path, array)]
+
+
+def as_numbers(value):
+    """The value as an array of numbers; Misfit where it is none."""
+    try:
+        array = onp.asarray(value)
+    except ValueError:
+        raise Misfit(f"{_kind(value)} came back whose parts, of unequal shapes, make no array.") from None
+    if array.dtype.kind not in "biuf":
+        raise Misfit(f"{_kind(value)} came back where numbers were expected.")
+    return array
+
+
+def _kind(value):
+    if isinstance(value, dict):
+        return f"a dict with the keys {', '.join(map(str, value)) or '(none)'}"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
+    return f"an array of shape {value.shape}" if isinstance(value, onp.ndarray) else f"a {type(value).__name__}"
+
+
+def describe(value, in_full=8):
+    """A value in a few words: arrays of at most `in_full` numbers as they are, larger ones by their shape."""
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {describe(item, in_full)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(describe(item, in_full) for item in value) + ")"
+    if isinstance(value, list) and value and isinstance(value[0], onp.ndarray):
+        return f"[{len(value)} arrays]"
+    try:
+        array = as_numbers(value)
+    except Misfit:
+        text = repr(value)
+        return text if len(text) <= 60 else text[:57] + "..."
+    if array.ndim == 0 and array.dtype.kind == "f":
+        return f"{float(array) + 0.0:.6g}"  # + 0.0: never -0
+    if array.size <= in_full or not array.ndim:
+        return " ".join(onp.array2string(array, precision=6, separator=", ", suppress_small=True).split())
+    return f"array{array.shape}"

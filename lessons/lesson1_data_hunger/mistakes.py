@@ -1,0 +1,429 @@
+"""Wrong answers to lesson 1's exercises, each with the thought behind it, and right answers of other kinds."""
+
+import numpy as onp
+from autograd import numpy as np
+
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- hunger.1: the number of parameters
+
+
+@mistake("hunger.1", "The biases are missing: only the weights were counted.", "Each output has one more number.")
+def weights_alone(n_inputs, n_outputs):
+    return n_inputs * n_outputs
+
+
+@mistake("hunger.1", "A bias was counted for each input.", "The bias is added to the output: one per output.")
+def biases_of_the_inputs(n_inputs, n_outputs):
+    return n_inputs * n_outputs + n_inputs
+
+
+@mistake("hunger.1", "One bias was counted for the whole layer.", "Each output has a bias of its own.")
+def one_bias(n_inputs, n_outputs):
+    return n_inputs * n_outputs + 1
+
+
+@mistake("hunger.1", "Inputs and outputs were added.", "Every input is connected with every output: multiply.")
+def one_weight_per_unit(n_inputs, n_outputs):
+    return n_inputs + n_outputs
+
+
+@honest("hunger.1")
+def parameters_one_by_one(n_inputs, n_outputs):
+    count = 0
+    for _ in range(n_outputs):
+        count += n_inputs + 1
+    return count
+
+
+# ---------------------------------------------------------------- hunger.2: the dense layer
+
+
+@mistake("hunger.2", "The bias is missing.", "Add b; NumPy adds it to every row.")
+def without_bias(x, w, b):
+    return np.matmul(x, w)
+
+
+@mistake("hunger.2", "The bias was added inside the sum over the inputs, D times instead of once.",
+         "First sum the products, then add b.")
+def bias_inside_the_sum(x, w, b):
+    return np.matmul(x, w) + x.shape[1] * b
+
+
+@mistake("hunger.2", "The products were averaged over the inputs, not summed.",
+         "np.sum or a matrix product, not np.mean.")
+def averaged_over_inputs(x, w, b):
+    return np.matmul(x, w) / x.shape[1] + b
+
+
+@mistake("hunger.2", "An activation was applied: negative outputs became 0.",
+         "The dense layer is linear. What follows it is a function of its own.")
+def with_activation(x, w, b):
+    return np.maximum(np.matmul(x, w) + b, 0)
+
+
+@mistake("hunger.2", "Examples and outputs changed places.", "Examples stay in front: (M,D) @ (D,O) gives (M,O).")
+def transposed(x, w, b):
+    return (np.matmul(x, w) + b).T
+
+
+@honest("hunger.2")
+def dense_by_loops(x, w, b):
+    rows = []
+    for m in range(len(x)):
+        rows.append([b[o] + sum(x[m, d] * w[d, o] for d in range(len(w))) for o in range(len(b))])
+    return np.array(rows)
+
+
+@honest("hunger.2")
+def dense_by_einsum(x, w, b):
+    return np.einsum("md,do->mo", x, w) + np.reshape(b, (1, -1))
+
+
+# ---------------------------------------------------------------- hunger.3: the derivative of the dense layer
+
+
+@mistake("hunger.3", "The derivatives of w and b were averaged over the examples.",
+         "Each example is a path to the loss; paths add up. If the loss is a mean, g already holds the 1/M.")
+def averaged_over_examples(x, w, g):
+    return g @ w.T, x.T @ g / len(x), g.mean(axis=0)
+
+
+@mistake("hunger.3", "The derivative of b still has the axis of the examples.",
+         "b is added to every row, so every row of g is a path to the loss: sum them.")
+def bias_not_summed(x, w, g):
+    return g @ w.T, x.T @ g, g
+
+
+@mistake("hunger.3", "The derivative of b was summed over the outputs instead of the examples.",
+         "It must have the shape of b, (O,): sum over axis 0.")
+def bias_summed_over_outputs(x, w, g):
+    return g @ w.T, x.T @ g, g.sum(axis=1)
+
+
+@mistake("hunger.3", "The derivatives of x and w changed places.", "Return them in the order of the arguments x, w, b.")
+def changed_places(x, w, g):
+    return x.T @ g, g @ w.T, g.sum(axis=0)
+
+
+@mistake("hunger.3", "g was ignored: this is the derivative of the sum of all outputs, as if g were 1 everywhere.",
+         "Each path is a product along the way; its last factor is g.")
+def cotangent_ignored(x, w, g):
+    ones = onp.ones_like(g)
+    return ones @ w.T, x.T @ ones, ones.sum(axis=0)
+
+
+@mistake("hunger.3", "The derivative of w came out transposed.",
+         "x is (M,D), g is (M,O), w is (D,O): which product fits?")
+def weights_transposed(x, w, g):
+    return g @ w.T, g.T @ x, g.sum(axis=0)
+
+
+@honest("hunger.3")
+def dense_vjp_by_loops(x, w, g):
+    dx, dw, db = onp.zeros_like(x), onp.zeros_like(w), onp.zeros_like(w[0])
+    for m, d in onp.ndindex(x.shape):
+        for o in range(w.shape[1]):
+            dx[m, d] += w[d, o] * g[m, o]
+            dw[d, o] += x[m, d] * g[m, o]
+    for row in g:
+        db += row
+    return [dx, dw, db]
+
+
+# ---------------------------------------------------------------- hunger.4: softmax cross-entropy
+
+
+def picked(values, labels):
+    return values[onp.arange(len(labels)), labels]
+
+
+@mistake("hunger.4", "exp was taken of the logits as they are; from 710 on it overflows.",
+         "Subtract the largest logit of each example first: the softmax stays the same.")
+def unstable(logits, labels):
+    return np.mean(np.log(np.sum(np.exp(logits), axis=1)) - picked(logits, labels))
+
+
+@mistake("hunger.4", "The softmax was computed first and its log afterwards; a very small probability is 0 by then.",
+         "log(exp(z) / sum) = z - log(sum): take the log on paper, before the computer rounds.")
+def log_of_the_softmax(logits, labels):
+    p = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+    return -np.mean(np.log(picked(p / np.sum(p, axis=1, keepdims=True), labels)))
+
+
+@mistake("hunger.4", "A small number was added inside the log, so that no example can cost more than about 28.",
+         "Write log(softmax) as z - log(sum(exp(z))) and the log never meets a 0.")
+def epsilon_in_the_log(logits, labels):
+    p = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+    return -np.mean(np.log(picked(p / np.sum(p, axis=1, keepdims=True), labels) + 1e-12))
+
+
+@mistake("hunger.4", "The largest logit of the whole batch was subtracted; examples far below it become exp(-999) = 0.",
+         "Each example needs its own maximum: axis=1, keepdims=True.")
+def maximum_of_the_batch(logits, labels):
+    z = logits - np.max(logits)
+    return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels))
+
+
+@mistake("hunger.4", "The examples were summed, not averaged.", "Divide by the number of examples, M.")
+def summed(logits, labels):
+    z = logits - np.max(logits, axis=1, keepdims=True)
+    return np.sum(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels))
+
+
+@mistake("hunger.4", "The softmax ran over the examples: axis 0.", "The classes of one example compete: axis 1.")
+def over_the_examples(logits, labels):
+    z = logits - np.max(logits, axis=0, keepdims=True)
+    return -np.mean(picked(z - np.log(np.sum(np.exp(z), axis=0)), labels))
+
+
+@mistake("hunger.4", "This is the log-likelihood; the minus is missing.", "A loss falls as the label gets likelier.")
+def without_the_minus(logits, labels):
+    z = logits - np.max(logits, axis=1, keepdims=True)
+    return np.mean(picked(z, labels) - np.log(np.sum(np.exp(z), axis=1)))
+
+
+@mistake("hunger.4", "The mean was taken over all M N log-probabilities, with zeros for the other classes.",
+         "One number per example, that of its label; the mean has M terms.")
+def averaged_over_classes(logits, labels):
+    z = logits - np.max(logits, axis=1, keepdims=True)
+    return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels)) / logits.shape[1]
+
+
+@honest("hunger.4")
+def cross_entropy_by_loops(logits, labels):
+    total = 0.0
+    for row, label in zip(logits, labels, strict=True):
+        largest = np.max(row)
+        total = total + largest + np.log(sum(np.exp(z - largest) for z in row)) - row[label]
+    return total / len(labels)
+
+
+@honest("hunger.4")
+def cross_entropy_by_one_hot(logits, labels):
+    z = logits - onp.max(getattr(logits, "_value", logits))  # moved by any constant: what counts is each row's own
+    z = z - np.max(z, axis=1, keepdims=True)
+    return np.sum(onp.eye(logits.shape[1])[labels] * (np.log(np.sum(np.exp(z), axis=1, keepdims=True)) - z)) / len(z)
+
+
+# ---------------------------------------------------------------- hunger.5: the convolution by loops
+
+
+def convolve(x, w, stride, patch_at=lambda image, y, x, kh, kw: image[y:y + kh, x:x + kw], out_size=None):
+    """Right as it stands; the mistakes change a part of it."""
+    kh, kw = w.shape[:2]
+    height, width = out_size or ((x.shape[1] - kh) // stride + 1, (x.shape[2] - kw) // stride + 1)
+    return np.array([[[[np.sum(patch_at(image, stride * i, stride * j, kh, kw) * w[..., o])
+                        for o in range(w.shape[3])] for j in range(width)] for i in range(height)] for image in x])
+
+
+@mistake("hunger.5", "The kernel was turned over. That is the mathematician's convolution.",
+         "What the field calls convolution pairs the first pixel of the patch with the first weight.")
+def turned_over(x, w, stride):
+    return convolve(x, w[::-1, ::-1], stride)
+
+
+@mistake("hunger.5", "Only the first channel of the image was used.",
+         "Sum over c as well: the kernel has weights for each.")
+def first_channel_alone(x, w, stride):
+    return convolve(x[..., :1], w[:, :, :1], stride)
+
+
+@mistake("hunger.5", "The output is smaller by the stride, but the kernel still moves by one pixel.",
+         "The patch of output y begins at the row stride * y.")
+def stride_in_the_shape_alone(x, w, stride):
+    height, width = (x.shape[1] - w.shape[0]) // stride + 1, (x.shape[2] - w.shape[1]) // stride + 1
+    return convolve(x, w, 1, out_size=(height, width))
+
+
+@mistake("hunger.5", "The stride was ignored.", "The kernel moves on by `stride` pixels, in both directions.")
+def stride_ignored(x, w, stride):
+    return convolve(x, w, 1)
+
+
+@mistake("hunger.5", "The last place of the kernel is missing: H - kh places instead of H - kh + 1.",
+         "A kernel as large as the image has one place, not none.")
+def last_place_missing(x, w, stride):
+    height, width = (-(-(n - k) // stride) for n, k in zip(x.shape[1:3], w.shape[:2], strict=True))
+    if not height * width:
+        return np.zeros((len(x), height, width, w.shape[3]))
+    return convolve(x, w, stride, out_size=(height, width))
+
+
+@mistake("hunger.5", "The image got a margin of zeros, so the output is as large as the image.",
+         "Only places where the kernel lies inside the image count.")
+def with_a_margin(x, w, stride):
+    kh, kw = w.shape[:2]
+    top, left = (kh - 1) // 2, (kw - 1) // 2
+    padded = np.pad(x, ((0, 0), (top, kh - 1 - top), (left, kw - 1 - left), (0, 0)), "constant")
+    return convolve(padded, w, stride)
+
+
+@mistake("hunger.5", "The products were averaged, not summed.", "np.sum, not np.mean: a convolution is a weighted sum.")
+def averaged_over_the_patch(x, w, stride):
+    return convolve(x, w, stride) / (w.shape[0] * w.shape[1] * w.shape[2])
+
+
+@honest("hunger.5")
+def convolution_by_six_loops(x, w, stride):
+    (images, height, width, channels), (kh, kw, _, filters) = x.shape, w.shape
+    out = []
+    for image in range(images):
+        for top in range(0, height - kh + 1, stride):
+            for left in range(0, width - kw + 1, stride):
+                for o in range(filters):
+                    out.append(sum(x[image, top + i, left + j, c] * w[i, j, c, o]
+                                   for i in range(kh) for j in range(kw) for c in range(channels)))
+    return np.reshape(np.array(out), (images, (height - kh) // stride + 1, (width - kw) // stride + 1, filters))
+
+
+@honest("hunger.5")
+def convolution_by_tensordot(x, w, stride):
+    kh, kw = w.shape[:2]
+    places = [(i, j) for i in range(kh) for j in range(kw)]
+    (_, height, width, _) = x.shape
+    return sum(np.matmul(x[:, i:height - kh + 1 + i:stride, j:width - kw + 1 + j:stride], w[i, j]) for i, j in places)
+
+
+# ---------------------------------------------------------------- hunger.6: im2col
+
+
+def patches_of(x, kh, kw, step=1):
+    """[(i, j, the patch (M,kh,kw,C) there), ...] by rows."""
+    return [[x[:, i:i + kh, j:j + kw] for j in range(0, x.shape[2] - kw + 1, step)]
+            for i in range(0, x.shape[1] - kh + 1, step)]
+
+
+def stacked(patches, axes=(0, 1, 2, 3)):
+    """Each patch as a row, its axes in the order `axes`; the places as axes 1 and 2."""
+    rows = [[np.reshape(np.transpose(patch, axes), (len(patch), -1)) for patch in row] for row in patches]
+    return np.stack([np.stack(row, axis=1) for row in rows], axis=1)
+
+
+@mistake("hunger.6", "Each row holds the patch channel by channel.",
+         "The kernel (kh,kw,C,O) keeps the channels of a pixel together: C runs fastest.")
+def channel_by_channel(x, kh, kw):
+    return stacked(patches_of(x, kh, kw), (0, 3, 1, 2))
+
+
+@mistake("hunger.6", "Each row holds the patch column by column.",
+         "In the kernel (kh,kw,C,O) the column j runs faster than the row i.")
+def column_by_column(x, kh, kw):
+    return stacked(patches_of(x, kh, kw), (0, 2, 1, 3))
+
+
+@mistake("hunger.6", "All places of the kernel stand on one axis.",
+         "Keep the rows and columns of the output as two axes.")
+def places_on_one_axis(x, kh, kw):
+    rows = stacked(patches_of(x, kh, kw))
+    return np.reshape(rows, (rows.shape[0], -1, rows.shape[3]))
+
+
+@mistake("hunger.6", "The patches do not overlap: the kernel moved on by its own size.",
+         "At stride 1 the kernel moves on by one pixel.")
+def without_overlap(x, kh, kw):
+    return stacked([row[::kw] for row in patches_of(x, kh, kw)[::kh]])
+
+
+@mistake("hunger.6", "The last row and the last column of places are missing: H - kh instead of H - kh + 1.",
+         "range(H - kh + 1): the last patch ends with the last pixel.")
+def last_places_missing(x, kh, kw):
+    return stacked(patches_of(x, kh, kw))[:, :-1, :-1]
+
+
+@mistake("hunger.6", "Each row holds the patch from its last pixel to its first.", "Row by row, from the top left.")
+def backwards(x, kh, kw):
+    return stacked([[patch[:, ::-1, ::-1] for patch in row] for row in patches_of(x, kh, kw)])
+
+
+@honest("hunger.6")
+def im2col_patch_by_patch(x, kh, kw):
+    return stacked(patches_of(x, kh, kw))
+
+
+# ---------------------------------------------------------------- hunger.7: the derivative of max pooling
+
+
+def windows(x):
+    """Whole 2 x 2 windows: (M,H,W,C) -> (M,H//2,W//2,4,C), the four pixels in reading order."""
+    m, h, w, c = x.shape
+    x = x[:, :h - h % 2, :w - w % 2].reshape(m, h // 2, 2, w // 2, 2, c)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(m, h // 2, w // 2, 4, c)
+
+
+def back(parts, shape):
+    """The inverse of `windows`, 0 where there was no whole window."""
+    (m, h, w, _, c), out = parts.shape, onp.zeros(shape)
+    out[:, :2 * h, :2 * w] = parts.reshape(m, h, w, 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(m, 2 * h, 2 * w, c)
+    return out
+
+
+def first_maximum(x):
+    """1 for the first maximum of each window, else 0."""
+    pixels = windows(x)
+    return onp.arange(4)[:, None] == pixels.argmax(axis=3)[:, :, :, None]
+
+
+def largest(x):
+    return windows(x) == windows(x).max(axis=3, keepdims=True)
+
+
+@mistake("hunger.7", "Every pixel that equals the maximum got the whole of g.",
+         "Pooling took one of them. Where several are the largest, only the first in reading order counts.")
+def to_all_ties(x, g):
+    return back(largest(x) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "g was divided among the pixels that equal the maximum.",
+         "That is a possible choice, and autograd's for np.max; here the first in reading order gets it all.")
+def divided_among_ties(x, g):
+    return back(largest(x) / largest(x).sum(axis=3, keepdims=True) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "Where several pixels are the largest, g went to the last of them.",
+         "Replace the maximum found so far only by a pixel that is truly larger: > and not >=.")
+def to_the_last_tie(x, g):
+    last = 3 - windows(x)[:, :, :, ::-1].argmax(axis=3)
+    return back((onp.arange(4)[:, None] == last[:, :, :, None]) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "This is the derivative of average pooling: a quarter of g for each pixel.",
+         "A pixel below the maximum can change a little without changing the output: its derivative is 0.")
+def average_pooling(x, g):
+    return back(onp.ones((4, 1)) * g[:, :, :, None] / 4, x.shape)
+
+
+@mistake("hunger.7", "g was multiplied with the pixel.",
+         "The output *is* that pixel; its derivative is 1, whatever its value.")
+def times_the_pixel(x, g):
+    return back(first_maximum(x) * windows(x) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "g was ignored: the maxima got 1.",
+         "1 is the derivative of the output; times g it is that of the loss.")
+def mask_alone(x, g):
+    return back(first_maximum(x) * onp.ones_like(g)[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The maximum was taken over the channels as well.", "Each channel is pooled by itself.")
+def one_maximum_for_all_channels(x, g):
+    best = windows(x) == windows(x).max(axis=(3, 4), keepdims=True)
+    return back(best * first_maximum(x) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The search for the maximum began at 0, so a window of negative pixels has none.",
+         "Begin with the first pixel of the window, or with -infinity.")
+def search_from_zero(x, g):
+    return back(first_maximum(x) * (windows(x) > 0) * g[:, :, :, None], x.shape)
+
+
+@honest("hunger.7")
+def max_pool_vjp_by_loops(x, g):
+    out = onp.zeros(x.shape)
+    for m, i, j, c in onp.ndindex(g.shape):
+        best = (2 * i, 2 * j)
+        for place in [(2 * i, 2 * j + 1), (2 * i + 1, 2 * j), (2 * i + 1, 2 * j + 1)]:
+            if x[(m, *place, c)] > x[(m, *best, c)]:
+                best = place
+        out[(m, *best, c)] += g[m, i, j, c]
+    return out

@@ -1,0 +1,218 @@
+"""Wrong answers to lesson 2's exercises, each with the thought behind it, and right answers of other kinds."""
+
+import random
+
+import numpy as np
+
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- episodes.1: draw a task
+
+
+def assemble(classes, images, k_shot, labels=None):
+    """The task of these classes with these images (N,K+Q): the first K of each class are the support."""
+    labels = np.arange(len(classes)) if labels is None else labels
+    images = np.array(images)
+    return (images[:, :k_shot].ravel(), np.repeat(labels, k_shot),
+            images[:, k_shot:].ravel(), np.repeat(labels, images.shape[1] - k_shot))
+
+
+def distinct(images_of, classes, n, rng):
+    return [rng.choice(images_of[c], n, replace=False) for c in classes]
+
+
+@mistake("episodes.1", "The classes were drawn with replacement: one can come twice in a task, under two labels.",
+         "rng.choice(..., replace=False); the default is True.")
+def a_class_twice(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way)
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "A query may have been seen: support and query were drawn independently of each other, or with "
+         "replacement.", "Draw K + Q different images at once, rng.choice(..., replace=False), and cut.")
+def queries_in_the_support(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    images = [np.concatenate([rng.choice(images_of[c], n, replace=False) for n in (k_shot, n_query)]) for c in classes]
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "The labels are the numbers of the classes in the whole data set.",
+         "A task is a small world of its own: its first class is 0, its second 1, ...")
+def classes_as_labels(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot, labels=classes)
+
+
+@mistake("episodes.1", "The labels follow the order of the classes. A network could learn that early classes have "
+         "small labels, and score without looking at the support.", "Do not sort the classes that were drawn.")
+def classes_in_order(images_of, n_way, k_shot, n_query, rng):
+    classes = np.sort(rng.choice(len(images_of), n_way, replace=False))
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "Which images are drawn was decided once for all classes of the task.",
+         "Draw anew for each class: the third drawing of every character may be by the same hand.")
+def same_positions_in_all_classes(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    order = rng.permutation(min(map(len, images_of)))[:k_shot + n_query]
+    return assemble(classes, [images_of[c][order] for c in classes], k_shot)
+
+
+@mistake("episodes.1", "The support is always the first images of a class; only the queries are drawn.",
+         "Draw K + Q images at random, and take K of those for the support.")
+def always_the_same_support(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    images = [np.concatenate([images_of[c][:k_shot], rng.choice(images_of[c][k_shot:], n_query, replace=False)])
+              for c in classes]
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "A Generator with a fixed seed was made inside the function: every call draws the same task.",
+         "Draw from the `rng` that is passed in.")
+def own_generator(images_of, n_way, k_shot, n_query, rng):
+    rng = np.random.default_rng(0)
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "The chance did not come from `rng`: nobody can repeat these draws.",
+         "rng.choice, not np.random.choice or random.sample.")
+def global_generator(images_of, n_way, k_shot, n_query, rng):
+    classes = random.sample(range(len(images_of)), n_way)
+    return assemble(classes, [random.sample(list(images_of[c]), k_shot + n_query) for c in classes], k_shot)
+
+
+@honest("episodes.1")
+def draw_by_permutations(images_of, n_way, k_shot, n_query, rng):
+    support_ids, support_y, query_ids, query_y = [], [], [], []
+    for label, c in enumerate(rng.permutation(len(images_of))[:n_way]):
+        order = [int(images_of[c][i]) for i in rng.permutation(len(images_of[c]))]
+        support_ids += order[:k_shot]
+        support_y += [label] * k_shot
+        query_ids += order[k_shot:k_shot + n_query]
+        query_y += [label] * n_query
+    return support_ids, support_y, query_ids, query_y
+
+
+@honest("episodes.1")
+def draw_and_shuffle(images_of, n_way, k_shot, n_query, rng):
+    classes = list(range(len(images_of)))
+    rng.shuffle(classes)
+    support, query = [], []
+    for label in range(n_way):
+        for n, i in enumerate(rng.choice(images_of[classes[label]], k_shot + n_query, replace=False)):
+            (support if n < k_shot else query).append((i, label))
+    rng.shuffle(query)  # the order of the queries is nobody's business
+    return [np.array(support)[:, 0], np.array(support)[:, 1], np.array(query)[:, 0], np.array(query)[:, 1]]
+
+
+# ---------------------------------------------------------------- episodes.2: accuracy
+
+
+@mistake("episodes.2", "The class of the lowest score was taken.", "A high score means near: argmax, not argmin.")
+def lowest_score(scores, labels):
+    return np.mean(scores.argmin(-1) == labels, axis=-1)
+
+
+@mistake("episodes.2", "This is the share of wrong answers.", "Count the queries that are answered with ==, not !=.")
+def error_rate(scores, labels):
+    return np.mean(scores.argmax(-1) != labels, axis=-1)
+
+
+@mistake("episodes.2", "One number came back for all tasks together.", "Average over the queries alone, axis=-1: the "
+         "interval needs one accuracy for each task.")
+def all_tasks_together(scores, labels):
+    return np.mean(scores.argmax(-1) == labels)
+
+
+@mistake("episodes.2", "The mean was taken over the tasks, for each query.", "The queries are the last axis: axis=-1.")
+def averaged_over_tasks(scores, labels):
+    return np.mean(scores.argmax(-1) == labels, axis=0)
+
+
+@mistake("episodes.2", "The right answers were counted, not their share.", "np.mean, not np.sum.")
+def counted(scores, labels):
+    return np.sum(scores.argmax(-1) == labels, axis=-1)
+
+
+@mistake("episodes.2", "The count was divided by the number of classes.", "Divide by the number of queries, M.")
+def divided_by_classes(scores, labels):
+    return np.sum(scores.argmax(-1) == labels, axis=-1) / scores.shape[-1]
+
+
+@mistake("episodes.2", "A query counted as right when its class had a score above 0.",
+         "Whether 0.4 is high depends on the other classes: compare the scores with one another.")
+def positive_score(scores, labels):
+    return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > 0, axis=-1)
+
+
+@honest("episodes.2")
+def accuracies_by_loops(scores, labels):
+    result = []
+    for task, wanted in zip(scores.tolist(), labels.tolist(), strict=True):
+        right = [row.index(max(row)) == label for row, label in zip(task, wanted, strict=True)]
+        result.append(sum(right) / len(right))
+    return result
+
+
+# ---------------------------------------------------------------- episodes.3: the confidence interval
+
+
+@mistake("episodes.3", "The standard deviation has n in the denominator.",
+         "The mean was estimated from the same values and lies too near to them: np.std(values, ddof=1).")
+def divided_by_n(values):
+    return values.mean(), 1.96 * values.std() / len(values) ** 0.5
+
+
+@mistake("episodes.3", "This is the spread of single episodes; the division by sqrt(n) is missing.",
+         "The mean of n values varies less than one value, by sqrt(n).")
+def spread_of_the_values(values):
+    return values.mean(), 1.96 * values.std(ddof=1)
+
+
+@mistake("episodes.3", "It was divided by n instead of its square root.",
+         "Variances of independent values add up, so the *variance* of the mean is s^2 / n.")
+def without_the_root(values):
+    return values.mean(), 1.96 * values.std(ddof=1) / len(values)
+
+
+@mistake("episodes.3", "This is the standard error: the factor 1.96 is missing, it covers 68 %, not 95 %.",
+         "95 % of a normal distribution lie within 1.96 standard deviations.")
+def standard_error(values):
+    return values.mean(), values.std(ddof=1) / len(values) ** 0.5
+
+
+@mistake("episodes.3", "The variance stands where the standard deviation belongs.", "s is the root of the variance.")
+def variance_for_deviation(values):
+    return values.mean(), 1.96 * values.var(ddof=1) / len(values) ** 0.5
+
+
+@mistake("episodes.3", "This is the whole width of the interval.",
+         "The half-width is what stands after the plus-minus.")
+def whole_width(values):
+    return values.mean(), 2 * 1.96 * values.std(ddof=1) / len(values) ** 0.5
+
+
+@mistake("episodes.3", "The two ends of the interval came back.", "Return the mean and the half-width.")
+def both_ends(values):
+    half = 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    return values.mean() - half, values.mean() + half
+
+
+@mistake("episodes.3", "The formula for coin tosses, sqrt(p (1 - p) / n), was used.",
+         "An episode's accuracy is a share of many queries, not 0 or 1: estimate its spread from the values.")
+def coin_tosses(values):
+    p = values.mean()
+    return p, 1.96 * (p * (1 - p) / len(values)) ** 0.5
+
+
+@honest("episodes.3")
+def interval_by_sums(values):
+    n, values = len(values), [float(v) for v in values]
+    mean = sum(values) / n
+    return mean, 1.96 * (sum((v - mean) ** 2 for v in values) / (n - 1) / n) ** 0.5
+
+
+@honest("episodes.3")
+def interval_with_the_n_elsewhere(values):
+    return [np.mean(values), 1.96 * np.std(values) / (len(values) - 1) ** 0.5]

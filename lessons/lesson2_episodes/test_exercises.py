@@ -1,0 +1,183 @@
+"""What the answers to lesson 2's exercises are compared with, and on what."""
+
+import math
+
+import numpy as np
+
+from fewshot_np import lesson2_episodes as lesson2
+from fewshot_np.data import ImageClasses
+from lessons.checking import case, exercise
+
+# ---------------------------------------------------------------- the sampler: judged by what it draws
+#
+# A draw is (support_ids, support_y, query_ids, query_y); the predicates see S of them stacked, (S, N K) and (S, N Q).
+# A share of S may be `six_sigma` off the probability; that happens to a right sampler about once in a million.
+
+
+def draw_by_the_library(images_of, n_way, k_shot, n_query, rng):
+    labels = class_of_image(images_of)
+    names = tuple(map(str, range(len(images_of))))
+    classes = ImageClasses(np.zeros((len(labels), 1, 1, 1), np.uint8), labels, names, names)
+    episode = lesson2.sample_episodes(classes, n_way, k_shot, n_query, 1, rng)
+    return tuple(a[0] for a in (episode.support_ids, episode.support_y, episode.query_ids, episode.query_y))
+
+
+def class_of_image(images_of):
+    return np.repeat(np.arange(len(images_of)), [len(ids) for ids in images_of])
+
+
+def by_label(inputs, ids, labels):
+    """The ids of label 0, those of label 1, ...: (S, N, K) or (S, N, Q)."""
+    order = np.argsort(labels, axis=1, kind="stable")
+    return np.take_along_axis(ids, order, axis=1).astype(int).reshape(len(ids), inputs["n_way"], -1)
+
+
+def classes_drawn(inputs, ids, labels):
+    """The class of each label: (S, N)."""
+    return class_of_image(inputs["images_of"])[by_label(inputs, ids, labels)][:, :, 0]
+
+
+def six_sigma(p, n):
+    return 6 * math.sqrt(p * (1 - p) / n)
+
+
+def ids_exist(inputs, support_ids, support_y, query_ids, query_y):
+    """Every id is the number of an image in images_of."""
+    n_images = len(class_of_image(inputs["images_of"]))
+    for ids in (*support_ids, *query_ids):
+        if not np.isin(ids, np.arange(n_images)).all():
+            return f"ids {ids}, where the images have the numbers 0...{n_images - 1}"
+
+
+def labels_are_numbered(inputs, support_ids, support_y, query_ids, query_y):
+    """The labels are 0...N-1, each K times in the support and Q times in the query."""
+    for stack, each in [(support_y, inputs["k_shot"]), (query_y, inputs["n_query"])]:
+        wrong = (np.sort(stack, axis=1) != np.arange(inputs["n_way"]).repeat(each)).any(axis=1)
+        if wrong.any():
+            return f"labels {stack[wrong.argmax()]}"
+
+
+def labels_name_classes(inputs, support_ids, support_y, query_ids, query_y):
+    """All images of one label, in support and query, are of one class."""
+    ids = np.concatenate([by_label(inputs, support_ids, support_y), by_label(inputs, query_ids, query_y)], axis=2)
+    classes = class_of_image(inputs["images_of"])[ids]
+    for task, label in np.argwhere((classes != classes[:, :, :1]).any(axis=2))[:1]:
+        found = sorted(set(classes[task, label].tolist()))
+        return f"a task in which label {label} stands for images of the classes {found}"
+
+
+def classes_differ(inputs, support_ids, support_y, query_ids, query_y):
+    """The N classes of a task are all different."""
+    for classes in classes_drawn(inputs, support_ids, support_y):
+        if len(set(classes.tolist())) < len(classes):
+            return f"a task of the classes {classes}"
+
+
+def images_differ(inputs, support_ids, support_y, query_ids, query_y):
+    """No image comes twice in a task, neither in the support nor in the query nor in both."""
+    for support, query in zip(support_ids, query_ids, strict=True):
+        both = np.intersect1d(support, query)
+        if both.size:
+            return f"a task in which image {both[0]} is in the support and in the query"
+        if len(set(support)) < len(support) or len(set(query)) < len(query):
+            return "a task in which an image comes twice"
+
+
+def tasks_differ(inputs, support_ids, support_y, query_ids, query_y):
+    """Every call draws anew."""
+    if (support_ids == support_ids[0]).all() and (query_ids == query_ids[0]).all():
+        return f"the same task {len(support_ids)} times"
+
+
+def classes_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y):
+    """Each class is in N of C tasks, however many images it has."""
+    n, share = len(support_ids), inputs["n_way"] / len(inputs["images_of"])
+    counts = np.bincount(classes_drawn(inputs, support_ids, support_y).ravel(), minlength=len(inputs["images_of"]))
+    worst = np.abs(counts / n - share).argmax()
+    if abs(counts[worst] / n - share) > six_sigma(share, n):
+        return (f"class {worst}, which has {len(inputs['images_of'][worst])} images, in {counts[worst]} of {n} tasks; "
+                f"about {round(share * n)} would be right")
+
+
+def labels_say_nothing(inputs, support_ids, support_y, query_ids, query_y):
+    """The classes of a task stand in random order: a small label does not mean an early class."""
+    n, share = len(support_ids), 1 / math.factorial(inputs["n_way"])
+    ascending = (np.diff(classes_drawn(inputs, support_ids, support_y), axis=1) > 0).all(axis=1).sum()
+    if abs(ascending / n - share) > six_sigma(share, n):
+        return (f"the classes were in ascending order in {ascending} of {n} tasks; about {round(share * n)} would be "
+                "right")
+
+
+def support_positions(inputs, support_ids, support_y):
+    """Which images of their class are the support: (S, N, K) positions within the class, ascending."""
+    first_of_class = np.cumsum([0, *map(len, inputs["images_of"])])
+    classes = classes_drawn(inputs, support_ids, support_y)
+    return np.sort(by_label(inputs, support_ids, support_y), axis=2) - first_of_class[classes][:, :, None], classes
+
+
+def supports_differ(inputs, support_ids, support_y, query_ids, query_y):
+    """The support of a class is drawn anew in each task."""
+    positions, classes = support_positions(inputs, support_ids, support_y)
+    for c in range(len(inputs["images_of"])):
+        found = positions[classes == c]
+        if len(found) > 50 and (found == found[0]).all():
+            return f"the same support for class {c} in all {len(found)} tasks that it was in"
+
+
+def classes_are_drawn_apart(inputs, support_ids, support_y, query_ids, query_y):
+    """The images of each class are drawn by themselves: their positions within one class say nothing about another."""
+    positions, _ = support_positions(inputs, support_ids, support_y)
+    n, equal = len(positions), (positions[:, 0] == positions[:, 1]).all(axis=1).sum()
+    if equal / n > 1 / 3 + six_sigma(1 / 3, n):
+        return f"the same positions within the classes of labels 0 and 1, in {equal} of {n} tasks"
+
+
+def images_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y):
+    """Each image of a class is as likely to be in the support as the others."""
+    positions, classes = support_positions(inputs, support_ids, support_y)
+    for c, ids in enumerate(inputs["images_of"]):
+        found, share = positions[classes == c], inputs["k_shot"] / len(ids)
+        times = (found[:, :, None] == np.arange(len(ids))).any(axis=1).sum(axis=0)
+        worst = np.abs(times / len(found) - share).argmax()
+        if abs(times[worst] / len(found) - share) > six_sigma(share, len(found)):
+            return (f"image {worst} of the {len(ids)} of class {c} was in the support in {times[worst]} of its "
+                    f"{len(found)} tasks; about {round(share * len(found))} would be right")
+
+
+def numbered(*sizes):
+    """images_of for classes of these sizes: 0 1 2 ... in order."""
+    ends = np.cumsum(sizes)
+    return [np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+
+@exercise("episodes.1", draw_by_the_library, predicates=(
+    ids_exist, labels_are_numbered, labels_name_classes, classes_differ, images_differ, tasks_differ,
+    labels_say_nothing, classes_are_equally_likely, supports_differ, classes_are_drawn_apart,
+    images_are_equally_likely))
+def test_draw_task(rng):
+    yield case("classes of unequal size", images_of=numbered(5, 12, 5, 6, 5, 12), n_way=3, k_shot=2, n_query=3)
+    yield case("just enough images", images_of=numbered(3, 3, 3, 3, 3), n_way=4, k_shot=1, n_query=2)
+    yield case("all classes at once", images_of=numbered(4, 6, 5), n_way=3, k_shot=1, n_query=1)
+
+
+# ---------------------------------------------------------------- accuracy and interval
+
+
+@exercise("episodes.2", lesson2.accuracies)
+def test_accuracies(rng):
+    yield case("by hand", expected=[0.5], scores=np.array([[[0.1, 0.7, 0.2], [0.0, 0.3, 0.4]]]),
+               labels=np.array([[1, 1]]))
+    high, low = [2.0, 1.0], [1.0, 2.0]
+    yield case("two tasks, by hand", expected=[1.0, 0.25], scores=np.array([[high, low, high, low], [high] * 4]),
+               labels=np.array([[0, 1, 0, 1], [0, 1, 1, 1]]))
+    labels = rng.integers(0, 4, size=(3, 7))
+    yield case("3 tasks, 7 queries, 4 classes", scores=np.eye(4)[labels] + rng.normal(size=(3, 7, 4)),
+               labels=labels)
+    yield case("scores below 0", scores=-5 + rng.normal(size=(2, 6, 3)), labels=rng.integers(0, 3, size=(2, 6)))
+
+
+@exercise("episodes.3", lesson2.mean_confidence_interval)
+def test_mean_confidence_interval(rng):
+    yield case("by hand", expected=(0.6, 0.196), values=np.array([0.5, 0.7]))
+    yield case("10 episodes", values=rng.integers(0, 76, size=10) / 75)
+    yield case("every episode the same", expected=(0.75, 0.0), values=np.full(5, 0.75))

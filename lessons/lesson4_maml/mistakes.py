@@ -1,0 +1,418 @@
+"""Wrong answers to lesson 4's exercises, each with the thought behind it, and right answers of other kinds."""
+
+import autograd
+from autograd import numpy as np
+
+from fewshot_np.nn.primitives import stop_gradient
+from fewshot_np.nn.trees import grad, repeat, tree_map
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- maml.1: the inner step
+
+
+@mistake("maml.1", "The step goes uphill: the gradient was added.", "Gradient *descent*: params - inner_lr * gradient.")
+def uphill(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p + inner_lr * g, params, grad(loss)(params, x, y))
+
+
+@mistake("maml.1", "The inner rate was applied twice.", "inner_lr * gradient, once.")
+def rate_twice(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p - inner_lr * inner_lr * g, params, grad(loss)(params, x, y))
+
+
+@mistake("maml.1", "This is the change of the parameters, not the parameters after it.", "Start from params.")
+def change_alone(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: -inner_lr * g, params, grad(loss)(params, x, y))
+
+
+@mistake("maml.1", "The inner gradient was treated as a constant; that makes it first-order MAML. The adapted "
+         "parameters are right, and the outer gradient through them is not.",
+         "No stop_gradient, and no conversion of the gradient into plain numbers.")
+def gradient_frozen(loss, params, x, y, inner_lr):
+    gradient = grad(loss)(tree_map(stop_gradient, params), x, y)
+    return tree_map(lambda p, g: p - inner_lr * g, params, gradient)
+
+
+@mistake("maml.1", "The result does not depend on params any more as far as autograd can see: everything was cut off.",
+         "The step starts at params themselves, not at a copy that is a constant.")
+def all_frozen(loss, params, x, y, inner_lr):
+    params = tree_map(stop_gradient, params)
+    return tree_map(lambda p, g: p - inner_lr * g, params, grad(loss)(params, x, y))
+
+
+@mistake("maml.1", "Only the first parameter moved.", "Every key of params has its gradient: loop over the keys.")
+def first_parameter_alone(loss, params, x, y, inner_lr):
+    first = next(iter(params))
+    return {**params, first: params[first] - inner_lr * grad(loss)(params, x, y)[first]}
+
+
+@mistake("maml.1", "The gradient was divided by its length.",
+         "A steep loss takes a long step: use the gradient as it is.")
+def unit_length(loss, params, x, y, inner_lr):
+    gradient = grad(loss)(params, x, y)
+    length = sum(np.sum(g ** 2) for g in gradient.values()) ** 0.5
+    return tree_map(lambda p, g: p - inner_lr * g / length, params, gradient)
+
+
+@honest("maml.1")
+def step_with_autograds_grad(loss, params, x, y, inner_lr):
+    gradient = autograd.grad(loss)(params, x, y)
+    return {key: params[key] - inner_lr * gradient[key] for key in params}
+
+
+@honest("maml.1")
+def step_key_by_key(loss, params, x, y, inner_lr):
+    moved = {}
+    for key in params:
+        moved[key] = params[key] - inner_lr * grad(lambda p, key=key: loss({**params, key: p}, x, y))(params[key])
+    return moved
+
+
+# ---------------------------------------------------------------- maml.2: the meta-objective
+
+
+def step(loss, w, x, y, inner_lr):
+    return w - inner_lr * grad(loss)(w, x, y)
+
+
+def tasks(support_x, support_y, query_x, query_y):
+    return list(zip(support_x, support_y, query_x, query_y, strict=True))
+
+
+@mistake("maml.2", "The adapted parameters were judged on the support, the very examples that they were adapted to.",
+         "The outer loss asks how well the task was *learned*: it takes the query.")
+def judged_on_the_support(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, x, y, inner_lr), x, y) for x, y in zip(support_x, support_y, strict=True)
+               ) / len(support_x)
+
+
+@mistake("maml.2", "The inner step was taken on the query: the answers were learned before the test.",
+         "Inner step on support_x, support_y; outer loss on query_x, query_y.")
+def adapted_to_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, x, y, inner_lr), x, y) for x, y in zip(query_x, query_y, strict=True)) / len(query_x)
+
+
+@mistake("maml.2", "There was no inner step: this is the query loss at w.", "Judge w - inner_lr * gradient, not w.")
+def not_adapted(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(w, x, y) for x, y in zip(query_x, query_y, strict=True)) / len(query_x)
+
+
+@mistake("maml.2", "The tasks were summed, not averaged: the outer rate would depend on their number.",
+         "Divide by T = len(support_x).")
+def summed_over_tasks(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, sx, sy, inner_lr), qx, qy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y))
+
+
+@mistake("maml.2", "The inner gradient was treated as a constant: the value is right, its gradient is that of "
+         "first-order MAML.", "No stop_gradient in the inner step: the outer gradient flows through it.")
+def first_order(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(w - inner_lr * grad(loss)(stop_gradient(w), sx, sy), qx, qy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "The second task started from the adapted parameters of the first, the third from those of the "
+         "second.", "Every task starts from w: give the adapted parameters a name of their own.")
+def carried_from_task_to_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    total = 0.0
+    for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y):
+        w = step(loss, w, sx, sy, inner_lr)
+        total = total + loss(w, qx, qy)
+    return total / len(query_x)
+
+
+@mistake("maml.2", "All tasks shared one inner step, that of their mean loss.",
+         "Each task adapts parameters of its own; only then are the query losses averaged.")
+def one_step_for_all(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    def mean_loss(w, xs, ys):
+        return sum(loss(w, x, y) for x, y in zip(xs, ys, strict=True)) / len(xs)
+    return mean_loss(step(mean_loss, w, support_x, support_y, inner_lr), query_x, query_y)
+
+
+@mistake("maml.2", "The inner step goes uphill: the gradient was added.", "w - inner_lr * gradient.")
+def uphill_before_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, sx, sy, -inner_lr), qx, qy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@honest("maml.2")
+def objective_task_by_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    losses = []
+    for t in range(len(support_x)):
+        adapted = w - inner_lr * autograd.grad(loss)(w, support_x[t], support_y[t])
+        losses.append(loss(adapted, query_x[t], query_y[t]))
+    return np.mean(np.array(losses))
+
+
+@honest("maml.2")
+def objective_of_all_tasks_at_once(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    ws = repeat(w, len(support_x))
+    adapted = ws - inner_lr * grad(lambda ws: np.sum(loss(ws, support_x, support_y)))(ws)
+    return np.mean(loss(adapted, query_x, query_y))
+
+
+# ---------------------------------------------------------------- maml.3: the meta-gradient by hand
+
+
+def path_of(gradient, w, support, inner_lr, steps):
+    """[w_0, w_1, ..., w_steps]"""
+    path = [w]
+    for _ in range(steps):
+        path.append(path[-1] - inner_lr * gradient(path[-1], support))
+    return path
+
+
+def carried_back(g, points, hessian_product, data, inner_lr):
+    for w in points:
+        g = g - inner_lr * hessian_product(w, data, g)
+    return g
+
+
+@mistake("maml.3", "This is first-order MAML: the Hessians were left out.",
+         "g <- g - inner_lr * hessian_product(w_i, support, g), for each step, from the last to the first.")
+def without_hessians(gradient, hessian_product, w, support, query, inner_lr, steps):
+    return gradient(path_of(gradient, w, support, inner_lr, steps)[-1], query)
+
+
+@mistake("maml.3", "Only the last step was carried back.",
+         "There is one factor (I - inner_lr H_i) for each inner step.")
+def last_step_alone(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-2:-1], hessian_product, support, inner_lr)
+
+
+@mistake("maml.3", "All Hessians were taken at the last, adapted w.",
+         "H_i belongs to the point w_i at which step i took its gradient: remember the points on the way.")
+def hessians_at_the_end(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-1:] * steps, hessian_product, support, inner_lr)
+
+
+@mistake("maml.3", "Each Hessian was taken one step too late, at w_{i+1}.",
+         "The step from w_i to w_{i+1} uses the gradient at w_i; its derivative is there, too.")
+def one_step_too_late(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[:0:-1], hessian_product, support, inner_lr)
+
+
+@mistake("maml.3", "The steps were gone through from the first to the last.",
+         "Backward: the query gradient meets the last step first.")
+def first_to_last(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[:-1], hessian_product, support, inner_lr)
+
+
+@mistake("maml.3", "The Hessian was added: I + inner_lr H.", "The step subtracts the gradient, so I - inner_lr H.")
+def hessian_added(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, support, -inner_lr)
+
+
+@mistake("maml.3", "The Hessians are those of the query loss.", "The inner steps went down the *support* loss.")
+def hessians_of_the_query(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, query, inner_lr)
+
+
+@mistake("maml.3", "The query gradient was taken at the starting point w.",
+         "Begin with the query gradient at the last w.")
+def gradient_at_the_start(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(w, query), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+
+
+@honest("maml.3")
+def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
+    if steps == 0:
+        return gradient(w, query)
+    adapted = w - inner_lr * gradient(w, support)
+    g = meta_gradient_by_recursion(gradient, hessian_product, adapted, support, query, inner_lr, steps - 1)
+    return g - inner_lr * hessian_product(w, support, g)
+
+
+# ---------------------------------------------------------------- maml.4: first order against second
+
+
+def descend(loss, w, x, y, inner_lr, steps):
+    for _ in range(steps):
+        w = step(loss, w, x, y, inner_lr)
+    return w
+
+
+def second_order(loss, w, support, query, inner_lr, steps):
+    return grad(lambda w: loss(descend(loss, w, *support, inner_lr, steps), *query))(w)
+
+
+@mistake("maml.4", "First and second order changed places.", "Return (first, second).")
+def orders_exchanged(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return second, grad(loss)(adapted, query_x, query_y)
+
+
+@mistake("maml.4", "Both are second order: the first one was differentiated through the inner steps as well.",
+         "For first order differentiate the query loss alone, at the adapted w.")
+def both_second_order(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return second, second
+
+
+@mistake("maml.4", "Both are first order: nothing flowed back through the inner steps.",
+         "For second order `grad` must see the whole way, from w over the inner steps to the query loss.")
+def both_first_order(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    first = grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y)
+    return first, first
+
+
+@mistake("maml.4", "The first order was taken at the starting point w.", "First order, too, is taken at the adapted w.")
+def first_order_at_the_start(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return grad(loss)(w, query_x, query_y), second
+
+
+@mistake("maml.4", "The first order is 0: the adapted w as a whole was made a constant.",
+         "Constant are the inner *gradients* alone; the adapted w moves with w.")
+def adapted_w_frozen(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return np.zeros_like(w), second
+
+
+@mistake("maml.4", "The second order flows through the last inner step alone; the others were cut off.",
+         "Do not restart from constants between the steps: one `grad` around all of them.")
+def last_step_differentiated(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
+    before = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
+    return (grad(loss)(adapted, query_x, query_y),
+            second_order(loss, before, (support_x, support_y), (query_x, query_y), inner_lr, 1))
+
+
+@honest("maml.4")
+def orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    def objective(w, cut):
+        for _ in range(steps):
+            w = w - inner_lr * cut(autograd.grad(loss)(w, support_x, support_y))
+        return loss(w, query_x, query_y)
+    return [autograd.grad(objective)(w, cut) for cut in (stop_gradient, lambda g: g)]
+
+
+# ---------------------------------------------------------------- maml.5: ANIL
+
+
+@mistake("maml.5", "The body moved as well; that is MAML.", "Only params[\"head\"] takes a step.")
+def both_move(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p - inner_lr * g, params, grad(loss)(params, x, y))
+
+
+@mistake("maml.5", "The body moved and the head stayed.", "ANIL is the other way round: the head learns the task.")
+def body_moves(loss, params, x, y, inner_lr):
+    return {**params, "body": params["body"] - inner_lr * grad(loss)(params, x, y)["body"]}
+
+
+@mistake("maml.5", "The body is missing in what came back.", "The loss needs both: return the body as it was.")
+def head_alone(loss, params, x, y, inner_lr):
+    return {"head": params["head"] - inner_lr * grad(loss)(params, x, y)["head"]}
+
+
+@mistake("maml.5", "The body was made a constant. The adapted head is right, but the outer loop cannot train the body "
+         "any more.", "Not moved in the inner loop does not mean constant: no stop_gradient.")
+def body_frozen(loss, params, x, y, inner_lr):
+    params = {"body": stop_gradient(params["body"]), "head": params["head"]}
+    return {**params, "head": params["head"] - inner_lr * grad(loss)(params, x, y)["head"]}
+
+
+@mistake("maml.5", "The inner gradient of the head was treated as a constant: the outer gradient is first order.",
+         "No stop_gradient: the outer gradient flows through the step of the head, and through it into the body.")
+def head_gradient_frozen(loss, params, x, y, inner_lr):
+    gradient = grad(loss)(tree_map(stop_gradient, params), x, y)
+    return {**params, "head": params["head"] - inner_lr * gradient["head"]}
+
+
+@mistake("maml.5", "The step goes uphill: the gradient was added.", "params[\"head\"] - inner_lr * gradient.")
+def head_uphill(loss, params, x, y, inner_lr):
+    return {**params, "head": params["head"] + inner_lr * grad(loss)(params, x, y)["head"]}
+
+
+@honest("maml.5")
+def anil_by_the_head_alone(loss, params, x, y, inner_lr):
+    gradient = autograd.grad(lambda head: loss({"body": params["body"], "head": head}, x, y))(params["head"])
+    return {"body": params["body"], "head": params["head"] - inner_lr * gradient}
+
+
+# ---------------------------------------------------------------- maml.6: T tasks at once
+
+
+def total(loss):
+    return lambda ws, x, y: np.sum(loss(ws, x, y))
+
+
+@mistake("maml.6", "All tasks took one common step: w had no task axis when the gradient was taken, so the gradients "
+         "of all tasks were added up.", "First ws = repeat(w, T), then the gradient with respect to ws.")
+def without_task_axis(loss, w, x, y, inner_lr, steps):
+    for _ in range(steps):
+        w = w - inner_lr * sum(grad(total(loss))(repeat(w, len(x)), x, y))
+    return repeat(w, len(x))
+
+
+@mistake("maml.6", "The *mean* of the losses was differentiated: each task's step is too short by the factor T.",
+         "The gradient of the sum is each task's own gradient; that of the mean is 1/T of it.")
+def mean_of_the_losses(loss, w, x, y, inner_lr, steps):
+    ws = repeat(w, len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * grad(lambda ws: np.mean(loss(ws, x, y)))(ws)
+    return ws
+
+
+@mistake("maml.6", "Every step started from w again, so only one step was taken.",
+         "The next step starts where the last one ended: ws = ws - ...")
+def always_from_the_start(loss, w, x, y, inner_lr, steps):
+    ws = repeat(w, len(x))
+    for _ in range(steps):
+        adapted = ws - inner_lr * grad(total(loss))(ws, x, y)
+    return adapted
+
+
+@mistake("maml.6", "The adapted parameters of the tasks were averaged into one set.",
+         "Each task keeps its own: return (T,D,N).")
+def averaged_afterwards(loss, w, x, y, inner_lr, steps):
+    ws = repeat(w, len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * grad(total(loss))(ws, x, y)
+    return np.mean(ws, axis=0)
+
+
+@mistake("maml.6", "The gradients were treated as constants: the adapted parameters are right, the outer gradient is "
+         "first order.", "No stop_gradient in the loop.")
+def gradients_frozen(loss, w, x, y, inner_lr, steps):
+    ws = repeat(w, len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * stop_gradient(grad(total(loss))(ws, x, y))
+    return ws
+
+
+@mistake("maml.6", "One task started where another had ended.", "All tasks start from the same w.")
+def one_after_the_other(loss, w, x, y, inner_lr, steps):
+    adapted = []
+    for t in range(len(x)):
+        for _ in range(steps):
+            w = (repeat(w, 1) - inner_lr * grad(total(loss))(repeat(w, 1), x[t:t + 1], y[t:t + 1]))[0]
+        adapted.append(w)
+    return np.array(adapted)
+
+
+@honest("maml.6")
+def adapt_task_by_task(loss, w, x, y, inner_lr, steps):
+    adapted = []
+    for t in range(len(x)):
+        own = w
+        for _ in range(steps):
+            own = own - inner_lr * autograd.grad(loss)(own, x[t], y[t])
+        adapted.append(own)
+    return np.array(adapted)
+
+
+@honest("maml.6")
+def adapt_with_added_zeros(loss, w, x, y, inner_lr, steps):
+    ws = w + np.zeros((len(x), *[1] * w.ndim))
+    for _ in range(steps):
+        ws = ws - inner_lr * autograd.elementwise_grad(loss)(ws, x, y)
+    return ws

@@ -1,0 +1,125 @@
+"""The message: four lines that say what was called, what came back, what was expected, and why it differs."""
+
+import inspect
+import textwrap
+from pathlib import Path
+
+import numpy as np
+
+from lessons.comparing import TOLERANCE, InputChanged, Misfit, attempt, describe, deviation_of, differences, fits
+from lessons.guarded import TooLong
+
+WIDTH, LABEL = 110, 10
+
+
+def task(answer, outcome):
+    """A stub: what is to be written, where, and the first paragraph of its docstring."""
+    text = inspect.cleandoc(answer.__doc__ or "").split("\n\n")[0]
+    where = f"{short(outcome.place.filename)}:{outcome.place.lineno}"
+    return f"{outcome.error}\nstill to write: {where}\n{textwrap.indent(text, '   ')}"
+
+
+def cannot_be_loaded(path, outcome, seconds):
+    """An exercise file that is no Python, or does not get to its end."""
+    error = outcome.error
+    if isinstance(error, SyntaxError):
+        return f"{short(path)}:{error.lineno}: {(error.text or '').strip()}\n{type(error).__name__}: {error.msg}"
+    if isinstance(error, TooLong):
+        return f"{place(outcome)}\nloading the file did not end within {seconds:g} s"
+    return f"{place(outcome)}\n{type(error).__name__}: {error}"
+
+
+def four_lines(case, finding, why, seconds):
+    """The message about a finding; `why` is the misconception, or a clue. What the answer printed comes below."""
+    came, wanted = _came_and_wanted(finding.outcome, finding.expected, seconds)
+    name = f"# {case.name}".replace(" ", "\0")  # stays in one line
+    rows = [("called", f"{finding.called}   {name}"), came, ("expected", wanted), ("why", why)]
+    lines = [textwrap.fill(text, WIDTH, initial_indent=f"{label:{LABEL}}", subsequent_indent=" " * LABEL,
+                           break_long_words=False, break_on_hyphens=False) for label, text in rows]
+    if finding.outcome.printed:
+        lines.append(f"{'printed':{LABEL}}" + finding.outcome.printed.replace("\n", "\n" + " " * LABEL))
+    return "\n".join(lines).replace("\0", " ")
+
+
+def _came_and_wanted(outcome, expected, seconds):
+    """("returned" or "raised", what came back), and what was expected."""
+    error = outcome.error
+    wanted = expected if isinstance(expected, str) else describe(expected)
+    if isinstance(error, TooLong):
+        return ("returned", f"nothing within {seconds:g} s; it was at {place(outcome)}"), wanted
+    if isinstance(error, InputChanged):
+        return ("changed", f"its argument {error}, in place"), "arguments left as they were"
+    if error:
+        return ("raised", f"{type(error).__name__}: {error}   at {place(outcome)}"), wanted
+    if isinstance(expected, str):
+        return ("returned", outcome.value), wanted
+    try:
+        path, mine, theirs, difference = max(differences(outcome.value, expected), key=lambda d: d[-1].max(initial=0.0))
+    except Misfit:
+        in_full = 8 if outcome.value is None else 0  # what differs is the shape, so show shapes
+        return ("returned", describe(outcome.value, in_full)), describe(expected, in_full)
+    if mine.size <= 8:
+        where = f"{path} = " if path else ""
+        return ("returned", where + describe(mine)), where + describe(theirs)
+    at = np.unravel_index(difference.argmax(), difference.shape)
+    where = f"{path}[{', '.join(map(str, at))}] = "
+    return ("returned", f"array{mine.shape}, in it {where}{mine[at] + 0.0:.6g}"), f"{where}{theirs[at] + 0.0:.6g}"
+
+
+def misconceptions(mistakes):
+    return " Or: ".join(f"{mistake.thought} Hint: {mistake.hint}" for mistake in mistakes)
+
+
+def clue(answer, case, finding, clock):
+    """What can be said of an answer that is no known mistake."""
+    outcome, expected, differentiated = finding.outcome, finding.expected, finding.called.startswith("gradient")
+    if isinstance(outcome.error, TooLong):
+        return "Is there a loop that does not end? The inputs are small: a right answer takes a fraction of a second."
+    if isinstance(outcome.error, InputChanged):
+        return "The caller still needs it. Make new arrays and dicts: x = x - ... for x -= ..., a copy to shuffle."
+    if outcome.error and differentiated:
+        return ("The value was right, but autograd cannot differentiate the way to it. Use autograd's `np`, do not "
+                "assign into arrays (collect a list, then np.array(list)), do not convert with float() or tolist().")
+    if outcome.error:
+        return "It must not fail: the arguments are such as the docstring says."
+    if isinstance(expected, str):
+        return "No known mistake, but a sampler that is right would not draw like this."
+    if fits(outcome.value, expected) and not differentiated:
+        again = attempt(lambda inputs: answer(*inputs.values()), case.inputs, answer, clock)
+        if not again.error and deviation_of(again.value, outcome.value):
+            return "Two calls with the same arguments gave different results: something in it is random."
+    return _numeric_clue(outcome.value, expected)
+
+
+def _numeric_clue(value, expected):
+    try:
+        parts = differences(value, expected)
+    except Misfit as misfit:
+        text = str(misfit)
+        return text[0].upper() + text[1:] + (" Is it the transpose?" if _transposed(value, expected) else "")
+    mine, theirs = (np.concatenate([part[i].ravel() for part in parts]) for i in (1, 2))
+    if not np.isfinite(mine).all():
+        return "There is NaN or infinity in it: look for 0/0, log(0), a root of 0, or an exp that overflows."
+    factor = mine @ theirs / (theirs @ theirs or 1.0)
+    if factor and deviation_of(mine, factor * theirs) < TOLERANCE:
+        return f"No known mistake, but all of it is {factor:.4g} times what was expected."
+    right = sum(int((part[-1] < TOLERANCE).sum()) for part in parts)
+    count = f" {right} of its {mine.size} numbers are right." if mine.size > 1 else ""
+    return f"No known mistake gives this.{count}"
+
+
+def _transposed(value, expected):
+    shapes = [getattr(each, "shape", ()) for each in (value, expected)]
+    return len(shapes[0]) == 2 and shapes[0][::-1] == shapes[1]
+
+
+def place(outcome):
+    """The line of the answer's file where the call was last."""
+    if not outcome.place:
+        return "the call itself"
+    return f"{short(outcome.place.filename)}:{outcome.place.lineno}: {outcome.place.line}"
+
+
+def short(path):
+    path = Path(path)
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)

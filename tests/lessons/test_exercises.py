@@ -1,0 +1,398 @@
+"""The checks of the exercises, checked: what is right passes, what is wrong fails and is named, whatever it does.
+
+Every lesson with exercises is found, so that new ones are covered. The reader's answers are left alone: stubs and
+solutions are made in temporary folders, and these tests are green while the exercises are half solved.
+"""
+
+import ast
+import doctest
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fewshot_np
+from fewshot_np.__main__ import LESSONS
+from lessons.checking import (
+    check,
+    check_file,
+    discover,
+    honest_answers_of,
+    inputs,
+    load,
+    mistakes_of,
+    reading_order,
+)
+from lessons.teeth import SEEDS, changed_stubs, right_answers_of, teeth_of
+
+ROOT = Path(__file__).parents[2]
+EXERCISES = discover()
+every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+
+
+def words(text):
+    """The text without its line breaks."""
+    return " ".join(text.split())
+
+
+# ---------------------------------------------------------------- stubs and solutions, in temporary folders
+
+
+def stubbed(source, exercises):
+    """The source of an exercise file with stubs for the functions that the reader has written already.
+
+    SyntaxError, KeyError or AttributeError where it is no Python, or lacks a function or its docstring.
+    """
+    nodes = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    lines = source.splitlines()
+    for e in sorted(exercises, key=lambda e: -nodes[e.name].lineno):
+        node, title = nodes[e.name], ast.get_docstring(nodes[e.name]).splitlines()[0]
+        if not e.solved and "raise NotImplementedError" not in lines[node.end_lineno - 1]:
+            lines[node.body[0].end_lineno:node.end_lineno] = [f"    raise NotImplementedError({e.id + ': ' + title!r})"]
+    return "\n".join([*lines, *(solution(e) for e in exercises if e.solved), ""])
+
+
+def fresh_source(path, exercises):
+    """The exercise file as a reader finds it; made of the committed one where the reader's is in the middle of work."""
+    try:
+        return stubbed(path.read_text(encoding="utf-8"), exercises)
+    except (SyntaxError, KeyError, AttributeError):
+        done = subprocess.run(["git", "show", f"HEAD:./{path.name}"], cwd=path.parent, capture_output=True, text=True,
+                              encoding="utf-8", check=False)
+        if done.returncode:
+            pytest.skip(f"{path} is being worked on, and there is no committed one")
+        return stubbed(done.stdout, exercises)
+
+
+def solution(exercise):
+    """A line that puts the first honest answer in the place of the stub."""
+    answer = honest_answers_of(exercise)[0].__name__
+    return f"from lessons.{exercise.folder.name}.mistakes import {answer} as {exercise.name}"
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """The course as a reader finds it: a folder with pyproject.toml and lessons/, the exercises still to be written."""
+    folder = tmp_path_factory.mktemp("fresh")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "lessons", folder / "lessons", ignore=shutil.ignore_patterns("__pycache__", "figures"))
+    for lesson in {e.folder.name for e in EXERCISES}:
+        path = ROOT / "lessons" / lesson / "exercises.py"
+        source = fresh_source(path, [e for e in EXERCISES if e.folder == path.parent])
+        (folder / "lessons" / lesson / "exercises.py").write_text(source, encoding="utf-8")
+    return folder
+
+
+def stub_file(fresh, exercise):
+    return fresh / "lessons" / exercise.folder.name / "exercises.py"
+
+
+def run_pytest(folder, *arguments):
+    """`pytest` as the reader calls it, in that folder."""
+    library = Path(fewshot_np.__file__).parents[1]
+    code = f"import sys, pytest; sys.path.append({str(library)!r}); sys.exit(pytest.main(sys.argv[1:]))"
+    return subprocess.run([sys.executable, "-c", code, "-p", "no:cacheprovider", *arguments], cwd=folder, timeout=120,
+                          capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+# ---------------------------------------------------------------- for every exercise: right and wrong
+
+
+@every_exercise
+def test_the_reference_is_right_also_where_the_result_was_worked_out_by_hand(exercise):
+    assert check(exercise, exercise.reference) is None
+
+
+@every_exercise
+def test_the_example_in_the_docstring_is_what_the_reference_gives(exercise, fresh):
+    module = load(stub_file(fresh, exercise))
+    names = {**vars(module), exercise.name: exercise.reference}
+    functions = [node for node in ast.parse(stub_file(fresh, exercise).read_text(encoding="utf-8")).body
+                 if isinstance(node, ast.FunctionDef)]
+    doc = next(ast.get_docstring(node) for node in functions if node.name == exercise.name)
+    test = doctest.DocTestParser().get_doctest(doc, names, exercise.name, None, 0)
+    assert test.examples or exercise.predicates, "one example by hand, please"
+    report = []
+    doctest.DocTestRunner(verbose=False).run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+@every_exercise
+def test_the_stub_fails_with_its_own_message(exercise, fresh):
+    path = stub_file(fresh, exercise)
+    failure = check_file(exercise, path)
+    if exercise.solved:
+        assert failure is None
+        return
+    assert failure.to_do
+    title, place, task = failure.text.split("\n", 2)
+    assert title.startswith(exercise.id + ": ")
+    line = int(place.rpartition(":")[2])
+    assert path.read_text(encoding="utf-8").splitlines()[line - 1].strip().startswith("raise NotImplementedError")
+    assert words(task) in words(getattr(load(path), exercise.name).__doc__)
+
+
+@every_exercise
+def test_each_mistake_fails_and_is_named(exercise):
+    mistakes = mistakes_of(exercise)
+    assert 3 <= len(mistakes) <= 8
+    for mistake in mistakes:
+        failure = check(exercise, mistake)
+        assert failure, f"{mistake.__name__} passes"
+        assert failure.names == (mistake.__name__,), failure.text
+        assert words(f"{mistake.thought} Hint: {mistake.hint}") in words(failure.text)
+        assert failure.text.isascii()
+        assert max(map(len, failure.text.splitlines())) <= 120
+
+
+@every_exercise
+def test_right_answers_of_other_kinds_pass(exercise):
+    failures = {name: check(exercise, answer) for name, answer in right_answers_of(exercise).items()}
+    assert not any(failures.values()), {name: failure.text for name, failure in failures.items() if failure}
+
+
+@every_exercise
+def test_right_answers_lie_far_within_the_tolerance_and_mistakes_far_outside(exercise):
+    teeth = teeth_of(exercise)
+    if exercise.predicates:
+        assert teeth.honest[0] == 0
+        assert teeth.mistake[0] == SEEDS
+    else:
+        assert teeth.honest[0] <= 0.1
+        assert teeth.mistake[0] >= 10
+    assert teeth.pair[0] >= 10
+
+
+@every_exercise
+def test_it_can_be_solved_alone(exercise, fresh, tmp_path):
+    if not exercise.solved:
+        path = tmp_path / "exercises.py"
+        source = stub_file(fresh, exercise).read_text(encoding="utf-8")
+        path.write_text(f"{source}{solution(exercise)}\n", encoding="utf-8")
+        assert check_file(exercise, path) is None
+
+
+@every_exercise
+def test_nonsense_fails_soon_and_clearly(exercise):
+    def raises(*inputs):
+        raise KeyError("nonsense")
+
+    def random(*inputs):
+        return np.random.default_rng().normal(size=(2, 3))
+
+    started = time.monotonic()
+    for answer, told in [(raises, "KeyError: 'nonsense'"), (lambda *inputs: None, "None"), (random, ""),
+                         (lambda *inputs: "text", ""), (lambda *inputs: {}, ""), (lambda *inputs: float("nan"), "")]:
+        failure = check(exercise, answer)
+        assert told in failure.text
+        assert not failure.names
+    assert time.monotonic() - started < 60
+
+
+def test_there_is_an_honest_answer_and_an_id_of_its_own_for_every_exercise():
+    assert all(honest_answers_of(e) for e in EXERCISES)
+    assert len({e.id for e in EXERCISES}) == len(EXERCISES)
+    for e in EXERCISES:
+        name, _, number = e.id.rpartition(".")
+        assert name in e.folder.name
+        assert number.isdigit()
+
+
+def test_no_exercise_needs_its_own_lesson_or_a_later_one(fresh):
+    """The file of exercises imports nn, data, and lessons before its own."""
+    read = [module for _, module, *_ in LESSONS]
+    for folder in {stub_file(fresh, e).parent for e in EXERCISES}:
+        tree = ast.parse((folder / "exercises.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("fewshot_np"):
+                part = (node.module + ".").split(".")[1]
+                before = part in read and folder.name in read and read.index(part) < read.index(folder.name)
+                assert part in ("nn", "data") or before, f"{folder.name} imports {node.module}"
+
+
+def test_lessons_come_in_reading_order():
+    names = [module for _, module, *_ in LESSONS]
+    assert sorted(["a_folder_of_no_lesson", *sorted(names)], key=reading_order) == [*names, "a_folder_of_no_lesson"]
+
+
+def test_the_inputs_of_a_case_can_be_had_by_the_name_in_the_message():
+    scores, labels = inputs("episodes.2", "3 tasks, 7 queries, 4 classes, draw 2")
+    assert scores.shape == (3, 7, 4)
+    assert labels.shape == (3, 7)
+
+
+def test_every_mistake_and_every_honest_answer_belongs_to_an_exercise():
+    ids = {e.id for e in EXERCISES}
+    for folder in {e.folder for e in EXERCISES}:
+        found = {f.exercise_id for f in vars(load(folder / "mistakes.py")).values() if hasattr(f, "exercise_id")}
+        assert found <= ids
+
+
+# ---------------------------------------------------------------- answers that misbehave
+
+
+def exercise_by(id):
+    return next(e for e in EXERCISES if e.id == id)
+
+
+DENSE = exercise_by("hunger.2")
+
+
+def written(tmp_path, body):
+    """A file whose function `dense` has this body."""
+    path = tmp_path / "exercises.py"
+    path.write_text("import sys, time\nfrom autograd import numpy as np\n\n\ndef dense(x, w, b):\n    " + body + "\n",
+                    encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("body", [
+    "while True: pass", "while True: print('again')", "time.sleep(3)",
+    "while True:\n        try: print('again')\n        except: pass",
+    "while True:\n        try: x = 1\n        except Exception: pass"])
+def test_an_answer_without_end_is_stopped_and_its_line_shown(tmp_path, body):
+    started = time.monotonic()
+    failure = check_file(DENSE, written(tmp_path, body), seconds=0.3)
+    assert time.monotonic() - started < 30
+    assert "nothing within 0.3 s" in failure.text
+    assert "exercises.py:" in failure.text
+    assert check(DENSE, DENSE.reference) is None  # and the next one is not troubled
+
+
+def test_a_file_that_loops_when_it_is_loaded_is_stopped(tmp_path):
+    path = tmp_path / "exercises.py"
+    path.write_text("n = 0\nwhile True:\n    n += 1\n", encoding="utf-8")
+    assert "loading the file did not end within 0.3 s" in check_file(DENSE, path, seconds=0.3).text
+
+
+@pytest.mark.parametrize(("body", "told"), [
+    ("return x @ q", "NameError: name 'q' is not defined at EXERCISES:6: return x @ q"),
+    ("x @ w + b", "None came back: is the `return` missing?"),
+    ("return (x @ w + b).T.T[None]", "It has the shape (1, 1, 3) where (1, 3) was expected."),
+    ("return (x @ w + b).ravel()", "It has the shape (3,) where (1, 3) was expected."),
+    ("return 'text'", "A str came back where numbers were expected."),
+    ("return [[1.0], [1.0, 2.0]]", "make no array"),
+    ("return dict(out=x)", "A dict with the keys out came back where numbers were expected."),
+    ("return np.random.normal(size=(len(x), len(b)))", "something in it is random"),
+    ("return 2 * (x @ w + b)", "all of it is 2 times what was expected"),
+    ("return x @ w + b[::-1]", "1 of its 3 numbers are right"),
+    ("return (x @ w + b) / 0", "There is NaN or infinity in it"),
+    ("x -= 1\n    return (x + 1) @ w + b", "changed its argument x, in place"),
+    ("sys.exit()", "SystemExit"),
+    ("return dense(x, w, b)", "RecursionError"),
+    ("breakpoint()", "`pytest --pdb`"),
+    ("out = np.zeros((len(x), len(b)))\n    out[:] = x @ w + b\n    return out", "do not assign into arrays"),
+    ("raise NotImplementedError('maml.1: another exercise')", "NotImplementedError: maml.1: another exercise"),
+    ("return x @ w + b)", "EXERCISES:6: return x @ w + b) SyntaxError: unmatched ')'"),
+    ("pass\n\nundefined", "EXERCISES:8: undefined NameError"),
+    ("pass\n\ndel dense", "has no function `dense` any more, which hunger.2 asks for"),
+])
+def test_what_goes_wrong_is_told(tmp_path, body, told):
+    path = written(tmp_path, body)
+    failure = check_file(DENSE, path)
+    assert told in words(failure.text).replace(str(path), "EXERCISES")
+    assert "Traceback" not in failure.text
+    assert not failure.to_do
+
+
+def test_what_an_answer_prints_is_shown_and_cut_after_twenty_lines(tmp_path, capsys):
+    failure = check_file(DENSE, written(tmp_path, "for i in range(400): print('line', i)"))
+    lines = failure.text.splitlines()
+    assert "printed   line 0" in lines
+    assert lines[-2:] == ["          line 19", "          ... and 380 more lines"]
+    assert capsys.readouterr().out == ""
+
+
+def test_without_a_time_limit_errors_are_left_to_the_debugger(tmp_path):
+    with pytest.raises(NameError):
+        check_file(DENSE, written(tmp_path, "return q"), seconds=None)
+
+
+def test_two_mistakes_at_once_are_recognised_by_the_first_case_that_shows_one():
+    """Stable nowhere and summed: the sum shows first."""
+    def answer(logits, labels):
+        return -np.sum(np.log((np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))[range(len(labels)), labels]))
+    assert check(exercise_by("hunger.4"), answer).names == ("summed",)
+
+
+def test_first_order_maml_is_told_by_its_gradient_where_its_value_is_right():
+    exercise = exercise_by("maml.2")
+    failure = check(exercise, {f.__name__: f for f in mistakes_of(exercise)}["first_order"])
+    assert failure.text.startswith("called    gradient of meta_objective(")
+    assert "first-order MAML" in words(failure.text)
+
+
+def test_a_gradient_that_is_wrong_in_the_second_order_alone_is_found():
+    """A primitive whose derivative unboxes: right once, silently wrong twice."""
+    from autograd.extend import defvjp, primitive
+    product = primitive(np.matmul)
+    defvjp(product, lambda ans, x, w: lambda g: g @ getattr(w, "_value", w).T,
+           lambda ans, x, w: lambda g: getattr(x, "_value", x).T @ g)
+    failure = check(DENSE, lambda x, w, b: product(x, w) + b)
+    assert failure.text.startswith("called    gradient of the sum, with random weights, of the gradient")
+
+
+# ---------------------------------------------------------------- as the reader sees it
+
+
+def progress(output):
+    """{lesson: its marks} of the lines at the end."""
+    lines = [line.split() for line in output.splitlines() if line.startswith("lesson") and ".py" not in line]
+    return {line[0]: line[1] for line in lines}
+
+
+def test_a_reader_who_begins_is_shown_the_first_thing_to_write(fresh):
+    done = run_pytest(fresh, "lessons", "-x")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "\nhunger.2: " in done.stdout
+    assert "\nstill to write: lessons/lesson1_data_hunger/exercises.py:" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "hunger.3" not in done.stdout
+    order = list(dict.fromkeys(e.folder.name for e in EXERCISES))
+    marks = progress(done.stdout)
+    assert list(marks) == order
+    assert marks[order[0]].startswith("#.-")
+    assert max(map(len, done.stdout.splitlines())) <= 120
+
+
+def test_with_the_first_lessons_solved_exactly_those_pass(fresh, tmp_path):
+    order = list(dict.fromkeys(e.folder.name for e in EXERCISES))
+    solved = order[:(len(order) + 1) // 2]
+    shutil.copytree(fresh, tmp_path, dirs_exist_ok=True)
+    for e in EXERCISES:
+        if e.folder.name in solved and not e.solved:
+            with open(stub_file(tmp_path, e), "a", encoding="utf-8") as file:
+                file.write(solution(e) + "\n")
+    done = run_pytest(tmp_path, "lessons")
+    marks = progress(done.stdout)
+    assert list(marks) == order
+    assert {lesson for lesson, row in marks.items() if set(row) == {"#"}} == set(solved)
+    assert all(set(row) <= {".", "#"} for row in marks.values())
+    assert sum(row.count("#") for row in marks.values()) == sum(e.solved or e.folder.name in solved for e in EXERCISES)
+
+
+def test_an_exercise_is_chosen_by_its_id(fresh):
+    done = run_pytest(fresh, "lessons", "-k", "maml.2")
+    assert "\nmaml.2: " in done.stdout
+    assert progress(done.stdout) == {"lesson4_maml": "."}
+
+
+def test_changed_exercise_files_are_told_from_stubs(fresh, tmp_path):
+    assert not changed_stubs(discover(fresh / "lessons"))
+    shutil.copytree(fresh, tmp_path, dirs_exist_ok=True)
+    with open(stub_file(tmp_path, DENSE), "a", encoding="utf-8") as file:
+        file.write(solution(DENSE) + "\n")
+    (problem,) = changed_stubs(discover(tmp_path / "lessons"))
+    assert problem.startswith("hunger.2 must be a stub")
+
+
+def test_the_library_knows_nothing_of_the_lessons_folder():
+    for path in Path(fewshot_np.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [
+                node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.split(".")[0] == "lessons"], path

@@ -1,0 +1,169 @@
+"""The texts say what is so: their Python runs and prints what it promises, what they quote from records and from the
+library is there, links lead somewhere, every exercise stands in its text, every cited equation in the map."""
+
+import importlib
+import io
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from lessons import quoting
+
+ROOT = Path(__file__).parents[2]
+CONTENTS = ROOT / "lessons" / "README.md"
+PAGES = sorted((ROOT / "lessons").glob("**/README.md"))
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+LESSON_PAGES = [page for page in PAGES if page != CONTENTS]
+every_lesson = pytest.mark.parametrize("page", LESSON_PAGES, ids=lambda page: page.parent.name)
+
+# ---------------------------------------------------------------- the code
+
+
+@pytest.mark.timeout(120)  # busy cores included: a page is meant to take less than 10 s on a free one
+@every_page
+def test_the_python_of_a_page_runs_and_prints_what_its_comments_promise(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for example in Sybil([PythonCodeBlockParser()]).parse(page).examples():
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            example.evaluate()
+        promised = re.findall(r"print\(.*\)  # (.*)", str(example.parsed))
+        assert printed.getvalue().split() == " ".join(promised).split(), f"{page}, line {example.line}"
+
+
+@every_page
+def test_a_cell_has_ten_lines_at_most_and_needs_no_scrolling(page):
+    for block in re.findall(r"^```python\n(.*?)^```", text_of(page), re.S | re.M):
+        lines = [line for line in block.splitlines() if line.strip()]
+        assert len(lines) <= 10, block
+        assert max(map(len, lines)) <= 100, block
+
+
+# ---------------------------------------------------------------- what is quoted
+
+
+@pytest.mark.timeout(120)
+def test_what_the_pages_quote_is_what_stands_in_the_records_and_the_library():
+    """`python -m cogapp -r lessons/README.md lessons/*/README.md` brings them up to date."""
+    pages = [str(page.relative_to(ROOT)) for page in PAGES]
+    done = subprocess.run([sys.executable, "-m", "cogapp", "--check", "--diff", *pages], cwd=ROOT,
+                          capture_output=True, text=True, encoding="utf-8", timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_page_that_shows_a_number_of_a_run_gets_it_from_the_record():
+    """A percentage with its interval stands between cog's marks, or the text says next to it where it comes from."""
+    for page in LESSON_PAGES:
+        prose = re.sub(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", "", text_of(page), flags=re.S)
+        for paragraph in prose.split("\n\n"):
+            if re.search(r"\d ± [\d.]+ %", paragraph):
+                assert re.search(r"Table \d|Measured|measured|python -m", paragraph), f"{page}:\n{paragraph}"
+
+
+def test_source_shows_a_function_without_its_docstring():
+    shown = quoting.source(quoting.percent)
+    assert shown.startswith("```py\n# lessons/quoting.py, percent\ndef percent(record, name):\n    metric =")
+    assert '"""' not in shown
+    part = quoting.source(quoting.source, first="begin =", last="stop =")
+    assert part.splitlines()[2].startswith("begin =")
+    assert len(part.splitlines()) == 5
+    with pytest.raises(ValueError, match="no line begins with 'nowhere'"):
+        quoting.source(quoting.source, first="nowhere")
+
+
+# ---------------------------------------------------------------- links
+
+
+@every_page
+def test_links_inside_the_repository_lead_to_files_figures_and_headings(page):
+    assert not [link for link in links_of(page) if "://" not in link and not leads_somewhere(page, link)]
+
+
+def leads_somewhere(page, link):
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.is_relative_to(ROOT) or not target.exists():
+        return False
+    return not anchor or (target.suffix == ".md" and anchor in anchors_of(target))
+
+
+def links_of(page):
+    """Targets of links and images, Markdown's and HTML's, outside code."""
+    text = re.sub(r"^```.*?^```|`[^`\n]*`|<!--.*?-->", "", text_of(page), flags=re.S | re.M)
+    return re.findall(r"\]\(([^)\s]+)[^)]*\)", text) + re.findall(r"(?:href|src)=\"([^\"]+)\"", text)
+
+
+def anchors_of(page):
+    """The names that GitHub gives to headings: small letters, no punctuation, hyphens for spaces, -1 for a second."""
+    text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.S | re.M)
+    anchors = set(re.findall(r"<a (?:name|id)=\"([^\"]+)\"", text))
+    for heading in re.findall(r"^#+ (.*)$", text, re.M):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        name = base = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        again = 0
+        while name in anchors:
+            again += 1
+            name = f"{base}-{again}"
+        anchors.add(name)
+    return anchors
+
+
+def test_anchors_are_named_as_github_names_them(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Lesson 4: MAML\n## 术语 Terms, and `code`\n## Twice\n## Twice\n```\n# no heading\n```\n",
+                    encoding="utf-8")
+    assert anchors_of(page) == {"lesson-4-maml", "术语-terms-and-code", "twice", "twice-1"}
+
+
+# ---------------------------------------------------------------- the contents, the exercises
+
+
+def test_the_contents_link_every_lesson_that_has_a_text():
+    linked = {(CONTENTS.parent / link).resolve() for link in links_of(CONTENTS) if "://" not in link}
+    assert set(LESSON_PAGES) <= linked
+
+
+@every_lesson
+def test_a_text_names_exactly_the_exercises_that_there_are(page):
+    file = page.parent / "exercises.py"
+    if not file.exists():
+        pytest.skip(f"{page.parent.name} has no exercises")
+    stubs = set(re.findall(r"NotImplementedError\(\s*f?[\"']([a-z_]+\.\d+):", text_of(file)))
+    named = set(re.findall(r"`([a-z_]+\.\d+)`", text_of(page)))
+    (name,) = {stub.partition(".")[0] for stub in stubs}
+    assert stubs <= named
+    assert {exercise for exercise in named if exercise.partition(".")[0] == name} <= stubs | {f"{name}.1"}
+
+
+# ---------------------------------------------------------------- the map of equations
+
+
+def test_every_equation_that_a_docstring_cites_is_written_so_that_the_map_finds_it():
+    """As in "Finn et al. 2017, eq. 1": authors, year, place."""
+    lost = [f"{module}.{name}: {text}" for module, name, text in quoting.documented()
+            if len(quoting.EQUATION.findall(text)) > len(re.findall(
+                quoting.EQUATION, " ".join(place for _, place in quoting.cited(text))))]
+    assert not lost
+
+
+def test_the_map_names_functions_that_exist_and_all_that_cite_an_equation():
+    rows = re.findall(r"^\| ([^|]+ \d{4}) \| ([^|]+) \| \[`(\w+)`\]\(\.\./([\w/]+)\.py\) \|$", text_of(CONTENTS), re.M)
+    mapped = {(paper, place, path.replace("/", "."), name) for paper, place, name, path in rows}
+    assert all(callable(getattr(importlib.import_module(path), name)) for _, _, path, name in mapped)
+    assert mapped == set(quoting.citations())
+
+
+def test_citations_are_found_in_docstrings():
+    text = "Mean of x. Finn et al. 2017, Algorithm 2, line 7; see Ioffe & Szegedy (2015), eq. 1 and Table 3. Eq. 4"
+    assert quoting.cited(text) == [("Finn et al. 2017", "Algorithm 2, line 7"), ("Ioffe & Szegedy 2015", "eq. 1"),
+                                   ("Ioffe & Szegedy 2015", "Table 3")]
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
