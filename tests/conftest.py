@@ -1,6 +1,8 @@
-"""What all tests share: a cache folder of the session's own, so that no test reads or writes the user's."""
+"""What all tests share: a cache folder of the session's own, so that no test reads or writes the user's, and one
+BLAS thread, as a lesson has that is run from the command line."""
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -10,3 +12,10 @@ def cache_of_the_session(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEWSHOT_NP_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread():
+    """More would mostly wait for each other: the matrices are small."""
+    with threadpool_limits(1):
+        yield
