@@ -2,9 +2,12 @@
 
 LESSONS = [
     # number, module, minutes of a default run, what it is about
-    ("1", "lesson1_data_hunger", "", "what a network is made of: grad, dense, conv"),
+    ("1", "lesson1_data_hunger", "1", "accuracy against images per class"),
     ("2", "lesson2_episodes", "0.2", "N ways, K shots, and how sure a result is"),
+    ("3", "lesson3_metric", "2", "prototypical and Matching Networks"),
+    ("4", "lesson4_siamese", "1.2", "Siamese networks: a distance from pairs"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
+    ("7", "lesson7_pitfalls", "2", "how accuracies lie"),
 ]
 
 
@@ -12,10 +15,10 @@ def main():
     print("fewshot_np: few-shot learning and meta-learning from scratch, in NumPy.\n"
           "Read the modules of this folder in order, and run them:\n"
           "  python -m fewshot_np.<module>            add --quick for a run of seconds\n")
-    print(f"  {'':3}{'module':20}{'minutes':>7}   what it is about")
-    for number, module, minutes, about in LESSONS:
-        print(f"  {number:3}{module:20}{minutes:>7}   {about}")
-    print("\nFirst: python -m fewshot_np.lesson2_episodes")
+    print(f"  {'module':23}{'minutes':>7}   what it is about")
+    for _, module, minutes, about in LESSONS:
+        print(f"  {module:23}{minutes:>7}   {about}")
+    print("\nFirst: python -m fewshot_np.lesson1_data_hunger")
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def main(argv=None):
     metrics = measure_pixels(test, options, rng)
     picture = save_figure(draw_pixels(test, rng), options.out / "episode.png")
     record = write_record(options.out, "lesson2_episodes", options, time.perf_counter() - started, metrics)
-    print(f"\nWritten: {picture}, {record}\nNext: python -m fewshot_np.lesson4_maml")
+    print(f"\nWritten: {picture}, {record}\nNext: python -m fewshot_np.lesson3_metric")
 
 
 def measure_pixels(classes, options, rng):

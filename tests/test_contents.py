@@ -1,5 +1,6 @@
 """`python -m fewshot_np`, the contents page."""
 
+import re
 from pathlib import Path
 
 import fewshot_np
@@ -17,3 +18,10 @@ def test_the_page_fits_a_terminal(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert all(line.isascii() for line in lines)
+
+
+def test_commands_that_the_source_names_can_be_run():
+    package = Path(fewshot_np.__file__).parent
+    named = {(path.name, module) for path in package.rglob("*.py")
+             for module in re.findall(r"python -m fewshot_np\.([\w.]+\w)", path.read_text(encoding="utf-8"))}
+    assert not [(file, name) for file, name in named if not (package / f"{name.replace('.', '/')}.py").exists()]

@@ -23,8 +23,12 @@ HELP = {
     "learning_rate": "learning rate of the outer loop, at its start",
     "channels": "channels of the convolutional network",
     "episodes": "test episodes",
+    "train_way": "classes per training episode",
+    "repetitions": "draws of classes to repeat with",
+    "margin": "distance beyond which different pairs are left alone",
+    "pairs": "test pairs",
 }
-AT_LEAST = {"n_way": 2, "episodes": 2}
+AT_LEAST = {"n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
 
 
 def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None):
