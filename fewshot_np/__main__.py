@@ -4,6 +4,7 @@ LESSONS = [
     # number, module, minutes of a default run, what it is about
     ("1", "lesson1_data_hunger", "1", "accuracy against images per class"),
     ("2", "lesson2_episodes", "0.2", "N ways, K shots, and how sure a result is"),
+    ("2", "lesson2_zero_shot", "1", "characters known by their names alone"),
     ("3", "lesson3_metric", "2", "prototypical and Matching Networks"),
     ("4", "lesson4_siamese", "1.2", "Siamese networks: a distance from pairs"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
