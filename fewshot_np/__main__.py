@@ -8,6 +8,7 @@ LESSONS = [
     ("3", "lesson3_metric", "2", "prototypical and Matching Networks"),
     ("4", "lesson4_siamese", "1.2", "Siamese networks: a distance from pairs"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
+    ("6", "lesson6_model_based", "0.8", "an update that is a forward pass"),
     ("7", "lesson7_pitfalls", "2", "how accuracies lie"),
 ]
 
