@@ -64,7 +64,9 @@ def encode(params, x, y):
 
 
 def decode(params, r, x):
-    """The answers at x to a support encoded as r: (R,), (Q,1) -> (Q,1) or (T,R), (T,Q,1) -> (T,Q,1). Garnelo et al. 2018, eq. 3.
+    """The answers at x to a support encoded as r: (R,), (Q,1) -> (Q,1) or (T,R), (T,Q,1) -> (T,Q,1).
+
+    Garnelo et al. 2018, eq. 3.
 
     ValueError where r does not have the task axis of x.
     """
