@@ -56,6 +56,9 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     given = vars(parser.parse_args(argv))
     preset = quick if given.get("quick") else full if given.get("full") else {}
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
+    if values["quick"]:
+        values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # lest it replace the results of a real run
+        sys.stderr.write("--quick shows that it runs; the numbers are those of a network that hardly learned.\n")
     try:
         values["out"] = writable_folder(values["out"])
         check_folder(values["out"])
@@ -83,7 +86,7 @@ def run(main):
     except (FileNotFoundError, ValueError) as error:
         if os.environ.get("FEWSHOT_NP_DEBUG"):
             raise
-        sys.exit(f"{error}\n(FEWSHOT_NP_DEBUG=1 in the environment shows where)")
+        sys.exit(f"{error}\n(FEWSHOT_NP_DEBUG=1 in the environment shows the traceback)")
 
 
 def writable_folder(path):

@@ -242,3 +242,11 @@ def test_a_run_that_ends_well_just_ends():
     calls = []
     assert run(lambda: calls.append(1)) is None
     assert calls == [1]
+
+
+def test_a_quick_run_has_a_folder_of_its_own_and_says_what_its_numbers_are_worth(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = parse_options("lesson0", "A lesson.", {"episodes": 600}, {"episodes": 5}, {}, argv=["--quick"])
+    assert options.out.name == "lesson0-quick"
+    assert "hardly learned" in capsys.readouterr().err
+    assert parse_options("lesson0", "A lesson.", {"episodes": 600}, {}, {}, argv=[]).out.name == "lesson0"

@@ -8,7 +8,7 @@ import pytest
 
 from fewshot_np.experiment.options import run
 
-HINT = "\n(FEWSHOT_NP_DEBUG=1 in the environment shows where)"
+HINT = "\n(FEWSHOT_NP_DEBUG=1 in the environment shows the traceback)"
 
 
 def failing(error):
@@ -58,14 +58,14 @@ def lesson(*argv, **variables):
 
 
 def test_a_missing_folder_on_the_command_line(tmp_path):
-    done = lesson("--quick", "--data", tmp_path / "missing", "--out", tmp_path / "out")
+    done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == f"there is no folder {tmp_path / 'missing'}{HINT}\n"
 
 
 def test_a_missing_folder_while_debugging(tmp_path):
-    done = lesson("--quick", "--data", tmp_path / "missing", "--out", tmp_path / "out", FEWSHOT_NP_DEBUG="1")
+    done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out", FEWSHOT_NP_DEBUG="1")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
     assert f"there is no folder {tmp_path / 'missing'}" in done.stderr
