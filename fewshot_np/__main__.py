@@ -6,6 +6,7 @@ LESSONS = [
     ("2", "lesson2_episodes", "0.2", "N ways, K shots, and how sure a result is"),
     ("2", "lesson2_zero_shot", "1", "characters known by their names alone"),
     ("3", "lesson3_metric", "2", "prototypical and Matching Networks"),
+    ("3", "lesson3_initialisation", "2.5", "pretrain and fine-tune; Reptile"),
     ("4", "lesson4_siamese", "1.2", "Siamese networks: a distance from pairs"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
     ("6", "lesson6_model_based", "0.8", "an update that is a forward pass"),

@@ -424,7 +424,7 @@ def main(argv=None):
     record = write_record(options.out, "lesson3_metric", options, time.perf_counter() - started, metrics | more)
     networks = sorted(options.out.glob("*.npz"))
     print("\nWritten: " + "\n         ".join(str(path) for path in [*pictures, *networks, record])
-          + "\nNext:    python -m fewshot_np.lesson4_siamese")
+          + "\nNext:    python -m fewshot_np.lesson3_initialisation")
 
 
 if __name__ == "__main__":
