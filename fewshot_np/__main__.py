@@ -1,5 +1,7 @@
 """`python -m fewshot_np`: the contents page."""
 
+import sys
+
 LESSONS = [
     # number, module, minutes of a default run, what it is about
     ("1", "lesson1_data_hunger", "1", "accuracy against images per class"),
@@ -14,7 +16,11 @@ LESSONS = [
 ]
 
 
-def main():
+def main(argv=()):
+    if argv:
+        named = [module for _, module, _, _ in LESSONS if argv[0].lower() in module]
+        sys.exit(f"this is the contents page, it runs nothing: for a lesson write python -m fewshot_np.<module>, "
+                 f"such as\n  python -m fewshot_np.{(named or [LESSONS[0][1]])[0]}")
     print("fewshot_np: few-shot learning and meta-learning from scratch, in NumPy.\n"
           "Read the modules of this folder in order, and run them:\n"
           "  python -m fewshot_np.<module>            add --quick for a run of seconds\n")
@@ -25,4 +31,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

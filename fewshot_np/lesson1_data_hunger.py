@@ -237,7 +237,7 @@ def draw_curves(curves, shots, n_way, eaten):
     axes.set_xticks([], minor=True)
     axes.set(xlabel=f"images of each of the {n_way} classes", ylabel="new images recognised, %", ylim=(0, 100))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="best")
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center")
     return figure
 
 

@@ -9,6 +9,7 @@ accuracy is one draw of a random variable: a result is a mean over many episodes
 """
 
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -126,6 +127,9 @@ def folder_splits(options):
     Few: a quarter would not fill an episode. Then the glyphs are there to train on. They hold Latin, Greek and
     Cyrillic letters: draw others if the test is to be one of characters never seen.
     """
+    if not Path(options.data).expanduser().exists():
+        raise FileNotFoundError(f"--data {options.data} is neither glyphs nor omniglot, and there is no folder of that "
+                                "name")
     classes = folders.load(options.data)
     quarter = len(classes) // 4
     if quarter >= getattr(options, "n_way", 5):

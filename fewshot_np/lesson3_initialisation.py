@@ -91,7 +91,7 @@ def last(path):
 
 
 def query_logits(network, params, episode, transductive):
-    """Logits of the queries, (T, N Q, N), from fine-tuned parameters.
+    """Logits of the queries, (T, N Q, N), from parameters fitted to the support.
 
     transductive: batch norm uses the statistics of all queries together, so that the answer to one depends on its
     neighbours. Otherwise it uses those of the support alone, as if each query had come by itself.
@@ -99,7 +99,7 @@ def query_logits(network, params, episode, transductive):
     if transductive:
         return network.apply(params, episode.query_x)
     n_support = episode.support_x.shape[1]
-    images = onp.concatenate([episode.support_x, episode.query_x], axis=1)
+    images = np.concatenate([episode.support_x, episode.query_x], axis=1)
     return network.apply(params, images, n_reference=n_support)[:, n_support:]
 
 

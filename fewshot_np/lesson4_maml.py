@@ -38,6 +38,7 @@ from fewshot_np.lesson2_episodes import (
     sample_episodes,
 )
 from fewshot_np.lesson2_episodes import scores as pixel_scores
+from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.primitives import add_scaled, cross_entropy, stop_gradient
@@ -231,27 +232,8 @@ def pretraining_objective(loss, params, episode):
 # ---------------------------------------------------------------- characters
 
 
-def classification_loss(network, params, x, y):
-    """Cross-entropy of the network's logits: () or (T,). Batch norm uses the statistics of the images x alone."""
-    return cross_entropy(network.apply(params, x), y)
-
-
-def query_logits(network, params, episode, transductive):
-    """Logits of the queries, (T, N Q, N), from adapted parameters.
-
-    transductive: batch norm uses the statistics of all queries together, so that the answer to one depends on its
-    neighbours; the results in the MAML paper are of this kind. Otherwise it uses those of the support alone, and each
-    query is answered as if it had come by itself.
-    """
-    if transductive:
-        return network.apply(params, episode.query_x)
-    n_support = episode.support_x.shape[1]
-    images = np.concatenate([episode.support_x, episode.query_x], axis=1)
-    return network.apply(params, images, n_reference=n_support)[:, n_support:]
-
-
 def maml_scores(network, params, episode, transductive, inner_lr, steps):
-    """Adapt to the support, then score the queries: (T, N Q, N)."""
+    """Adapt to the support, then score the queries: (T, N Q, N). The MAML paper's results are transductive."""
     n_tasks = episode.support_x.shape[0]
     adapted = adapt(partial(classification_loss, network), repeat(params, n_tasks),
                     episode.support_x, episode.support_y, inner_lr, steps)
@@ -291,7 +273,7 @@ def run_sinusoids(options):
             objective, network.init(rng), lambda: sample_sinusoids(10, 10, 25, rng), update=adam,
             schedule=cosine_decay(options.sinusoid_learning_rate, options.sinusoid_iterations),
             iterations=options.sinusoid_iterations, path=options.out / f"sinusoids-{name.lower()}.npz",
-            label=f"sinusoids, {name}")
+            label=f"sinusoids, {name}", rng=rng, options=options)
 
     # MAML's start was made for its inner rate; a pretrained one is given the rate that suits it best
     rates = {"MAML": options.sinusoid_inner_lr,
@@ -360,8 +342,8 @@ def run_characters(options, training, validation, test):
     loss = partial(classification_loss, network)
     inner_lr = {"head": options.inner_lr} if options.method == "anil" else options.inner_lr
 
-    def objective(params, episode):
-        return maml_objective(loss, params, episode, inner_lr, options.inner_steps, options.method == "first-order")
+    objective = partial(maml_objective, loss, inner_lr=inner_lr, steps=options.inner_steps,
+                        first_order=options.method == "first-order")  # a partial pickles, for --workers
 
     def validation_accuracy(params):
         episode = sample_episodes(validation, n_way, k_shot, 5, 40, onp.random.default_rng(options.seed))
@@ -372,7 +354,7 @@ def run_characters(options, training, validation, test):
         objective, network.init(rng), lambda: sample_episodes(training, n_way, k_shot, k_shot, options.meta_batch, rng),
         update=adam, schedule=cosine_decay(options.learning_rate, options.iterations), iterations=options.iterations,
         path=options.out / "characters.npz", label="characters", validate=validation_accuracy,
-        validate_every=max(1, options.iterations // 15))
+        validate_every=max(1, options.iterations // 15), rng=rng, options=options, workers=options.workers)
 
     def measure(episode):
         found = {"pixels": accuracies(pixel_scores(None, episode), episode.query_y)}
@@ -386,9 +368,9 @@ def run_characters(options, training, validation, test):
     intervals = {key: mean_confidence_interval(values) for key, values in results.items()}
     _print_characters(intervals, options, test)
     episode = sample_episodes(test, n_way, k_shot, 5, 1, rng)
-    predictions = maml_scores(network, params, episode, False, inner_lr, 3)[0].argmax(axis=-1)
+    predictions = maml_scores(network, params, episode, False, inner_lr, 1)[0].argmax(axis=-1)
     figure = draw_episode(episode.support_x[0], episode.support_y[0], episode.query_x[0], episode.query_y[0],
-                          predictions, f"{k_shot} example of each (left), after 3 gradient steps")
+                          predictions, f"{k_shot} example of each (left), after one gradient step")
     pictures = [save_figure(figure, options.out / "episode.png"),
                 save_figure(draw_learning_curve(history, "Meta-training on characters"),
                             options.out / "learning_curve.png")]
@@ -406,8 +388,9 @@ def _print_characters(intervals, options, test):
         mean, interval = intervals[key]
         return f"{100 * mean:8.1f} ± {100 * interval:.1f} %"
 
-    print(f"\n3. Characters: {options.n_way} from {len(test)}{origin(test, options)} never seen, {options.k_shot} "
-          f"example(s) of each.\n   Accuracy on {options.episodes} episodes, {options.n_query} queries per class; "
+    print(f"\n3. New characters: {options.n_way} at a time, out of {len(test)}{origin(test, options)}; "
+          f"{options.k_shot} example(s) of each.\n"
+          f"   Accuracy on {options.episodes} episodes, {options.n_query} queries per class; "
           f"guessing scores {100 / options.n_way:.1f} %.\n\n"
           "                         batch norm sees     batch norm sees\n"
           "   gradient steps        the support only    all queries at once")
@@ -424,9 +407,10 @@ def main(argv=None):
         "lesson4_maml", "MAML: learn a starting point from which one gradient step is enough.",
         {"n_way": 5, "k_shot": 1, "n_query": 15, "method": "maml", "inner_lr": 0.4, "inner_steps": 1, "meta_batch": 16,
          "iterations": 1200, "learning_rate": 3e-3, "channels": 32, "episodes": 600, "sinusoid_iterations": 4000,
-         "sinusoid_inner_lr": 0.01, "sinusoid_learning_rate": 1e-2},
+         "sinusoid_inner_lr": 0.01, "sinusoid_learning_rate": 1e-2, "workers": 1, "resume": False},
         quick={"iterations": 30, "sinusoid_iterations": 100, "episodes": 40, "meta_batch": 4, "channels": 16},
         full={"iterations": 60000, "meta_batch": 32, "channels": 64, "learning_rate": 1e-3,
+              "inner_lr": 2.0,  # the authors' 0.4, whose loss is the sum over 5 classes, not the mean
               "sinusoid_iterations": 70000, "sinusoid_learning_rate": 1e-3},
         choices={"method": ("maml", "first-order", "anil")}, argv=argv)
     started = time.perf_counter()

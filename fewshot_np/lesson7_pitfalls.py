@@ -32,7 +32,8 @@ from fewshot_np.lesson2_episodes import (
     to_float,
 )
 from fewshot_np.lesson2_episodes import scores as pixel_scores
-from fewshot_np.lesson4_maml import adapt, classification_loss, maml_objective, maml_scores, query_logits
+from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson4_maml import adapt, maml_objective, maml_scores
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.trees import repeat
@@ -40,7 +41,7 @@ from fewshot_np.nn.trees import repeat
 # ---------------------------------------------------------------- one network, five accuracies
 #
 # Batch norm standardises with the statistics of the images that are in the pass together. So the answer to a query
-# depends on the company it comes in, unless the statistics are those of the support (lesson 4's `query_logits`).
+# depends on the company it comes in, unless the statistics are those of the support (lesson 3's `query_logits`).
 
 
 def company(n_way, n_query):

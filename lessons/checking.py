@@ -22,6 +22,8 @@ from lessons.comparing import TOLERANCE, Case, agree, cases_of, findings
 from lessons.guarded import SECONDS, Clock, call
 from lessons.wording import cannot_be_loaded, clue, four_lines, misconceptions, short, task
 
+STILL_TO_WRITE = ("still to write", True)  # a property of pytest's report on a stub
+
 # ---------------------------------------------------------------- how an exercise is declared
 
 
@@ -61,6 +63,8 @@ def exercise(id, reference, **settings):
         def test(request):
             seconds = None if request.config.getoption("usepdb") else SECONDS  # --pdb: whoever debugs needs time
             failure = check_file(declared, folder / "exercises.py", seconds)
+            if failure and failure.to_do:
+                request.node.user_properties.append(STILL_TO_WRITE)
             if failure:
                 pytest.fail(failure.text, pytrace=False)
 

@@ -300,4 +300,4 @@ def describe(value, in_full=8):
         return f"{float(array) + 0.0:.6g}"  # + 0.0: never -0
     if array.size <= in_full or not array.ndim:
         return " ".join(onp.array2string(array, precision=6, separator=", ", suppress_small=True).split())
-    return f"array{array.shape}"
+    return f"an array of shape {array.shape}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lessons.checking import reading_order
+from lessons.checking import STILL_TO_WRITE, reading_order
 
 
 def pytest_configure(config):
@@ -31,8 +31,9 @@ def pytest_collection_finish(session):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """One line per lesson: # is right, . is not yet, - was not run."""
-    marks = {report.nodeid: mark for outcome, mark in [("failed", "."), ("error", "."), ("passed", "#")]
+    """One line per lesson, one sign per exercise, and a line that explains the signs."""
+    marks = {report.nodeid: "." if STILL_TO_WRITE in report.user_properties else mark
+             for outcome, mark in [("failed", "x"), ("error", "x"), ("passed", "#")]
              for report in terminalreporter.stats.get(outcome, [])}
     lessons = {}
     for item in config.stash.get(COLLECTED, []):
@@ -41,6 +42,8 @@ def pytest_terminal_summary(terminalreporter, config):
     for lesson, row in lessons.items():
         done = "not run" if set(row) == {"-"} else f"{row.count('#')} of {len(row)}"
         terminalreporter.write_line(f"{lesson:24}{''.join(row):10}{done}")
+    if lessons:
+        terminalreporter.write_line(f"{'':24}# right   x wrong   . to write   - not run")
 
 
 COLLECTED = pytest.StashKey()

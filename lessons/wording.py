@@ -1,6 +1,7 @@
 """The message: four lines that say what was called, what came back, what was expected, and why it differs."""
 
 import inspect
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -9,12 +10,19 @@ import numpy as np
 from lessons.comparing import TOLERANCE, InputChanged, Misfit, attempt, describe, deviation_of, differences, fits
 from lessons.guarded import TooLong
 
-WIDTH, LABEL = 110, 10
+LABEL = 10
+
+
+def width():
+    """Of the messages: the terminal's, within reason."""
+    return max(60, min(110, shutil.get_terminal_size().columns - 1))
 
 
 def task(answer, outcome):
     """A stub: what is to be written, where, and the first paragraph of its docstring."""
     text = inspect.cleandoc(answer.__doc__ or "").split("\n\n")[0]
+    if max(map(len, text.split("\n"))) > width() - 3:
+        text = textwrap.fill(" ".join(text.split()), width() - 3, break_long_words=False, break_on_hyphens=False)
     where = f"{short(outcome.place.filename)}:{outcome.place.lineno}"
     return f"{outcome.error}\nstill to write: {where}\n{textwrap.indent(text, '   ')}"
 
@@ -34,7 +42,7 @@ def four_lines(case, finding, why, seconds):
     came, wanted = _came_and_wanted(finding.outcome, finding.expected, seconds)
     name = f"# {case.name}".replace(" ", "\0")  # stays in one line
     rows = [("called", f"{finding.called}   {name}"), came, ("expected", wanted), ("why", why)]
-    lines = [textwrap.fill(text, WIDTH, initial_indent=f"{label:{LABEL}}", subsequent_indent=" " * LABEL,
+    lines = [textwrap.fill(text, width(), initial_indent=f"{label:{LABEL}}", subsequent_indent=" " * LABEL,
                            break_long_words=False, break_on_hyphens=False) for label, text in rows]
     if finding.outcome.printed:
         lines.append(f"{'printed':{LABEL}}" + finding.outcome.printed.replace("\n", "\n" + " " * LABEL))
@@ -63,7 +71,8 @@ def _came_and_wanted(outcome, expected, seconds):
         return ("returned", where + describe(mine)), where + describe(theirs)
     at = np.unravel_index(difference.argmax(), difference.shape)
     where = f"{path}[{', '.join(map(str, at))}] = "
-    return ("returned", f"array{mine.shape}, in it {where}{mine[at] + 0.0:.6g}"), f"{where}{theirs[at] + 0.0:.6g}"
+    shape = f"an array of shape {mine.shape}, in it "
+    return ("returned", f"{shape}{where}{mine[at] + 0.0:.6g}"), f"{where}{theirs[at] + 0.0:.6g}"
 
 
 def misconceptions(mistakes):
@@ -79,9 +88,11 @@ def clue(answer, case, finding, clock):
         return "The caller still needs it. Make new arrays and dicts: x = x - ... for x -= ..., a copy to shuffle."
     if outcome.error and differentiated:
         return ("The value was right, but autograd cannot differentiate the way to it. Use autograd's `np`, do not "
-                "assign into arrays (collect a list, then np.array(list)), do not convert with float() or tolist().")
+                "assign into arrays (collect a list, then np.array(list)), write w = w - ... and not w -= ..., do not "
+                "convert with float() or tolist().")
     if outcome.error:
-        return "It must not fail: the arguments are such as the docstring says."
+        return ("The arguments are of the kinds and shapes that the docstring gives; print them in the first line of "
+                "your function to see which. Does the example of the docstring work?")
     if isinstance(expected, str):
         return "No known mistake, but a sampler that is right would not draw like this."
     if fits(outcome.value, expected) and not differentiated:

@@ -3,8 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import fewshot_np
 from fewshot_np.__main__ import LESSONS, main
+from fewshot_np.experiment.records import read_record
+
+LESSONS_FOLDER = Path(__file__).parents[1] / "lessons"
 
 
 def test_every_lesson_stands_in_the_contents_in_reading_order():
@@ -18,6 +23,20 @@ def test_the_page_fits_a_terminal(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert all(line.isascii() for line in lines)
+
+
+def test_a_word_is_answered_with_the_command_that_was_meant():
+    for word, module in [("maml", "lesson4_maml"), ("Lesson3_metric", "lesson3_metric"), ("x", "lesson1_data_hunger")]:
+        with pytest.raises(SystemExit, match=rf"python -m fewshot_np\.{module}$"):
+            main([word])
+
+
+@pytest.mark.parametrize("module", [module for _, module, _, _ in LESSONS])
+def test_minutes_are_those_of_the_committed_record(module):
+    """Within a factor of two: machines differ."""
+    (minutes,) = [float(minutes) for _, name, minutes, _ in LESSONS if name == module]
+    record = read_record(LESSONS_FOLDER / module / "figures" / "record.json")
+    assert minutes / 2 <= max(0.1, record["seconds"] / 60) <= minutes * 2
 
 
 def test_commands_that_the_source_names_can_be_run():

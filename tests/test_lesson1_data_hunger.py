@@ -312,8 +312,8 @@ def test_the_table_and_the_figure_and_the_record_count_in_both_currencies(capsys
     assert lines[3].split()[:2] == ["15", "300"]
     assert lines[-1].split() == ["of", "others", "0", "12345"]
     assert max(map(len, lines)) < 80
-    (axes,) = draw_curves(curves, (1, 15), 20, eaten).axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    (legend,) = draw_curves(curves, (1, 15), 20, eaten).legends
+    labels = [text.get_text() for text in legend.get_texts()]
     assert "network (images of other classes: 12,345)" in labels
     assert as_metrics(curves, (1, 15))["network, 15 images per class"] == {"mean": 1.0, "interval": 0.0}
 
@@ -389,7 +389,7 @@ def test_what_is_impossible_is_told_before_anything_is_learned(sizes, argv, mess
 def test_one_repetition_ends_with_code_2(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         run_tiny(tmp_path, "--repetitions", "1")
-    assert "--repetitions: invalid integer from 2 value: '1'" in capsys.readouterr().err
+    assert "--repetitions: '1' is not an integer of at least 2" in capsys.readouterr().err
 
 
 def folder_of(path, *sizes):

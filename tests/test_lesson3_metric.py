@@ -694,7 +694,7 @@ def no_training(monkeypatch):
     (["--n-way", "60"], ValueError, "60-way episodes need 60 classes"),
     (["--n-query", "20"], ValueError, r"1 support \+ 20 query need 21"),
     (["--k-shot", "19"], ValueError, r"19 support \+ 2 query need 21"),
-    (["--data", "nowhere"], FileNotFoundError, "there is no folder nowhere"),
+    (["--data", "nowhere"], FileNotFoundError, "--data nowhere is neither glyphs nor omniglot"),
     (["--repetitions", "1"], SystemExit, "2"), (["--train-way", "1"], SystemExit, "2"),
     (["--iter", "5"], SystemExit, "2"), (["--train-way", "0"], SystemExit, "2"), (["--down", "up"], SystemExit, "2")])
 @pytest.mark.usefixtures("no_training")

@@ -1,6 +1,7 @@
 """Lesson 4: adaptation by hand, the meta-gradient by finite differences, T tasks at once and one by one, the run."""
 
 import inspect
+import itertools
 import re
 from functools import partial
 
@@ -11,9 +12,9 @@ import pytest
 from PIL import Image
 
 from fewshot_np import lesson4_maml
-from fewshot_np.experiment.records import load_params, read_record
+from fewshot_np.experiment.records import load_checkpoint, load_params, read_record
 from fewshot_np.experiment.training import Stopped
-from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.lesson2_episodes import Episode, sample_episodes
 from fewshot_np.lesson4_maml import (
     adapt,
     best_rate,
@@ -731,7 +732,7 @@ def test_the_quick_run_end_to_end(tmp_path, capsys):
     record = run_tiny(tmp_path)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("5 characters that it has never seen, 1 example(s) of each")
-    assert any(re.match(r"3\. Characters: 5 from \d+ of \d+ scripts? never seen", line) for line in lines)
+    assert any(re.match(r"3\. New characters: 5 at a time, out of \d+ of \d+ scripts?;", line) for line in lines)
     assert {path.name for path in tmp_path.iterdir()} == FILES
     text = "\n".join(lines)
     assert text.replace("±", "").isascii()
@@ -814,7 +815,7 @@ def test_a_foreign_record_is_refused_before_training(tmp_path, capsys):
     (["--n-query", "20"], ValueError, r"1 support \+ 20 query need 21"),
     (["--k-shot", "11"], ValueError, r"11 support \+ 11 query need 22"),
     (["--episodes", "1"], SystemExit, "2"),
-    (["--data", "nowhere"], FileNotFoundError, "there is no folder nowhere")])
+    (["--data", "nowhere"], FileNotFoundError, "--data nowhere is neither glyphs nor omniglot")])
 @pytest.mark.usefixtures("no_training")
 def test_what_the_data_cannot_give_is_told_before_training(argv, error, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -844,6 +845,42 @@ def test_a_run_that_was_stopped_can_be_repeated_in_its_folder(tmp_path, monkeypa
         "sinusoids-maml.npz", "sinusoids-pretrained.npz", "sinusoids.png"}
     run_tiny(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_a_run_that_was_stopped_twice_and_resumed_is_the_one_that_never_stopped(tmp_path, monkeypatch):
+    whole = run_tiny(tmp_path / "whole")
+    for resume, stop_at, done in [([], 5, 0), (["--resume"], 7, 1)]:  # 3 draws show that there is data enough; then
+        calls = itertools.count(1)                                    # one to train and one to validate, in turns
+
+        def stop(*args, calls=calls, stop_at=stop_at):
+            if next(calls) == stop_at:
+                raise KeyboardInterrupt
+            return sample_episodes(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lesson4_maml, "sample_episodes", stop)
+            with pytest.raises(Stopped, match=f"characters: stopped by hand after {done} of 3"):
+                run_tiny(tmp_path / "resumed", *resume)
+    resumed = run_tiny(tmp_path / "resumed", "--resume")
+    assert resumed["metrics"] == whole["metrics"]
+    for name in FILES:
+        if name.endswith(".npz"):
+            first, second = (load_checkpoint(tmp_path / run / name) for run in ("whole", "resumed"))
+            assert first.generator == second.generator
+            assert first.history["loss"].tolist() == second.history["loss"].tolist()
+            assert vector(first.params).tobytes() == vector(second.params).tobytes()
+    assert (tmp_path / "whole" / "learning_curve.png").read_bytes() == (
+        tmp_path / "resumed" / "learning_curve.png").read_bytes()
+
+
+def test_workers_train_the_same_network_up_to_rounding(tmp_path):
+    record = run_tiny(tmp_path / "two", "--workers", "2")
+    assert record["options"]["workers"] == 2
+    run_tiny(tmp_path / "one")
+    two, one = (vector(load_params(tmp_path / name / "characters.npz")) for name in ("two", "one"))
+    moved = onp.abs(one - vector(conv4(outputs=5, channels=4, down="stride", features="mean").init(
+        onp.random.default_rng(0)))).max()
+    assert onp.abs(two - one).max() < 0.1 * moved
 
 
 @pytest.mark.slow

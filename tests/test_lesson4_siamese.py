@@ -653,7 +653,7 @@ def no_training(monkeypatch):
     (["--pairs", "201"], ValueError, "even positive integer"),
     (["--pairs", "20"], ValueError, "--pairs must be 40 or more"),
     (["--margin", "0"], SystemExit, "2"),
-    (["--data", "nowhere"], FileNotFoundError, "there is no folder nowhere")])
+    (["--data", "nowhere"], FileNotFoundError, "--data nowhere is neither glyphs nor omniglot")])
 @pytest.mark.usefixtures("no_training")
 def test_what_cannot_be_done_is_told_before_training(argv, error, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

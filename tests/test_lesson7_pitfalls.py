@@ -11,7 +11,8 @@ from fewshot_np import lesson7_pitfalls
 from fewshot_np.data.classes import ImageClasses
 from fewshot_np.experiment.records import load_params, read_record
 from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes, to_float
-from fewshot_np.lesson4_maml import adapt, classification_loss, maml_objective, query_logits
+from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.lesson7_pitfalls import (
     chosen_on_test,
     company,
@@ -387,7 +388,7 @@ def no_training(monkeypatch):
     (["--n-query", "20"], ValueError, r"1 support \+ 20 query need 21"),
     (["--few-classes", "4"], ValueError, "5-way episodes need 5 classes, there are 4"),
     (["--epochs", "3"], SystemExit, "2"),
-    (["--data", "nowhere"], FileNotFoundError, "there is no folder nowhere")])
+    (["--data", "nowhere"], FileNotFoundError, "--data nowhere is neither glyphs nor omniglot")])
 @pytest.mark.usefixtures("no_training")
 def test_what_cannot_be_done_is_told_before_training(argv, error, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -169,7 +169,7 @@ def test_a_folder_is_split_where_a_quarter_fills_an_episode(tmp_path, capsys, n_
 
 
 def test_no_folder_and_no_classes_are_the_loaders_errors(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no folder"):
+    with pytest.raises(FileNotFoundError, match="neither glyphs nor omniglot, and there is no folder"):
         load_splits(options_of(tmp_path / "missing"))
     with pytest.raises(ValueError, match="0 sub-folders"):
         load_splits(options_of(tmp_path))

@@ -27,6 +27,8 @@ HELP = {
     "repetitions": "draws of classes to repeat with",
     "margin": "distance beyond which different pairs are left alone",
     "pairs": "test pairs",
+    "workers": "processes that share the tasks of a meta-batch",
+    "resume": "go on where a run with the same options was stopped",
 }
 AT_LEAST = {"n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
 
@@ -34,21 +36,26 @@ AT_LEAST = {"n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetit
 def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None):
     """The options of a run, as a namespace.
 
-    defaults: {name: value}; the value's type is the option's. quick, full: the values that --quick and --full put
-    in place of defaults. choices: {name: allowed values}. What the command line says outranks all three. Anything
-    unknown or impossible ends the program with a message and exit code 2, an unwritable --out among it.
+    defaults: {name: value}; the value's type is the option's, False makes a switch. quick, full: the values that
+    --quick and --full put in place of defaults. choices: {name: allowed values}. What the command line says outranks
+    all three. Anything unknown or impossible ends the program with a message and exit code 2, an unwritable --out
+    among it.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m fewshot_np.{lesson}", description=description,
-                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    command = f"python -m fewshot_np.{lesson}"
+    parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options]      (--help lists them)",
+                                     description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False)
     common = {"data": "glyphs", "data_root": None, "seed": 0, "out": Path("runs") / lesson}
     parser.add_argument("--data", metavar="{glyphs,omniglot,PATH}", help="images to learn from (glyphs)")
     parser.add_argument("--data-root", metavar="FOLDER", help="where Omniglot's archives are")
-    parser.add_argument("--seed", type=_seed, help="seed of every random draw (0)")
+    parser.add_argument("--seed", type=_number_like(0, at_least=0), help="seed of every random draw (0)")
     parser.add_argument("--out", metavar="FOLDER", help=f"where figures and the record go ({common['out']})")
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
     speed.add_argument("--full", action="store_true", help="the settings of the paper: hours")
     for name, value in defaults.items():
+        if value is False:
+            parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=HELP[name])
+            continue
         allowed = (choices or {}).get(name)
         parse = None if allowed else _number_like(value, AT_LEAST.get(name))
         parser.add_argument("--" + name.replace("_", "-"), type=parse, choices=allowed,
@@ -61,7 +68,7 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
         sys.stderr.write("--quick shows that it runs; the numbers are those of a network that hardly learned.\n")
     try:
         values["out"] = writable_folder(values["out"])
-        check_folder(values["out"])
+        check_folder(values["out"], values if values.get("resume") else None)
     except OSError as error:
         parser.error(f"--out {values['out']} cannot be written: {error.strerror or error}")
     except ValueError as error:
@@ -101,21 +108,15 @@ def writable_folder(path):
 
 def _number_like(example, at_least=None):
     """A parser for positive numbers of the type of `example`, integers for integers."""
+    kind = "an integer" if isinstance(example, int) else "a number"
+    wanted = f"{kind} {'above 0' if at_least is None else f'of at least {at_least}'}"
+
     def number(text):
-        value = type(example)(text)
-        if not 0 < value < float("inf") or (at_least and value < at_least):
-            raise ValueError
+        try:
+            value = type(example)(text)
+        except ValueError:
+            value = float("nan")
+        if not (value > 0 if at_least is None else value >= at_least) or value == float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
         return value
-    kind = "integer" if isinstance(example, int) else "number"
-    number.__name__ = f"{kind} from {at_least}" if at_least else f"positive {kind}"
     return number
-
-
-def _seed(text):
-    value = int(text)
-    if value < 0:
-        raise ValueError
-    return value
-
-
-_seed.__name__ = "seed (an integer from 0)"

@@ -1,4 +1,4 @@
-"""What a run leaves behind: `record.json` and parameter files, each whole or absent; no foreign file is overwritten."""
+"""What a run leaves behind: `record.json`, parameters, checkpoints; each whole or absent, no foreign file replaced."""
 
 import importlib.metadata
 import io
@@ -7,6 +7,7 @@ import math
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from fewshot_np.data.files import write_atomically
 
 RECORD_FORMAT = "fewshot_np record 1"
 PARAMS_FORMAT = "fewshot_np parameters 1"
+CHECKPOINT_FORMAT = "fewshot_np checkpoint 1"
+
+# ---------------------------------------------------------------- the record
 
 
 def write_record(folder, lesson, options, seconds, metrics):
@@ -57,6 +61,9 @@ def read_record(path):
     return record
 
 
+# ---------------------------------------------------------------- parameters
+
+
 def save_params(path, params):
     """Save a nested dict of arrays as .npz, in one step; ValueError where a foreign file has that name."""
     path = Path(path)
@@ -70,16 +77,19 @@ def save_params(path, params):
     return path
 
 
-def check_folder(folder):
+def check_folder(folder, resumed=None):
     """ValueError unless a run may write into `folder`: it holds no files, or those of a run of fewshot_np.
 
     A run is known by its record, and one that was stopped, which has none, by its parameters. Each of them must be
-    whole. Hidden files and folders do not count.
+    whole. Hidden files and folders do not count. resumed: options (a dict) that every checkpoint must have.
     """
     paths = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
     proofs = [path for path in paths if path.name == "record.json" or path.suffix == ".npz"]
     for path in proofs:
-        (load_params if path.suffix == ".npz" else read_record)(path)
+        if path.suffix != ".npz":
+            read_record(path)
+        elif _load(path)[1] and resumed is not None:
+            load_checkpoint(path, resumed)
     files = [path.name for path in paths if path.is_file()]
     if files and not proofs:
         raise ValueError(f"{folder} holds {files[0]}, but no record or parameters of fewshot_np; choose a new folder")
@@ -95,15 +105,24 @@ def check_replaceable(path):
 
 
 def load_params(path):
-    """The nested dict of arrays that `save_params` saved; ValueError where the file is damaged or foreign."""
+    """The nested dict of arrays that `save_params` saved, or that a checkpoint holds; ValueError where the file is
+    damaged or foreign."""
+    return _load(path)[0]
+
+
+def _load(path):
+    """(parameters, the Checkpoint they are part of, or None)."""
     content = _read(path)  # beforehand, so that an OSError is the file's and not one of its bytes'
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             header, *arrays = (file[f"arr_{i}"] for i in range(len(file.files)))
         header = json.loads(str(header))
+        if header["format"] == CHECKPOINT_FORMAT:
+            checkpoint = Checkpoint(**_unpack(header["content"], arrays))
+            return checkpoint.params, checkpoint
         if header["format"] != PARAMS_FORMAT:
             raise ValueError
-        return _unflatten(zip(header["names"], arrays, strict=True))
+        return _unflatten(zip(header["names"], arrays, strict=True)), None
     except Exception:  # NumPy and zipfile have a dozen kinds for bytes that are not ours
         raise ValueError(f"{path} is damaged or not a parameter file of fewshot_np; it was left as it is") from None
 
@@ -130,6 +149,90 @@ def _unflatten(named):
             branch = branch.setdefault(key, {})
         branch[leaf] = array
     return tree
+
+
+# ---------------------------------------------------------------- checkpoints: parameters, and all else that is needed
+
+
+class Checkpoint(NamedTuple):
+    """All that the rest of a training run depends on: with it, the run goes on as if it had never stopped.
+
+    params, and state, the optimiser's: dicts, lists and tuples of arrays and numbers.   generator: the state of the
+    bit generator that batches are drawn with.   history: see `train`.   options: what the run was started with.
+    """
+
+    iteration: int  # so many are done
+    params: Any
+    state: Any = None
+    generator: Any = None
+    history: Any = None
+    options: Any = None
+
+
+def save_checkpoint(path, checkpoint):
+    """Save a Checkpoint as one .npz, in one step; `load_params` reads its parameters. ValueError where a foreign file
+    has that name, and for what is neither dict, list, tuple, array, number, text nor None."""
+    path = Path(path)
+    check_replaceable(path)
+    arrays = []
+    content = _pack(checkpoint._asdict(), arrays)
+    header = json.dumps({"format": CHECKPOINT_FORMAT, "content": content})
+    with write_atomically(path) as file:
+        np.savez(file, header, *arrays)
+    return path
+
+
+def load_checkpoint(path, options=None):
+    """The Checkpoint at `path`, bit for bit as it was saved.
+
+    ValueError where the file is damaged or foreign, where it holds parameters alone, and, naming what differs, where
+    it was made with other `options` (a dict; None takes any).
+    """
+    _, checkpoint = _load(path)
+    if checkpoint is None:
+        raise ValueError(f"{path} holds parameters, but not what is needed to resume their training; "
+                         "move it away, or train anew without --resume")
+    if options is not None:
+        then, now = checkpoint.options or {}, comparable_options(options)
+        if differing := [name for name in {**then, **now} if then.get(name, ...) != now.get(name, ...)]:
+            raise ValueError(f"{path} was made with other options: " + "; ".join(
+                f"{name} {then.get(name, 'unknown')} then, {now.get(name, 'unknown')} now" for name in differing))
+    return checkpoint
+
+
+def comparable_options(options):
+    """The options (a dict) that decide what a run computes, as JSON gives them back."""
+    deciding = {name: value for name, value in options.items() if name not in ("out", "data_root", "resume")}
+    return json.loads(json.dumps(_plain(deciding), default=str))
+
+
+def _pack(value, arrays):
+    """`value` as JSON can hold it: its arrays are put into the list `arrays`, their numbers stand in their place."""
+    if isinstance(value, dict):
+        return {"dict": [[key, _pack(item, arrays)] for key, item in value.items()]}
+    if type(value) in (list, tuple):
+        return {type(value).__name__: [_pack(item, arrays) for item in value]}
+    if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
+        arrays.append(value)
+        return {"array" if isinstance(value, np.ndarray) else "scalar": len(arrays) - 1}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ValueError(f"a checkpoint holds dicts, lists, tuples, arrays of numbers, numbers and texts, "
+                     f"not {type(value).__name__}")
+
+
+def _unpack(packed, arrays):
+    if not isinstance(packed, dict):
+        return packed
+    [(kind, content)] = packed.items()
+    if kind == "dict":
+        return {key: _unpack(item, arrays) for key, item in content}
+    if kind in ("list", "tuple"):
+        return {"list": list, "tuple": tuple}[kind](_unpack(item, arrays) for item in content)
+    return {"array": lambda a: a, "scalar": lambda a: a[()]}[kind](arrays[content])
+
+
+# ---------------------------------------------------------------- with what it was made
 
 
 def _commit():

@@ -1,63 +1,114 @@
 """The training loop: sample, differentiate, update; a bar to watch, a curve to keep, and nothing lost."""
 
 import math
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from fewshot_np.experiment.records import check_replaceable, save_params
-from fewshot_np.nn.trees import leaves, value_and_grad
+from fewshot_np.experiment.records import (
+    Checkpoint,
+    check_replaceable,
+    comparable_options,
+    load_checkpoint,
+    save_checkpoint,
+    save_params,
+)
+from fewshot_np.experiment.workers import WorkerDied, shared_value_and_grad
+from fewshot_np.nn.trees import leaves
 
 
 class Stopped(Exception):
-    """Training ended early, by Ctrl-C or a loss that is no number; what there was has been saved."""
+    """Training ended early, by Ctrl-C, a worker's death or a loss that is no number; what there was has been saved."""
 
 
 def train(objective, params, sample, *, update, schedule, iterations, path, label="training",
-          validate=None, validate_every=200):
+          validate=None, validate_every=200, rng=None, options=None, workers=1, save_every=60.0):
     """Minimise `objective(params, batch)` by gradient descent on fresh batches; returns (params, history).
 
     sample() -> batch.   update, schedule: see `nn.optimizers`.   validate(params) -> a number worth watching.
     path: the file where the parameters are saved, at the end and when training is stopped.
-    history: {"loss": one per iteration, "validation": [(iterations done, value), ...]}.
+    history: {"loss": one per iteration, "validation": [(iterations done, value), ...], "seconds": of training}.
 
-    Raises Stopped on Ctrl-C, and when the loss or a parameter becomes NaN or infinite: `path` then holds the last
-    parameters that were good, and the message names the iteration; before the first update it is left as it was.
-    Raises ValueError, before it starts, where `path` is a file that `save_params` would refuse to replace.
+    Long runs: rng is the Generator that `sample` and `validate` draw from. Where it is given, `path` is a checkpoint,
+    written every `save_every` seconds, too: optimiser, generator and history beside the parameters. options are the
+    run's; if options.resume, the run goes on from `path`, bit for bit as if it had never stopped, and `rng` with it.
+    workers: processes that share each batch, for objectives that pickle (see `workers.shared_value_and_grad`).
+
+    Raises Stopped on Ctrl-C, when a worker dies, and when the loss or a parameter becomes NaN or infinite: `path` then
+    holds the last parameters that were good, and the message names the iteration; before the first update it is left
+    as it was. Raises ValueError, before it starts, where `path` is a file that `save_params` would refuse to replace,
+    or, on resuming, no checkpoint or one of other options.
     """
     check_replaceable(path)
-    loss_and_gradient = value_and_grad(objective)
-    history = {"loss": [], "validation": []}
-    state, good, smooth, shown = None, params, None, {}
-    with tqdm(total=iterations, desc=label, ascii=True, leave=False) as bar:
+    done, history = _begin(params, path, label, rng, options)
+    if done.iteration >= iterations:
+        return done.params, history
+    before, smooth, shown = done, None, {}
+    started, saved = time.monotonic() - history["seconds"], history["seconds"]
+    with (shared_value_and_grad(objective, workers) as loss_and_gradient,
+          tqdm(total=iterations, initial=done.iteration, desc=label, ascii=True, leave=False) as bar):
         try:
-            for iteration in range(iterations):
-                loss, gradient = loss_and_gradient(params, sample())
+            for iteration in range(done.iteration, iterations):
+                loss, gradient = loss_and_gradient(done.params, sample())
                 if not math.isfinite(loss):
+                    done = before  # its loss is a number
                     raise Stopped(f"{label}: the loss became {loss} at iteration {iteration + 1}")
-                good = params  # its loss is a number
-                moved, state = update(params, gradient, state, schedule(iteration))
-                if not all(np.isfinite(leaf).all() for leaf in leaves(moved)):
+                params, state = update(done.params, gradient, done.state, schedule(iteration))
+                if not all(np.isfinite(leaf).all() for leaf in leaves(params)):
                     raise Stopped(f"{label}: the update of iteration {iteration + 1} is not finite")
-                params = moved
                 history["loss"].append(float(loss))
-                smooth = loss if smooth is None else 0.98 * smooth + 0.02 * loss
                 if validate and (iteration + 1) % validate_every == 0:
                     history["validation"].append((iteration + 1, float(validate(params))))
                     shown["validation"] = f"{history['validation'][-1][1]:.3f}"
+                before, done = done, Checkpoint(iteration + 1, params, state, rng and rng.bit_generator.state)
+                history["seconds"] = time.monotonic() - started
+                if rng and history["seconds"] - saved >= save_every:
+                    _save(path, done, history, options)
+                    saved = history["seconds"]
+                smooth = loss if smooth is None else 0.98 * smooth + 0.02 * loss
                 bar.set_postfix(loss=f"{smooth:.3f}", **shown, refresh=False)
                 bar.update()
-        except KeyboardInterrupt:
-            reason = f"{label}: stopped by hand after {len(history['loss'])} of {iterations} iterations"
-            raise Stopped(_saved(path, params, history, reason)) from None
+        except (KeyboardInterrupt, WorkerDied) as stop:
+            what = stop if isinstance(stop, WorkerDied) else "stopped by hand"
+            reason = f"{label}: {what} after {done.iteration} of {iterations} iterations"
+            raise Stopped(_saved(path, done, history, options, reason)) from None
         except Stopped as stop:
-            raise Stopped(_saved(path, good, history, f"{stop}; try a smaller learning rate")) from None
-    save_params(path, params)
-    return params, history
+            raise Stopped(_saved(path, done, history, options, f"{stop}; try a smaller learning rate")) from None
+    _save(path, done, history, options)
+    return done.params, history
 
 
-def _saved(path, params, history, reason):
+def _begin(params, path, label, rng, options):
+    """(Checkpoint, history) to go on from: those at `path` if the run is resumed, else an empty one."""
+    nothing = (Checkpoint(0, params, generator=rng and rng.bit_generator.state),
+               {"loss": [], "validation": [], "seconds": 0.0})
+    if rng is None or not getattr(options, "resume", False):
+        return nothing
+    if not Path(path).exists():
+        sys.stderr.write(f"{label}: no {path} to resume from, so training starts anew\n")
+        return nothing
+    done = load_checkpoint(path, vars(options))
+    rng.bit_generator.state = done.generator
+    sys.stderr.write(f"{label}: {done.iteration} iterations were done before, and are in {path}\n")
+    return done, {**done.history, "loss": done.history["loss"].tolist()}
+
+
+def _save(path, done, history, options):
+    """Save a checkpoint where training can be resumed, else the parameters alone."""
+    if done.generator is None:
+        save_params(path, done.params)
+        return
+    until_then = {"loss": np.array(history["loss"][:done.iteration]), "seconds": history["seconds"],
+                  "validation": [(when, value) for when, value in history["validation"] if when <= done.iteration]}
+    save_checkpoint(path, done._replace(history=until_then, options=options and comparable_options(vars(options))))
+
+
+def _saved(path, done, history, options, reason):
     if not history["loss"]:
         return f"{reason}.\nThere was nothing to save yet"
-    save_params(path, params)
-    return f"{reason}.\nThe last good parameters are in {path}"
+    _save(path, done, history, options)
+    return (f"{reason}.\nThe last good parameters are in {path}"
+            + "; --resume goes on from there" * (hasattr(options, "resume") and done.generator is not None))

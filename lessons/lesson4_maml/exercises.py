@@ -36,7 +36,8 @@ def meta_objective(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     with their own M: task t is support_x[t], support_y[t], query_x[t], query_y[t]. loss(w, x, y) returns a number for
     one task, x (M,D), y (M,); for T tasks at once, w (T,D,N), x (T,M,D), y (T,M), it returns (T,). Returns a number.
 
-    By hand, as in the exercise before: from slope 1 a step on (2, 6) leads to 1.8, where (1, 3) costs (1.8 - 3)^2 / 2.
+    By hand, the line of the exercise before, so w is one number, the slope, and T = M = 1: from slope 1 a step on the
+    point (2, 6) leads to 1.8, where the point (1, 3) costs (1.8 - 3)^2 / 2.
 
     >>> loss = lambda w, x, y: np.sum((w * x - y) ** 2) / 2
     >>> task = np.array([[2.0]]), np.array([[6.0]]), np.array([[1.0]]), np.array([[3.0]])

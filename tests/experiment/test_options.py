@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from fewshot_np.experiment.options import parse_options, run, writable_folder
-from fewshot_np.experiment.records import RECORD_FORMAT, save_params
+from fewshot_np.experiment.records import (
+    RECORD_FORMAT,
+    Checkpoint,
+    comparable_options,
+    save_checkpoint,
+    save_params,
+)
 from fewshot_np.experiment.training import Stopped
 
 DEFAULTS = {"n_way": 5, "inner_lr": 0.4, "iterations": 1200, "method": "maml"}
@@ -94,6 +100,36 @@ def test_help_names_every_option_and_its_default(tmp_path, capsys):
     assert text.isascii()
 
 
+def parse_long(out, *argv):
+    return parse_options("lesson0_nothing", "Nothing.", {**DEFAULTS, "workers": 1, "resume": False}, quick={}, full={},
+                         choices={"method": ("maml", "anil")}, argv=[*argv, "--out", str(out)])
+
+
+def test_a_lesson_that_can_be_resumed_and_shared_says_so(tmp_path, capsys):
+    assert (parse_long(tmp_path).resume, parse_long(tmp_path).workers) == (False, 1)
+    options = parse_long(tmp_path, "--resume", "--workers", "2")
+    assert (options.resume, options.workers) == (True, 2)
+    for argv in (["--resume"], ["--workers", "2"]):
+        assert argv[0] in refusal(capsys, tmp_path, *argv)  # another lesson does not know them
+    with pytest.raises(SystemExit):
+        parse_long(tmp_path, "--workers", "0")
+    assert "--workers" in capsys.readouterr().err
+
+
+def test_a_run_that_is_resumed_with_other_options_is_refused_at_once(tmp_path, capsys):
+    options = comparable_options(vars(parse_long(tmp_path)))
+    save_checkpoint(tmp_path / "characters.npz", Checkpoint(3, {"w": np.ones(2)}, options=options))
+    assert parse_long(tmp_path, "--resume").resume
+    assert parse_long(tmp_path, "--seed", "1").seed == 1  # a new run
+    with pytest.raises(SystemExit) as stop:
+        parse_long(tmp_path, "--resume", "--seed", "1", "--n-way", "7")
+    assert stop.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "characters.npz was made with other options" in said
+    assert "seed 0 then, 1 now" in said
+    assert "n_way 5 then, 7 now" in said
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -106,7 +142,8 @@ def test_quick_and_full_exclude_each_other(tmp_path, capsys):
     assert "not allowed with" in refusal(capsys, tmp_path, "--quick", "--full")
 
 
-NEEDED = {"--n-way": "integer from 2", "--inner-lr": "positive number", "--iterations": "positive integer"}
+NEEDED = {"--n-way": "is not an integer of at least 2", "--inner-lr": "is not a number above 0",
+          "--iterations": "is not an integer above 0"}
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -124,7 +161,7 @@ def test_integers_must_be_integers(tmp_path, capsys, value):
 
 
 def test_one_class_is_no_choice(tmp_path, capsys):
-    assert "integer from 2" in refusal(capsys, tmp_path, "--n-way", "1")
+    assert "integer of at least 2" in refusal(capsys, tmp_path, "--n-way", "1")
     assert parse(tmp_path, "--n-way", "2").n_way == 2
 
 
@@ -133,12 +170,18 @@ def test_one_episode_gives_no_interval(tmp_path, capsys):
         parse_options("lesson0_nothing", "Nothing.", {"episodes": 600}, {}, {},
                       argv=["--episodes", "1", "--out", str(tmp_path)])
     assert stop.value.code == 2
-    assert "integer from 2" in capsys.readouterr().err
+    assert "integer of at least 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "nan", "seed"])
 def test_a_seed_is_an_integer_from_zero(tmp_path, capsys, value):
-    assert "--seed" in refusal(capsys, tmp_path, f"--seed={value}")
+    assert f"--seed: '{value}' is not an integer of at least 0" in refusal(capsys, tmp_path, f"--seed={value}")
+
+
+def test_a_refusal_is_two_lines_not_the_whole_list_of_options(tmp_path, capsys):
+    usage, error = refusal(capsys, tmp_path, "--n-ways", "5").splitlines()
+    assert usage == "usage: python -m fewshot_np.lesson0_nothing [options]      (--help lists them)"
+    assert error == "python -m fewshot_np.lesson0_nothing: error: unrecognized arguments: --n-ways 5"
 
 
 def test_an_unknown_choice_names_the_known_ones(tmp_path, capsys):

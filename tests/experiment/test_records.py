@@ -7,18 +7,24 @@ import subprocess
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from fewshot_np.experiment import records
 from fewshot_np.experiment.records import (
+    CHECKPOINT_FORMAT,
     PARAMS_FORMAT,
     RECORD_FORMAT,
+    Checkpoint,
     check_folder,
     check_replaceable,
+    comparable_options,
+    load_checkpoint,
     load_params,
     read_record,
+    save_checkpoint,
     save_params,
     write_record,
 )
@@ -208,6 +214,151 @@ def test_a_save_broken_off_in_the_middle_keeps_the_previous_file(tmp_path, monke
             save_params(path, {"new": np.ones(2)})
     assert files(tmp_path) == ["p.npz"]
     assert_same(load_params(path), PARAMS)
+
+
+# ---------------------------------------------------------------- checkpoints
+
+STATE = {"step": 7, "m": {"w": np.ones((2, 3), "float32")}, "rate": 0.1 + 0.2, "tiny": np.float32(1e-40), "none": None,
+         "on": True, "name": "größe", "pairs": [(1, 2.5), (2, float("nan"))], 5: (), "empty": {}, "big": 2 ** 127 + 1}
+CHECKPOINT = Checkpoint(12, PARAMS, STATE, np.random.default_rng(3).bit_generator.state,
+                        {"loss": np.array([1.5, 0.1]), "validation": [(5, 0.25)]},
+                        {"seed": 3, "rate": 0.4, "data": "a"})
+
+
+def assert_identical(first, second):
+    """Equal types, keys in the same order, and bits, all the way down."""
+    assert type(first) is type(second)
+    if isinstance(first, dict):
+        assert list(first) == list(second)
+        first, second = list(first.values()), list(second.values())
+    if isinstance(first, (list, tuple)):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_identical(one, other)
+    elif isinstance(first, (np.ndarray, np.generic)):
+        assert_same(first, second)
+    else:
+        assert repr(first) == repr(second)
+
+
+def test_a_checkpoint_comes_back_bit_for_bit_and_type_for_type(tmp_path):
+    path = tmp_path / "new" / "c.npz"
+    assert save_checkpoint(path, CHECKPOINT) == path
+    assert_identical(load_checkpoint(path), CHECKPOINT)
+    assert_identical(load_checkpoint(path, CHECKPOINT.options), CHECKPOINT)
+    assert files(path.parent) == ["c.npz"]
+
+
+def test_a_checkpoint_is_a_parameter_file_too(tmp_path):
+    path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
+    assert_same(load_params(path), PARAMS)
+    check_folder(tmp_path)
+    save_params(path, {"other": np.ones(2)})  # replaces it
+    save_checkpoint(path, CHECKPOINT)
+    assert_same(load_params(path), PARAMS)
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_a_generator_goes_on_where_it_was(tmp_path, kind):
+    rng = np.random.Generator(kind(5))
+    rng.random(7)
+    rng.integers(10, dtype="int32")  # half of a 64-bit draw is left
+    path = save_checkpoint(tmp_path / "c.npz", Checkpoint(1, PARAMS, generator=rng.bit_generator.state))
+    other = np.random.Generator(kind(0))
+    other.bit_generator.state = load_checkpoint(path).generator
+    for draw in ("integers", "random", "standard_normal"):
+        np.testing.assert_array_equal(getattr(rng, draw)(*[1000] * (draw == "integers"), size=50),
+                                      getattr(other, draw)(*[1000] * (draw == "integers"), size=50))
+
+
+def test_arrays_keep_the_order_of_their_memory(tmp_path):
+    params = {"c": np.ones((2, 3)), "f": np.asfortranarray(np.ones((2, 3)))}
+    loaded = load_params(save_checkpoint(tmp_path / "c.npz", Checkpoint(1, params)))
+    assert {name: array.strides for name, array in loaded.items()} == {"c": (24, 8), "f": (8, 16)}
+
+
+class Moments(NamedTuple):
+    m: np.ndarray
+
+
+@pytest.mark.parametrize("state", [{"m": {1, 2}}, Moments(np.ones(2)), [object()], np.array([None]), lambda: 0])
+def test_what_cannot_come_back_is_not_saved_over_a_good_checkpoint(tmp_path, state):
+    path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
+    with pytest.raises(ValueError, match="a checkpoint holds dicts, lists"):
+        save_checkpoint(path, CHECKPOINT._replace(state=state))
+    assert_identical(load_checkpoint(path), CHECKPOINT)
+    assert files(tmp_path) == ["c.npz"]
+
+
+def damaged_checkpoints(folder):
+    whole = save_checkpoint(folder / "whole.npz", CHECKPOINT).read_bytes()
+    (folder / "whole.npz").unlink()
+    yield from (whole[:int(share * len(whole))] for share in (0, 0.1, 0.5, 0.9, 0.999))
+    middle = whole.index(PARAMS["block1"]["w"].tobytes())
+    yield whole[:middle] + b"\x01" + whole[middle + 1:]
+    for content in (None, 3, {}, {"dict": []}, {"dict": [["params", {"array": 9}]]}, {"other": []},
+                    {"dict": [["a", 1]]}, {"dict": [["iteration", 1], ["params", {"array": 0}], ["more", 1]]},
+                    {"array": "0"}, [], "text"):
+        np.savez(folder / "a.npz", json.dumps({"format": CHECKPOINT_FORMAT, "content": content}), np.ones(3))
+        yield (folder / "a.npz").read_bytes()
+    np.savez(folder / "a.npz", json.dumps({"format": "fewshot_np checkpoint 9", "content": {}}), np.ones(3))
+    yield (folder / "a.npz").read_bytes()
+    (folder / "a.npz").unlink()
+
+
+def test_damaged_and_foreign_checkpoints_are_refused_by_name_and_left_alone(tmp_path):
+    for content in list(damaged_checkpoints(tmp_path)):
+        path = tmp_path / "c.npz"
+        path.write_bytes(content)
+        for act in (load_checkpoint, load_params, check_replaceable, lambda path: save_checkpoint(path, CHECKPOINT)):
+            with pytest.raises(ValueError, match=r"c\.npz is damaged or not a parameter file"):
+                act(path)
+        assert path.read_bytes() == content
+        assert files(tmp_path) == ["c.npz"]
+
+
+def test_parameters_alone_are_no_checkpoint(tmp_path):
+    save_params(tmp_path / "p.npz", PARAMS)
+    with pytest.raises(ValueError, match=r"p\.npz holds parameters, but not what is needed to resume"):
+        load_checkpoint(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"seed": 4, "rate": 0.4, "data": "a"}, "seed 3 then, 4 now"),
+    ({"seed": 3, "rate": 0.5, "data": "b"}, "rate 0.4 then, 0.5 now; data a then, b now"),
+    ({"seed": 3, "rate": 0.4}, "data a then, unknown now"),
+    ({"seed": 3, "rate": 0.4, "data": "a", "workers": 2}, "workers unknown then, 2 now"),
+    ({"seed": 3, "rate": 0.4, "data": None}, "data a then, None now")])
+def test_a_checkpoint_of_other_options_is_refused_with_what_differs(tmp_path, options, message):
+    path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
+    for act in (lambda: load_checkpoint(path, options), lambda: check_folder(tmp_path, options)):
+        with pytest.raises(ValueError, match=rf"c\.npz was made with other options: {message}$"):
+            act()
+    check_folder(tmp_path)
+
+
+def test_where_files_lie_makes_no_other_options(tmp_path):
+    options = vars(OPTIONS) | {"resume": False, "ways": (5, 20), "folder": Path("a")}
+    path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT._replace(options=comparable_options(options)))
+    load_checkpoint(path, options | {"resume": True, "out": Path("elsewhere"), "data_root": "there"})
+    check_folder(tmp_path, options)
+
+
+def test_parameters_beside_checkpoints_do_not_keep_a_run_from_being_resumed(tmp_path):
+    save_params(tmp_path / "p.npz", PARAMS)
+    save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
+    check_folder(tmp_path, CHECKPOINT.options)
+
+
+@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "numpy.savez"])
+def test_a_failed_save_keeps_the_previous_checkpoint(tmp_path, monkeypatch, broken):
+    path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, fail)
+        with pytest.raises(OSError, match="No space left"):
+            save_checkpoint(path, CHECKPOINT._replace(iteration=13))
+    assert files(tmp_path) == ["c.npz"]
+    assert_identical(load_checkpoint(path), CHECKPOINT)
 
 
 # ---------------------------------------------------------------- the record

@@ -61,11 +61,12 @@ def test_a_missing_folder_on_the_command_line(tmp_path):
     done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == f"there is no folder {tmp_path / 'missing'}{HINT}\n"
+    assert done.stderr == (f"--data {tmp_path / 'missing'} is neither glyphs nor omniglot, and there is no folder of "
+                           f"that name{HINT}\n")
 
 
 def test_a_missing_folder_while_debugging(tmp_path):
     done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out", FEWSHOT_NP_DEBUG="1")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
-    assert f"there is no folder {tmp_path / 'missing'}" in done.stderr
+    assert "and there is no folder of that name" in done.stderr

@@ -13,9 +13,11 @@ import autograd.numpy as np
 import numpy as onp
 import pytest
 
-from fewshot_np.experiment.records import load_params, save_params
+from fewshot_np.experiment.records import load_checkpoint, load_params, save_params
 from fewshot_np.experiment.training import Stopped, train
 from fewshot_np.nn.optimizers import adam, constant, cosine_decay, sgd
+from fewshot_np.nn.trees import leaves
+from tests.experiment import long_run
 
 ROOT = Path(__file__).parents[2]
 TARGET = onp.array([1.0, -2.0, 3.0])
@@ -216,9 +218,9 @@ def test_ctrl_c_saves_what_there_is_and_says_so(tmp_path, at):
 
 
 def test_ctrl_c_during_validation_saves_too(tmp_path):
-    with pytest.raises(Stopped, match="stopped by hand after 3 of 10"):
+    with pytest.raises(Stopped, match="stopped by hand after 2 of 10"):  # an iteration is done when all of it is
         fit(tmp_path / "toy.npz", validate=lambda params: interrupt(), validate_every=3)
-    assert_params(load_params(tmp_path / "toy.npz"), after(3))
+    assert_params(load_params(tmp_path / "toy.npz"), after(2))
 
 
 def test_other_errors_are_not_swallowed(tmp_path):
@@ -272,6 +274,207 @@ def test_a_real_ctrl_c_in_a_real_run(tmp_path):
     assert set(params) == {"dense1", "dense2", "head"}
     assert all(onp.isfinite(array).all() for layer in params.values() for array in layer.values())
     assert files(tmp_path / "out") == ["sinusoids-maml.npz"]
+
+
+# ---------------------------------------------------------------- stopped and resumed: the same bits
+
+
+def bits(tree):
+    """A tree of anything as something that `==` compares bit for bit."""
+    if isinstance(tree, dict):
+        return {key: bits(value) for key, value in tree.items() if key != "seconds"}
+    if isinstance(tree, (list, tuple)):
+        return [bits(value) for value in tree]
+    if isinstance(tree, (onp.ndarray, onp.generic)):
+        return type(tree), tree.dtype, tree.shape, tree.tobytes()
+    return type(tree), repr(tree)
+
+
+def outcome(run, path):
+    """All that a run gives: parameters, history, the generator it leaves behind, and the checkpoint."""
+    params, history, rng = run
+    return bits([params, history, rng.bit_generator.state, load_checkpoint(path)._asdict()])
+
+
+@pytest.fixture(scope="module", params=[adam, sgd])
+def uninterrupted(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "toy.npz"
+    return request.param, outcome(long_run.begin(path, update=request.param), path)
+
+
+@pytest.mark.parametrize("stops", [[1], [2], [4], [7, 3, 1, 1, 9], [40], [39, 2]])
+@pytest.mark.parametrize("save_every", [0.0, 1e9])
+def test_a_run_stopped_by_hand_and_resumed_is_bit_for_bit_the_one_that_never_stopped(
+        tmp_path, uninterrupted, stops, save_every):
+    update, expected = uninterrupted
+    path = tmp_path / "toy.npz"
+    for stop in stops:
+        def at_the_stop(batch, stop=stop):
+            if batch == stop:
+                raise KeyboardInterrupt
+        with pytest.raises(Stopped, match="stopped by hand"):
+            long_run.begin(path, path.exists(), update, interrupt=at_the_stop, save_every=save_every)
+    assert outcome(long_run.begin(path, True, update, save_every=save_every), path) == expected
+
+
+@pytest.mark.parametrize("at", [3, 6, 39])
+def test_a_run_stopped_in_validation_validates_again_when_it_is_resumed(tmp_path, at):
+    path = tmp_path / "toy.npz"
+    expected = outcome(long_run.begin(tmp_path / "whole.npz"), tmp_path / "whole.npz")
+    calls = itertools.count(1)
+
+    def sample_tasks(n_tasks, rng):
+        tasks = SAMPLE_TASKS(n_tasks, rng)
+        if n_tasks == 2 and next(calls) == at // 3:
+            raise KeyboardInterrupt
+        return tasks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(long_run, "sample_tasks", sample_tasks)
+        with pytest.raises(Stopped, match=f"stopped by hand after {at - 1} of 40"):
+            long_run.begin(path)
+    assert outcome(long_run.begin(path, True), path) == expected
+
+
+SAMPLE_TASKS = long_run.sample_tasks
+
+
+def test_ctrl_c_between_any_two_lines_of_the_loop_leaves_a_run_that_can_be_resumed(tmp_path):
+    expected = outcome(long_run.begin(tmp_path / "whole.npz", iterations=4), tmp_path / "whole.npz")
+    code, stopped = train.__code__, 0
+    for number in range(1, 200):
+        path, lines = tmp_path / f"{number}.npz", itertools.count(1)
+
+        def trace(frame, event, argument, number=number, lines=lines):
+            if frame.f_code is not code:
+                return None
+            if event == "line" and "bar" in frame.f_locals and "loss" in frame.f_locals and next(lines) == number:
+                raise KeyboardInterrupt
+            return trace
+
+        sys.settrace(trace)
+        try:
+            run = long_run.begin(path, iterations=4)
+        except Stopped:
+            stopped, run = stopped + 1, None
+        except KeyboardInterrupt:  # in the last lines, which save
+            run = None
+        finally:
+            sys.settrace(None)
+        if run is not None:
+            break
+        assert outcome(long_run.begin(path, path.exists(), iterations=4), path) == expected
+    assert stopped > 30
+
+
+def test_what_is_complete_is_not_trained_again(tmp_path, capsys):
+    path = tmp_path / "toy.npz"
+    expected = outcome(long_run.begin(path), path)
+    before = path.stat().st_mtime_ns
+
+    def never(batch):
+        raise AssertionError("training went on")
+
+    assert outcome(long_run.begin(path, True, interrupt=never), path) == expected
+    assert path.stat().st_mtime_ns == before
+    assert f"toy: 40 iterations were done before, and are in {path}" in capsys.readouterr().err
+
+
+def test_with_nothing_to_resume_from_a_run_begins(tmp_path, capsys):
+    path = tmp_path / "toy.npz"
+    resumed = outcome(long_run.begin(path, True), path)
+    assert "to resume from, so training starts anew" in capsys.readouterr().err
+    assert resumed == outcome(long_run.begin(path), path)
+
+
+def test_a_checkpoint_of_other_options_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "toy.npz"
+    long_run.begin(path, iterations=2)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"toy\.npz was made with other options: seed 0 then, 3 now; "
+                                         r"update adam then, sgd now$"):
+        long_run.begin(path, True, seed=3, update=sgd)
+    assert path.read_bytes() == before
+
+
+def test_parameters_alone_cannot_be_resumed(tmp_path):
+    save_params(tmp_path / "toy.npz", start())
+    with pytest.raises(ValueError, match=r"toy\.npz holds parameters, but not what is needed to resume"):
+        long_run.begin(tmp_path / "toy.npz", True)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_resumed_run_that_diverges_says_so_and_keeps_a_checkpoint(tmp_path):
+    path = tmp_path / "toy.npz"
+    for resume in (False, True, True):
+        with pytest.raises(Stopped, match="at iteration") as stop:
+            long_run.begin(path, resume, schedule=constant(1e30))
+        assert "--resume goes on from there" in str(stop.value)
+        assert all(onp.isfinite(leaf).all() for leaf in leaves(load_checkpoint(path).params))
+
+
+def test_the_time_between_checkpoints(tmp_path, monkeypatch):
+    seconds, saved = itertools.count(0, 0.5), []
+    monkeypatch.setattr("fewshot_np.experiment.training.time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("fewshot_np.experiment.training.save_checkpoint",
+                        lambda path, checkpoint: saved.append(checkpoint))
+    _, history, _ = long_run.begin(tmp_path / "toy.npz", save_every=5.0)
+    assert [checkpoint.iteration for checkpoint in saved] == [10, 20, 30, 40, 40]
+    assert [checkpoint.history["seconds"] for checkpoint in saved] == [5, 10, 15, 20, 20]
+    assert [len(checkpoint.history["loss"]) for checkpoint in saved] == [10, 20, 30, 40, 40]
+    assert history["seconds"] == 20
+
+
+def test_seconds_of_training_are_added_up_over_stops(tmp_path):
+    path = tmp_path / "toy.npz"
+    with pytest.raises(Stopped):
+        long_run.begin(path, interrupt=lambda batch: time.sleep(0.1) if batch < 6 else interrupt())
+    before = load_checkpoint(path).history["seconds"]
+    _, history, _ = long_run.begin(path, True, interrupt=lambda batch: time.sleep(0.01))
+    assert before >= 0.5
+    assert history["seconds"] >= before + 0.35
+
+
+# ---------------------------------------------------------------- kill -9
+
+needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+
+
+def long_process(folder, *argv):
+    return subprocess.Popen([sys.executable, "-m", "tests.experiment.long_run", str(folder), *argv], cwd=ROOT,
+                            env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, encoding="utf-8")
+
+
+@needs_kill
+@pytest.mark.parametrize("when", list(long_run.DEATHS))
+def test_a_run_killed_in_the_middle_of_a_save_leaves_a_whole_checkpoint(tmp_path, when):
+    process = long_process(tmp_path, "--die", when)
+    said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, said
+    path = tmp_path / "toy.npz"
+    assert load_checkpoint(path).iteration == (8 if when == "after the move" else 7)  # it died in save number 8
+    assert outcome(long_run.begin(path, True), path) == outcome(long_run.begin(path), path)
+
+
+@needs_kill
+def test_a_run_killed_at_any_moment_and_resumed_again_and_again_ends_with_the_same_bits(tmp_path):
+    path, left, rng = tmp_path / "toy.npz", [], onp.random.default_rng(0)
+    for _ in range(30):
+        process = long_process(tmp_path, "--slow", "0.02", "--iterations", "100", *["--resume"] * path.exists())
+        wanted = (left[-1] if left else 0) + int(rng.integers(1, 50))
+        while process.poll() is None and (not path.exists() or load_checkpoint(path).iteration < min(wanted, 100)):
+            time.sleep(0.003)
+        time.sleep(rng.uniform(0, 0.03))
+        process.kill()
+        process.communicate(timeout=30)
+        left.append(load_checkpoint(path).iteration)
+        if left[-1] == 100:
+            break
+    assert left == sorted(left)
+    assert len(left) >= 3
+    resumed = outcome(long_run.begin(path, True, iterations=100), path)
+    assert resumed == outcome(long_run.begin(tmp_path / "whole.npz", iterations=100), tmp_path / "whole.npz")
 
 
 # ---------------------------------------------------------------- files that stand in the way

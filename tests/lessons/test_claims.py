@@ -7,7 +7,8 @@ import pytest
 
 from fewshot_np.data import glyphs
 from fewshot_np.lesson2_episodes import accuracies, sample_episodes, scores
-from fewshot_np.lesson4_maml import classification_loss, maml_objective, maml_scores
+from fewshot_np.lesson3_initialisation import classification_loss
+from fewshot_np.lesson4_maml import maml_objective, maml_scores
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.trees import value_and_grad

@@ -1,0 +1,171 @@
+"""Processes that share a meta-batch: each differentiates the loss of its own tasks, and the gradients are summed.
+
+Threads would not do: autograd's tape is global, and two gradients at once return wrong numbers, silently.
+"""
+
+import multiprocessing
+import pickle
+import signal
+import threading
+import traceback
+from contextlib import contextmanager
+from itertools import pairwise
+from multiprocessing.connection import wait
+
+from threadpoolctl import threadpool_limits
+
+from fewshot_np.nn.trees import tree_map, value_and_grad
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended before its work was done."""
+
+
+@contextmanager
+def shared_value_and_grad(objective, n_workers):
+    """Yield a function like `value_and_grad(objective)`, (params, batch) -> (loss, gradient), that n_workers processes
+    compute together, one BLAS thread each; with one worker it is `value_and_grad(objective)` itself, in this process.
+
+    objective: a mean over tasks, and one that pickles: a `functools.partial` of module-level functions. ValueError
+    otherwise. batch: a NamedTuple of arrays (or None) with the task axis in front; the first worker gets the first
+    tasks, and so on. The sum is in the workers' order: the same batch and number of workers give the same bits.
+
+    An error in a worker is raised here, with the worker's traceback as a note. WorkerDied where one was killed.
+    Workers end with the block, and with this process, however it ends.
+    """
+    if n_workers == 1:
+        yield value_and_grad(objective)
+        return
+    workers = _start(objective, n_workers)
+    try:
+        yield lambda params, batch: _loss_and_gradient(workers, params, batch)
+    finally:
+        for process, _ in workers:
+            process.terminate()
+        for process, connection in workers:
+            process.join()
+            connection.close()
+
+
+def _loss_and_gradient(workers, params, batch):
+    """sum over workers of (its number of tasks / T) (its loss, its gradient): the mean over all T tasks."""
+    shares = split(batch, len(workers))
+    busy = workers[:len(shares)]
+    for worker, (_, share) in zip(busy, shares, strict=True):
+        _send(worker, (params, share))
+    answers = _receive_all(busy)
+
+    def weighted_sum(*parts):  # in the workers' order, whoever was first
+        return sum(weight * part for (weight, _), part in zip(shares, parts, strict=True))
+
+    losses, gradients = zip(*answers, strict=True)
+    return weighted_sum(*losses), tree_map(weighted_sum, *gradients)
+
+
+def split(batch, n_parts):
+    """[(share of all tasks, those tasks)], n_parts of nearly equal size, fewer where there are fewer tasks.
+
+    ValueError for what is no NamedTuple of arrays (or None) with the same number of tasks in front.
+    """
+    lengths = {len(field) for field in batch if field is not None} if hasattr(batch, "_fields") else set()
+    if len(lengths) != 1:
+        raise ValueError("workers need a batch that is a NamedTuple of arrays with the same number of tasks in front, "
+                         f"got {type(batch).__name__}" + f" of {sorted(lengths)} tasks" * bool(lengths))
+    n_tasks = lengths.pop()
+    n_parts = min(n_parts, n_tasks)
+    ends = [n_tasks * part // n_parts for part in range(n_parts + 1)]
+    return [((end - start) / n_tasks, type(batch)(*(None if field is None else field[start:end] for field in batch)))
+            for start, end in pairwise(ends)]
+
+
+# ---------------------------------------------------------------- this side of the pipe
+
+
+def _start(objective, n_workers):
+    """[(process, connection)]. The processes are spawned: forked ones would inherit locks that threads of BLAS hold."""
+    try:
+        pickle.dumps(objective)
+    except Exception as error:  # pickle has three kinds for it
+        raise ValueError("with workers, the objective must pickle, as a functools.partial of module-level functions "
+                         f"does: {error}") from None
+    context, workers = multiprocessing.get_context("spawn"), []
+    with _ctrl_c_ignored():
+        for number in range(n_workers):
+            here, there = context.Pipe()
+            process = context.Process(target=_work, args=(there, objective), daemon=True,
+                                      name=f"worker {number + 1} of {n_workers}")
+            process.start()
+            there.close()  # the last copy is the worker's: when it dies, `here` ends
+            workers.append((process, here))
+    return workers
+
+
+@contextmanager
+def _ctrl_c_ignored():
+    """Processes started here ignore Ctrl-C from their first moment: it is for the process that waits for them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _send(worker, work):
+    process, connection = worker
+    try:
+        connection.send(work)
+    except OSError:
+        raise _death(process) from None
+
+
+def _receive_all(workers):
+    """Their answers, in their order; an error, and the death of one of them, is raised as soon as it is known."""
+    numbers, answers = {connection: number for number, (_, connection) in enumerate(workers)}, {}
+    while len(answers) < len(workers):
+        for connection in wait([connection for connection, number in numbers.items() if number not in answers]):
+            try:
+                answer = connection.recv()
+            except (EOFError, OSError):  # nobody is at the other end
+                raise _death(workers[numbers[connection]][0]) from None
+            if isinstance(answer, Exception):
+                raise answer
+            answers[numbers[connection]] = answer
+    return [answers[number] for number in range(len(workers))]
+
+
+def _death(process):
+    process.join(timeout=5)
+    if process.exitcode is not None and process.exitcode < 0:
+        hint = " (did the memory run out?)" if process.exitcode == -9 else ""
+        return WorkerDied(f"{process.name} was killed by signal {-process.exitcode}{hint}")
+    return WorkerDied(f"{process.name} ended with exit code {process.exitcode}")
+
+
+# ---------------------------------------------------------------- the other side
+
+
+def _work(connection, objective):
+    """The life of a worker: answer (params, batch) with (loss, gradient), or with the error, until nobody asks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
+    loss_and_gradient = value_and_grad(objective)
+    with threadpool_limits(1):
+        try:
+            while True:
+                connection.send(_attempt(loss_and_gradient, *connection.recv()))
+        except (EOFError, OSError):  # the process that asked has ended
+            return
+
+
+def _attempt(loss_and_gradient, params, batch):
+    try:
+        return loss_and_gradient(params, batch)
+    except Exception as error:
+        error.add_note(f"In {multiprocessing.current_process().name}:\n{traceback.format_exc()}")
+        try:
+            pickle.loads(pickle.dumps(error))  # some errors do not come back
+        except Exception:
+            return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+        return error

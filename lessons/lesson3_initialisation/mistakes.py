@@ -1,0 +1,290 @@
+"""Wrong answers to lesson 3's exercises on starts, each with the thought behind it, and right ones of other kinds."""
+
+import autograd
+from autograd import numpy as np
+
+from fewshot_np.nn.primitives import cross_entropy, log_softmax
+from fewshot_np.nn.trees import grad, repeat, tree_map
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- initialisation.1: fit a new head
+
+
+def empty_head(features, n_way):
+    return {"w": np.zeros((features.shape[1], n_way)), "b": np.zeros(n_way)}
+
+
+def head_loss(head, features, labels):
+    return cross_entropy(features @ head["w"] + head["b"], labels)
+
+
+def descend(head, gradient, rate):
+    return {key: head[key] - rate * gradient[key] for key in head}
+
+
+@mistake("initialisation.1", "The steps go uphill: the gradient was added.",
+         "Descent: head - learning_rate * gradient.")
+def head_uphill(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), -learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The loss was summed over the examples: each step is M times too long.",
+         "The loss is a mean, so its gradient has a factor 1/M.")
+def head_summed(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate * len(labels))
+    return head
+
+
+@mistake("initialisation.1", "Every step started from zeros again, so only one was taken.",
+         "Make the empty head before the loop. The next step starts where the last one ended.")
+def head_always_from_zeros(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        head = descend(empty_head(features, n_way), grad(head_loss)(empty_head(features, n_way), features, labels),
+                       learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The bias did not move.", "Both parameters take the step, w and b.")
+def head_without_bias(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        head = {**head, "w": head["w"] - learning_rate * grad(head_loss)(head, features, labels)["w"]}
+    return head
+
+
+@mistake("initialisation.1", "The softmax is missing in the gradient: logits - one-hot is that of a squared error.",
+         "The gradient of the cross-entropy for the logits is (softmax(logits) - one-hot) / M.")
+def head_of_squared_errors(features, labels, n_way, learning_rate, steps):
+    def squared_error(head, features, labels):
+        errors = features @ head["w"] + head["b"] - np.eye(n_way)[labels]
+        return np.sum(errors ** 2) / 2 / len(labels)
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        head = descend(head, grad(squared_error)(head, features, labels), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The softmax runs over the examples.",
+         "For each example the classes compete: the last axis.")
+def head_with_softmax_over_examples(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        p = np.exp(log_softmax((features @ head["w"] + head["b"]).T)).T
+        g = (p - np.eye(n_way)[labels]) / len(labels)
+        head = descend(head, {"w": features.T @ g, "b": np.sum(g, axis=0)}, learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The examples were used one after the other, a step for each.",
+         "One step uses all M examples at once: the gradient of their mean loss.")
+def head_example_by_example(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        for m in range(len(labels)):
+            head = descend(head, grad(head_loss)(head, features[m:m + 1], labels[m:m + 1]), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "First w moved, then b, with a gradient that was taken at the *new* w.",
+         "Take both gradients at the same point, then both steps.")
+def head_one_after_the_other(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        for key in ("w", "b"):
+            head = {**head, key: head[key] - learning_rate * grad(head_loss)(head, features, labels)[key]}
+    return head
+
+
+@honest("initialisation.1")
+def head_by_autograd(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        gradient = autograd.grad(head_loss)(head, features, labels)
+        head = {key: head[key] - learning_rate * gradient[key] for key in head}
+    return head
+
+
+@honest("initialisation.1")
+def head_by_hand(features, labels, n_way, learning_rate, steps):
+    w, b, wanted = np.zeros((features.shape[1], n_way)), np.zeros(n_way), np.eye(n_way)[labels]
+    for _ in range(steps):
+        exp = np.exp(features @ w + b)
+        g = (exp / np.sum(exp, axis=1, keepdims=True) - wanted) / len(labels)  # (M,N)
+        w, b = w - learning_rate * features.T @ g, b - learning_rate * np.sum(g, axis=0)
+    return {"w": w, "b": b}
+
+
+# ---------------------------------------------------------------- initialisation.2: T tasks
+
+
+def stack(ends):
+    return {key: np.array([end[key] for end in ends]) for key in ends[0]}
+
+
+def task_by_task(loss, params, x, y, learning_rate, steps, update, forget="each task", carry=False):
+    """forget: when the state becomes None, before "each task" or "each step", or "never". carry: the parameters."""
+    ends, start, state = [], params, None
+    for t in range(len(x)):
+        end = start
+        if forget == "each task":
+            state = None
+        for _ in range(steps):
+            before = None if forget == "each step" else state
+            end, state = update(end, grad(loss)(end, x[t], y[t]), before, learning_rate)
+        ends.append(end)
+        start = end if carry else params
+    return stack(ends)
+
+
+@mistake("initialisation.2", "The optimiser's state was carried from one task to the next.",
+         "A new task begins with the state None: it must not know what others needed.")
+def state_kept_between_tasks(loss, params, x, y, learning_rate, steps, update):
+    return task_by_task(loss, params, x, y, learning_rate, steps, update, forget="never")
+
+
+@mistake("initialisation.2", "The optimiser began anew in every step: its state was not handed on.",
+         "params, state = update(params, gradient, state, learning_rate), with None before the first step alone.")
+def state_lost_between_steps(loss, params, x, y, learning_rate, steps, update):
+    return task_by_task(loss, params, x, y, learning_rate, steps, update, forget="each step")
+
+
+@mistake("initialisation.2", "The second task started where the first had ended.",
+         "Each task starts from params: do not give the adapted parameters the same name.")
+def carried_on(loss, params, x, y, learning_rate, steps, update):
+    return task_by_task(loss, params, x, y, learning_rate, steps, update, carry=True)
+
+
+@mistake("initialisation.2", "Every step started from params again, so that only the last one counts.",
+         "The next step starts where the last one ended.")
+def restarted(loss, params, x, y, learning_rate, steps, update):
+    ends = []
+    for t in range(len(x)):
+        state = None
+        for _ in range(steps):
+            end, state = update(params, grad(loss)(params, x[t], y[t]), state, learning_rate)
+        ends.append(end)
+    return stack(ends)
+
+
+@mistake("initialisation.2", "All tasks shared one set of parameters, trained on the sum of their losses.",
+         "repeat(params, T) gives each task its own; the gradient of the sum is then each task's own gradient.")
+def trained_together(loss, params, x, y, learning_rate, steps, update):
+    state, n_tasks = None, len(x)
+    for _ in range(steps):
+        gradient = grad(lambda params: np.sum(loss(repeat(params, n_tasks), x, y)))(params)
+        params, state = update(params, gradient, state, learning_rate)
+    return repeat(params, n_tasks)
+
+
+@mistake("initialisation.2", "The *mean* of the tasks' losses was differentiated: each gradient is too small by the "
+         "factor T. Adam divides by its size and hides it.",
+         "Differentiate the sum: it gives each task its own gradient.")
+def mean_of_the_tasks(loss, params, x, y, learning_rate, steps, update):
+    params, state = repeat(params, len(x)), None
+    for _ in range(steps):
+        gradient = grad(lambda params: np.mean(loss(params, x, y)))(params)
+        params, state = update(params, gradient, state, learning_rate)
+    return params
+
+
+@mistake("initialisation.2", "One step too many was taken.", "range(steps), not range(steps + 1).")
+def one_step_more(loss, params, x, y, learning_rate, steps, update):
+    return task_by_task(loss, params, x, y, learning_rate, steps + 1, update)
+
+
+@mistake("initialisation.2", "`update` was not used: every step was one of plain gradient descent.",
+         "params, state = update(params, gradient, state, learning_rate)")
+def plain_descent(loss, params, x, y, learning_rate, steps, update):
+    def step(params, gradient, state, learning_rate):
+        return descend(params, gradient, learning_rate), state
+    return task_by_task(loss, params, x, y, learning_rate, steps, step)
+
+
+@honest("initialisation.2")
+def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
+    ends = []
+    for own_x, own_y in zip(x, y, strict=True):
+        end, state = params, None
+        for _ in range(steps):
+            end, state = update(end, autograd.grad(loss)(end, own_x, own_y), state, learning_rate)
+        ends.append(end)
+    return {key: np.array([end[key] for end in ends]) for key in params}
+
+
+@honest("initialisation.2")
+def tasks_at_once(loss, params, x, y, learning_rate, steps, update):
+    ends, state = repeat(params, len(x)), None
+    for _ in range(steps):
+        ends, state = update(ends, grad(lambda ends: np.sum(loss(ends, x, y)))(ends), state, learning_rate)
+    return ends
+
+
+# ---------------------------------------------------------------- initialisation.3: Reptile's step
+
+
+@mistake("initialisation.3", "The step goes away from where the tasks ended.", "phi - theta points from theta to phi.")
+def away(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta - outer_lr * np.mean(phi - theta, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "The steps of the tasks were added, not averaged.", "The mean over T: one average step.")
+def summed_over_tasks(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.sum(phi - theta, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "outer_lr was not used: the start jumped to the mean of where the tasks ended.",
+         "Go only the share outer_lr of the way.")
+def jumped(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: np.mean(phi, axis=0) + 0 * theta, params, adapted)
+
+
+@mistake("initialisation.3", "This is the step alone, without the point it starts from.", "theta + ...")
+def step_alone(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: outer_lr * np.mean(phi - theta, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "outer_lr times the mean of phi was added to the whole of theta.",
+         "Either theta + outer_lr * (mean - theta), or (1 - outer_lr) * theta + outer_lr * mean.")
+def mean_added(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "Only the last task counted.", "Average over all T: np.mean(..., axis=0).")
+def last_task_alone(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * (phi[-1] - theta), params, adapted)
+
+
+@mistake("initialisation.3", "theta moved after each task, so that the later tasks pull more than the earlier ones.",
+         "All differences are taken from the same theta, then averaged.")
+def task_after_task(params, adapted, outer_lr):
+    for t in range(len(next(iter(adapted.values())))):
+        params = {key: params[key] + outer_lr * (adapted[key][t] - params[key]) for key in params}
+    return params
+
+
+@mistake("initialisation.3", "The mean was taken over everything, so that all numbers of a parameter move alike.",
+         "axis=0: over the tasks alone.")
+def mean_over_everything(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi - theta), params, adapted)
+
+
+@honest("initialisation.3")
+def reptile_key_by_key(params, adapted, outer_lr):
+    return {key: (1 - outer_lr) * params[key] + outer_lr * np.mean(adapted[key], axis=0) for key in params}
+
+
+@honest("initialisation.3")
+def reptile_by_loops(params, adapted, outer_lr):
+    moved = {}
+    for key, theta in params.items():
+        total = 0.0
+        for phi in adapted[key]:
+            total = total + (phi - theta)
+        moved[key] = theta + outer_lr * total / len(adapted[key])
+    return moved

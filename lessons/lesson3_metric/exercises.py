@@ -1,0 +1,82 @@
+"""Exercises to lesson 3, part 1: prototypical networks and Matching Networks.
+
+    pytest lessons/lesson3_metric -x
+
+`np` is autograd's NumPy, so that training can differentiate through what you write: collect results in a list and end
+with np.array(list), do not assign into arrays. An *embedding* is the vector of D features that a network made of an
+image. Labels are integers 0...N-1 in any order. log_softmax(x) is over the last axis of x; safe_norm(x) is the length
+of each row, (A,D) -> (A,). Nothing here is trained.
+"""
+
+from autograd import numpy as np
+
+from fewshot_np.nn.primitives import log_softmax, safe_norm
+
+
+def prototypes(embeddings, labels, n_way):
+    """The prototype of each of the N classes: the mean of its embeddings. Snell et al. 2017, eq. 1. Differentiable.
+
+    embeddings: (M,D), labels: (M,), n_way: N. Row n of the result belongs to the class with the label n. Every class
+    has at least one example, and they may have different numbers of them. Returns (N,D).
+
+    By hand: class 1 has the examples (4, 0, 1) and (2, 2, 1), with the mean (3, 1, 1); class 0 has one example.
+
+    >>> prototypes(np.array([[4.0, 0.0, 1.0], [0.0, 5.0, 6.0], [2.0, 2.0, 1.0]]), np.array([1, 0, 1]), 2)
+    array([[0., 5., 6.],
+           [3., 1., 1.]])
+    """
+    raise NotImplementedError("metric.1: prototypes")
+
+
+def squared_distances(a, b):
+    """The squared Euclidean distance of each row of a to each row of b. Differentiable.
+
+    a: (A,D), b: (B,D). Returns (A,B), with the sum over d of (a[i,d] - b[j,d])^2 at [i,j].
+
+    By hand: from (0, 0) to (3, 4) it is 9 + 16, to (0, 1) it is 0 + 1.
+
+    >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
+    array([[25.,  1.]])
+    """
+    raise NotImplementedError("metric.2: squared distances")
+
+
+def prototypical_loss(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    """The mean over the queries of -log p(own class). Snell et al. 2017, eq. 2 and Algorithm 1. Differentiable.
+
+    p(n | query) is the softmax over the N classes of *minus* the squared distance of the query to the prototype of
+    class n, the mean of the embeddings of n's support examples. Distances can be large, exp(-1000) is 0, and log(0) is
+    minus infinity: log_softmax takes both together and is never infinite.
+
+    embeddings_s: (M,D), labels_s: (M,) are the support; embeddings_q: (A,D), labels_q: (A,) the queries. Returns a
+    number.
+
+    By hand, D = 1: class 0 has the prototype 0, class 1 has (1 + 3) / 2 = 2. The query 1 is as far from both, so p is
+    1/2 and the loss log 2.
+
+    >>> support, query = np.array([[1.0], [0.0], [3.0]]), np.array([[1.0]])
+    >>> loss = prototypical_loss(support, np.array([1, 0, 1]), query, np.array([0]), 2)
+    >>> print(f"{loss:.4f}")
+    0.6931
+    """
+    raise NotImplementedError("metric.3: the prototypical loss")
+
+
+def matching_probabilities(embeddings_s, labels_s, embeddings_q, n_way):
+    """Matching Networks' p(class | query), by attention to the support. Vinyals et al. 2016, eq. 1. Differentiable.
+
+    Each support example has a weight, the *attention* of the query to it: the softmax, over the examples, of the
+    cosines of the angles between the query's embedding and theirs. It gives its weight to its own class. So p(n) is the
+    sum of the weights of n's examples. The cosine is the dot product of two vectors divided by both their lengths. No
+    embedding here is all zeros. (For lengths take safe_norm: autograd's np.linalg.norm does not know keepdims=True.)
+
+    embeddings_s: (M,D), labels_s: (M,), embeddings_q: (A,D). Returns (A,N); its rows sum to 1.
+
+    By hand: the query (0, 2) has the cosine 0 to the example (1, 0) of class 1, and 1 to (0, 1) and (0, 3) of class 0.
+    The softmax of 0, 1, 1 is 1/(1 + 2e), e/(1 + 2e), e/(1 + 2e), with e = 2.718.
+
+    >>> support, query = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), np.array([[0.0, 2.0]])
+    >>> matching_probabilities(support, np.array([1, 0, 0]), query, 2).round(3)
+    array([[0.845, 0.155]])
+    """
+    raise NotImplementedError("metric.4: Matching Networks' attention")

@@ -1,0 +1,324 @@
+"""Wrong answers to lesson 3's exercises on metrics, each with the thought behind it; right ones of other kinds."""
+
+from autograd import numpy as np
+
+from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm, stop_gradient
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- metric.1: prototypes
+
+
+def in_label_order(labels, n_way):
+    return range(n_way)
+
+
+def in_order_of_appearance(labels, n_way):
+    return list(dict.fromkeys(labels.tolist()))
+
+
+def means(embeddings, labels, n_way, order=in_label_order):
+    return np.array([np.mean(embeddings[labels == n], axis=0) for n in order(labels, n_way)])
+
+
+@mistake("metric.1", "The labels were not used: the examples were cut into N blocks, as if they were sorted by class.",
+         "Row n is the mean of the examples whose label is n: embeddings[labels == n].")
+def blocks(embeddings, labels, n_way):
+    return np.mean(np.reshape(embeddings, (n_way, -1, embeddings.shape[1])), axis=1)
+
+
+@mistake("metric.1", "The prototypes stand in the order in which the classes first appear, not in that of their "
+         "labels.", "Row n belongs to label n: loop over range(n_way).")
+def order_of_appearance(embeddings, labels, n_way):
+    return means(embeddings, labels, n_way, in_order_of_appearance)
+
+
+@mistake("metric.1", "The embeddings of a class were summed, not averaged.",
+         "Divide by the number of the class's examples.")
+def class_sums(embeddings, labels, n_way):
+    return np.array([np.sum(embeddings[labels == n], axis=0) for n in range(n_way)])
+
+
+@mistake("metric.1", "The sum over a class was divided by the number of *all* examples, M.",
+         "Only the class's own examples count. A mean over embeddings * (labels == n) counts the zeros, too.")
+def divided_by_all(embeddings, labels, n_way):
+    return class_sums(embeddings, labels, n_way) / len(labels)
+
+
+@mistake("metric.1", "The sum over a class was divided by M / N, as if all classes had equally many examples.",
+         "Count the examples of each class.")
+def divided_by_an_equal_share(embeddings, labels, n_way):
+    return class_sums(embeddings, labels, n_way) * (n_way / len(labels))
+
+
+@mistake("metric.1", "One example stands for each class; the others were not used.",
+         "The prototype is the *mean* of all the class's examples.")
+def first_example(embeddings, labels, n_way):
+    return np.array([embeddings[labels == n][0] for n in range(n_way)])
+
+
+@mistake("metric.1", "Each class became one number: the mean was taken over examples and features.",
+         "np.mean(..., axis=0) averages over the examples and leaves the D features apart.")
+def one_number_each(embeddings, labels, n_way):
+    return np.array([np.mean(embeddings[labels == n]) for n in range(n_way)])
+
+
+@mistake("metric.1", "The labels were counted from 1; there is no class N, and the mean of nothing is NaN.",
+         "Labels are 0...N-1: range(n_way).")
+def counted_from_one(embeddings, labels, n_way):
+    return means(embeddings, labels, n_way, lambda labels, n_way: range(1, n_way + 1))
+
+
+@honest("metric.1")
+def prototypes_by_loops(embeddings, labels, n_way):
+    rows = []
+    for n in range(n_way):
+        total, count = 0.0, 0
+        for embedding, label in zip(embeddings, labels, strict=True):
+            if label == n:
+                total, count = total + embedding, count + 1
+        rows.append(total / count)
+    return np.array(rows)
+
+
+@honest("metric.1")
+def prototypes_by_a_product(embeddings, labels, n_way):
+    members = np.eye(n_way)[labels]  # (M,N)
+    return (members / members.sum(axis=0)).T @ embeddings
+
+
+# ---------------------------------------------------------------- metric.2: squared distances
+
+
+def differences(a, b):
+    return a[:, None] - b[None]
+
+
+@mistake("metric.2", "The root was taken: these are distances, not their squares.",
+         "No square root. Where two points are equal its derivative is infinite.")
+def rooted(a, b):
+    return np.sqrt(np.sum(differences(a, b) ** 2, axis=2))
+
+
+@mistake("metric.2", "The squares were averaged over the features, not summed.", "np.sum over D, not np.mean.")
+def averaged_over_features(a, b):
+    return np.mean(differences(a, b) ** 2, axis=2)
+
+
+@mistake("metric.2", "The two sets changed places.", "[i, j] belongs to row i of a and row j of b: (A,B).")
+def transposed(a, b):
+    return np.sum(differences(b, a) ** 2, axis=2)
+
+
+@mistake("metric.2", "Absolute values were summed, not squares.", "Square each difference.")
+def absolute(a, b):
+    return np.sum(abs(differences(a, b)), axis=2)
+
+
+@mistake("metric.2", "Row i of a meets only row i of b, but *each* row of a must meet *each* row of b.",
+         "Give them an axis each: a[:, None] is (A,1,D), b[None] is (1,B,D). Or write two loops.")
+def rows_of_equal_number(a, b):
+    return np.sum((a - b) ** 2, axis=1)
+
+
+@mistake("metric.2", "The product of a and b was subtracted once.", "|a - b|^2 = |a|^2 - 2 a.b + |b|^2: twice.")
+def product_once(a, b):
+    return np.sum(a ** 2, axis=1)[:, None] - a @ b.T + np.sum(b ** 2, axis=1)
+
+
+@mistake("metric.2", "These are the distances of a to *minus* b: the product was added.",
+         "|a - b|^2 = |a|^2 - 2 a.b + |b|^2.")
+def product_added(a, b):
+    return np.sum(differences(a, -b) ** 2, axis=2)
+
+
+@mistake("metric.2", "Minus the squared distances came back.",
+         "The minus belongs to the softmax, where near must score high. A distance is positive.")
+def with_a_minus(a, b):
+    return -np.sum(differences(a, b) ** 2, axis=2)
+
+
+@honest("metric.2")
+def distances_by_loops(a, b):
+    return np.array([[sum((p - q) ** 2 for p, q in zip(x, y, strict=True)) for y in b] for x in a])
+
+
+@honest("metric.2")
+def distances_by_products(a, b):
+    return np.sum(a ** 2, axis=1)[:, None] - 2 * a @ b.T + np.sum(b ** 2, axis=1)
+
+
+@honest("metric.2")
+def distances_row_by_row(a, b):
+    return np.array([np.sum((row - b) ** 2, axis=1) for row in a])
+
+
+# ---------------------------------------------------------------- metric.3: the prototypical loss
+
+
+def squared(a, b):
+    return np.sum(differences(a, b) ** 2, axis=2)
+
+
+def loss_of(logits, labels):
+    return cross_entropy(logits, labels)
+
+
+@mistake("metric.3", "The plain distance was used, not its square. It chooses the same classes, so that the accuracy "
+         "does not tell, but with other probabilities.",
+         "Snell et al. use the *squared* Euclidean distance: no root.")
+def not_squared(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = means(embeddings_s, labels_s, n_way)
+    return loss_of(-safe_norm(differences(embeddings_q, centres)), labels_q)
+
+
+@mistake("metric.3", "The softmax was taken of the distances without the minus: the farthest class is the likeliest.",
+         "logits = -squared distances: near is likely.")
+def farthest_wins(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(squared(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q)
+
+
+@mistake("metric.3", "The squared differences were averaged over the features, not summed.", "np.sum over D.")
+def averaged_distances(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = means(embeddings_s, labels_s, n_way)
+    return loss_of(-np.mean(differences(embeddings_q, centres) ** 2, axis=2), labels_q)
+
+
+@mistake("metric.3", "Where the classes are far apart, exp(-distance) became 0 for all of them: the softmax is 0/0, "
+         "or its logarithm infinite.", "Take log_softmax(-distances) as a whole.")
+def unstable(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    weights = np.exp(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)))
+    p = weights / np.sum(weights, axis=1, keepdims=True)
+    return -np.mean(np.log(p[range(len(labels_q)), labels_q]))
+
+
+@mistake("metric.3", "The softmax runs over the queries: they compete for a class.",
+         "The classes compete for a query: its p(n) sum to 1 over n, the last axis of (A,N).")
+def softmax_over_queries(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    log_p = log_softmax(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)).T).T
+    return -np.mean(log_p[range(len(labels_q)), labels_q])
+
+
+@mistake("metric.3", "The prototypes stand in the order in which the classes appear in the support, so that the labels "
+         "of the queries mean other classes.", "Prototype n is that of label n, whatever the order of the examples is.")
+def prototypes_in_order_of_appearance(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = means(embeddings_s, labels_s, n_way, in_order_of_appearance)
+    return loss_of(-squared(embeddings_q, centres), labels_q)
+
+
+@mistake("metric.3", "The squared distances to a class's examples were averaged. That is the distance to their mean "
+         "*plus* how far they are scattered around it.", "First average the embeddings, then take one distance.")
+def mean_of_the_distances(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    to_examples = squared(embeddings_q, embeddings_s)
+    return loss_of(-np.array([np.mean(to_examples[:, labels_s == n], axis=1) for n in range(n_way)]).T, labels_q)
+
+
+@mistake("metric.3", "The prototypes were treated as constants: the value is right, but the embedding learns nothing "
+         "from the support.", "Gradients flow through queries and support alike: no stop_gradient, no plain NumPy.")
+def prototypes_frozen(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = stop_gradient(means(embeddings_s, labels_s, n_way))
+    return loss_of(-squared(embeddings_q, centres), labels_q)
+
+
+@honest("metric.3")
+def loss_query_by_query(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres, losses = means(embeddings_s, labels_s, n_way), []
+    for query, label in zip(embeddings_q, labels_q, strict=True):
+        logits = np.array([-np.sum((query - centre) ** 2) for centre in centres])
+        logits = logits - np.max(logits)
+        losses.append(np.log(np.sum(np.exp(logits))) - logits[label])
+    return np.mean(np.array(losses))
+
+
+@honest("metric.3")
+def loss_of_the_linear_classifier(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = means(embeddings_s, labels_s, n_way)
+    log_p = log_softmax(2 * embeddings_q @ centres.T - np.sum(centres ** 2, axis=1))
+    return -np.sum(log_p * np.eye(n_way)[labels_q]) / len(labels_q)
+
+
+# ---------------------------------------------------------------- metric.4: Matching Networks' attention
+
+
+def unit(x):
+    return x / np.sqrt(np.sum(x ** 2, axis=1, keepdims=True))
+
+
+def cosines(embeddings_q, embeddings_s):
+    return unit(embeddings_q) @ unit(embeddings_s).T
+
+
+def softmax(x):
+    return np.exp(log_softmax(x))
+
+
+def votes(weights, labels, n_way):
+    return weights @ np.eye(n_way)[labels]
+
+
+@mistake("metric.4", "Dot products were used: long embeddings get more attention.",
+         "The cosine divides by the lengths of both vectors.")
+def dot_products(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(embeddings_q @ embeddings_s.T), labels_s, n_way)
+
+
+@mistake("metric.4", "Attention was paid to near examples: squared distances took the place of the cosines.",
+         "Vinyals et al. compare directions: the cosine of the angle, the larger the more alike.")
+def distances_for_cosines(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(-squared(embeddings_q, embeddings_s)), labels_s, n_way)
+
+
+@mistake("metric.4", "The value is right, but autograd's np.linalg.norm does not know keepdims=True: its derivative "
+         "has one axis too many, silently.", "safe_norm(x)[:, None], or np.sum(x ** 2, axis=1, keepdims=True) ** 0.5.")
+def norm_with_keepdims(embeddings_s, labels_s, embeddings_q, n_way):
+    query, support = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (embeddings_q, embeddings_s))
+    return votes(softmax(query @ support.T), labels_s, n_way)
+
+
+@mistake("metric.4", "The softmax runs over the queries.", "For each query the weights of the *examples* sum to 1.")
+def attention_over_queries(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(cosines(embeddings_q, embeddings_s).T).T, labels_s, n_way)
+
+
+@mistake("metric.4", "The weights of a class were averaged, not summed, so that the probabilities do not sum to 1.",
+         "Every example brings its whole weight: sum over the class.")
+def votes_averaged(embeddings_s, labels_s, embeddings_q, n_way):
+    weights = softmax(cosines(embeddings_q, embeddings_s))
+    return np.array([np.mean(weights[:, labels_s == n], axis=1) for n in range(n_way)]).T
+
+
+@mistake("metric.4", "The cosines were summed in each class, and the softmax taken over the classes.",
+         "The other way round: the softmax over all examples first, then the sums in the classes.")
+def softmax_over_classes(embeddings_s, labels_s, embeddings_q, n_way):
+    return softmax(votes(cosines(embeddings_q, embeddings_s), labels_s, n_way))
+
+
+@mistake("metric.4", "The examples of a class were averaged first. That is a prototypical network with cosines.",
+         "In Matching Networks there are no prototypes: each example has a weight of its own.")
+def prototypes_first(embeddings_s, labels_s, embeddings_q, n_way):
+    return softmax(cosines(embeddings_q, means(embeddings_s, labels_s, n_way)))
+
+
+@mistake("metric.4", "The nearest example took the whole vote; its derivative is 0, so that nothing can be learned.",
+         "Attention is soft: softmax of the cosines, not argmax.")
+def winner_takes_all(embeddings_s, labels_s, embeddings_q, n_way):
+    nearest = np.argmax(cosines(embeddings_q, embeddings_s), axis=1)
+    return np.eye(n_way)[labels_s[nearest]] + 0 * np.sum(embeddings_q)
+
+
+@honest("metric.4")
+def matching_by_loops(embeddings_s, labels_s, embeddings_q, n_way):
+    rows = []
+    for query in embeddings_q:
+        length = np.sqrt(np.sum(query ** 2))
+        weights = [np.exp(np.sum(query * s) / (length * np.sqrt(np.sum(s ** 2)))) for s in embeddings_s]
+        rows.append([sum(w for w, label in zip(weights, labels_s, strict=True) if label == n) / sum(weights)
+                     for n in range(n_way)])
+    return np.array(rows)
+
+
+@honest("metric.4")
+def matching_with_norms(embeddings_s, labels_s, embeddings_q, n_way):
+    lengths = np.linalg.norm(embeddings_q, axis=1)[:, None] * np.linalg.norm(embeddings_s, axis=1)
+    weights = np.exp(embeddings_q @ embeddings_s.T / lengths)
+    weights = weights / np.sum(weights, axis=1, keepdims=True)
+    return np.array([np.sum(weights[:, labels_s == n], axis=1) for n in range(n_way)]).T

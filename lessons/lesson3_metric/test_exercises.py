@@ -1,0 +1,73 @@
+"""What the answers to the exercises of lesson 3, part 1, are compared with, and on what."""
+
+from autograd import numpy as np
+
+from fewshot_np import lesson3_metric as lesson
+from lessons.checking import case, exercise
+
+# Three classes, which appear in the order 2, 0, 1 (not its own inverse); no two examples of a class are neighbours.
+UNEQUAL, EQUAL = np.array([2, 0, 2, 1, 2, 0, 2, 1]), np.array([2, 0, 1, 2, 1, 0])
+ONE_EACH = np.array([2, 0, 1])
+
+
+@exercise("metric.1", lesson.prototypes, gradients=("embeddings",))
+def test_prototypes(rng):
+    yield case("by hand", expected=[[0.0, 5.0, 6.0], [3.0, 1.0, 1.0]],
+               embeddings=np.array([[4.0, 0.0, 1.0], [0.0, 5.0, 6.0], [2.0, 2.0, 1.0]]), labels=np.array([1, 0, 1]),
+               n_way=2)
+    yield case("by hand, three classes", expected=[[2.0, 1.0], [0.0, 3.0], [5.0, 0.0]],
+               embeddings=np.array([[4.0, 0], [1, 1], [0, 2], [6, 0], [3, 1], [0, 4]]),
+               labels=np.array([2, 0, 1, 2, 0, 1]), n_way=3)
+    for name, labels in [("2 of each of 3 classes", EQUAL), ("2, 2 and 4 of 3 classes", UNEQUAL),
+                         ("one example of each", ONE_EACH)]:
+        yield case(name, embeddings=rng.normal(size=(len(labels), 5)), labels=labels, n_way=3)
+    yield case("one class", embeddings=rng.normal(size=(3, 4)), labels=np.zeros(3, int), n_way=1)
+
+
+@exercise("metric.2", lesson.squared_distances, gradients=("a", "b"), order=2)
+def test_squared_distances(rng):
+    yield case("by hand", expected=[[25.0, 1.0]], a=np.array([[0.0, 0.0]]), b=np.array([[3.0, 4.0], [0.0, 1.0]]))
+    a, b = rng.normal(size=(4, 5)), rng.normal(size=(3, 5))
+    yield case("4 rows and 3 rows of 5", a=a, b=b)
+    yield case("an identical pair", a=a, b=np.concatenate([b[:1], a[2:3]]))
+    yield case("one feature", a=a[:, :1], b=b[:, :1])
+
+
+@exercise("metric.3", lesson.prototypical_loss, gradients=("embeddings_s", "embeddings_q"), order=2)
+def test_prototypical_loss(rng):
+    yield case("by hand", expected=np.log(2.0), embeddings_s=np.array([[1.0], [0.0], [3.0]]),
+               labels_s=np.array([1, 0, 1]), embeddings_q=np.array([[1.0]]), labels_q=np.array([0]), n_way=2)
+    query, labels_q = 0.7 * rng.normal(size=(4, 5)), np.array([0, 2, 1, 2])
+    support = 0.7 * rng.normal(size=(3, 5))
+    yield case("classes far apart", embeddings_s=60 * support, labels_s=ONE_EACH, embeddings_q=60 * query,
+               labels_q=labels_q, n_way=3)
+    # class 1 is (4 + 2) / 2 = 3, class 0 is 0: the squared distances of the query 1 are 1 and 4, those of 3 are 9 and 0
+    yield case("by hand, two queries", expected=(np.log(1 + np.exp(-3.0)) + np.log(1 + np.exp(9.0))) / 2,
+               embeddings_s=np.array([[4.0], [0.0], [2.0], [0.0]]), labels_s=np.array([1, 0, 1, 0]),
+               embeddings_q=np.array([[1.0], [3.0]]), labels_q=np.array([0, 0]), n_way=2)
+    for name, labels_s in [("2 of each of 3 classes", EQUAL), ("2, 2 and 4 of 3 classes", UNEQUAL),
+                           ("one example of each", ONE_EACH)]:
+        yield case(name, embeddings_s=0.7 * rng.normal(size=(len(labels_s), 5)), labels_s=labels_s, embeddings_q=query,
+                   labels_q=labels_q, n_way=3)
+    yield case("a query that is a prototype", embeddings_s=support, labels_s=ONE_EACH,
+               embeddings_q=np.concatenate([support[:1], query[:1]]), labels_q=np.array([0, 1]), n_way=3)
+    yield case("one class", expected=0.0, embeddings_s=support, labels_s=np.zeros(3, int), embeddings_q=query,
+               labels_q=np.zeros(4, int), n_way=1)
+
+
+def library_matching_probabilities(embeddings_s, labels_s, embeddings_q, n_way):
+    return np.exp(lesson.matching_log_probabilities(embeddings_s, labels_s, embeddings_q, n_way))
+
+
+@exercise("metric.4", library_matching_probabilities, gradients=("embeddings_s", "embeddings_q"), order=2)
+def test_matching_probabilities(rng):
+    e = np.exp(1.0)
+    yield case("by hand", expected=[[2 * e / (1 + 2 * e), 1 / (1 + 2 * e)]],
+               embeddings_s=np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), labels_s=np.array([1, 0, 0]),
+               embeddings_q=np.array([[0.0, 2.0]]), n_way=2)
+    for name, labels_s in [("2 of each of 3 classes", EQUAL), ("2, 2 and 4 of 3 classes", UNEQUAL),
+                           ("one example of each", ONE_EACH)]:
+        yield case(name, embeddings_s=2 * rng.normal(size=(len(labels_s), 5)), labels_s=labels_s,
+                   embeddings_q=rng.normal(size=(4, 5)), n_way=3)
+    yield case("one class", embeddings_s=rng.normal(size=(3, 5)), labels_s=np.zeros(3, int),
+               embeddings_q=rng.normal(size=(2, 5)), n_way=1)

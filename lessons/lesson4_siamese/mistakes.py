@@ -1,0 +1,449 @@
+"""Wrong answers to lesson 4's exercises on Siamese networks, each with the thought behind it, and right ones."""
+
+from itertools import pairwise
+
+import numpy as onp
+from autograd import numpy as np
+
+from fewshot_np.nn.primitives import relu, safe_norm
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- siamese.1: the contrastive loss
+
+
+def each_pair(same, pull, push):
+    """The mean over the pairs of `pull` where same is 1, `push` where it is 0."""
+    return np.mean(same * pull + (1 - same) * push)
+
+
+@mistake("siamese.1", "The labels are turned round: different pairs are pulled together, same pairs pushed apart. "
+         "Hadsell's y = 1 means *different*; the document copies the formula and lets 1 mean *same*.",
+         "same * d^2 + (1 - same) * max(0, margin - d)^2.")
+def labels_turned_round(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, relu(margin - d) ** 2, d ** 2)
+
+
+@mistake("siamese.1", "The margin was held against the squared distance: max(0, margin - d^2).",
+         "The margin is a distance. Compare it with d, then square what is left: max(0, margin - d)^2.")
+def margin_on_the_square(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d ** 2))
+
+
+@mistake("siamese.1", "What a different pair lacks to the margin was not squared.", "max(0, margin - d)^2.")
+def push_not_squared(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d))
+
+
+@mistake("siamese.1", "The distance of a same pair was not squared.",
+         "d^2: a pair that lies far apart is pulled harder than one that is near.")
+def pull_not_squared(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "The max(0, ...) is missing: different pairs beyond the margin are pulled back to it.",
+         "A different pair that is far enough apart costs nothing: relu(margin - d), then the square.")
+def without_the_hinge(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, (margin - d) ** 2)
+
+
+@mistake("siamese.1", "The pairs were summed, not averaged.", "Divide by P, the number of pairs.")
+def summed_over_pairs(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2) * len(d)
+
+
+@mistake("siamese.1", "This is half of the loss: Hadsell's factor 1/2 is in it.", "Here the formula has no 1/2.")
+def with_a_half(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2) / 2
+
+
+@mistake("siamese.1", "The loss is right, but its gradient for an identical pair is not a number: the derivative of "
+         "the root at 0 is infinite.", "safe_norm(e1 - e2) in place of np.sqrt or np.linalg.norm.")
+def plain_root_in_the_loss(e1, e2, same, margin):
+    d = np.sqrt(np.sum((e1 - e2) ** 2, axis=1))
+    return each_pair(same, d ** 2, relu(margin - d) ** 2)
+
+
+@honest("siamese.1")
+def loss_pair_by_pair(e1, e2, same, margin):
+    total = 0.0
+    for a, b, s in zip(e1, e2, same, strict=True):
+        d = safe_norm(a - b)
+        total = total + (d ** 2 if s == 1 else np.maximum(0.0, margin - d) ** 2)
+    return total / len(same)
+
+
+@honest("siamese.1")
+def loss_by_where(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return np.sum(np.where(same == 1, d * d, np.where(d < margin, (margin - d) ** 2, 0.0))) / len(d)
+
+
+# ---------------------------------------------------------------- siamese.2: the safe distance
+
+
+@mistake("siamese.2", "The distances are right, but the derivative for equal rows is not a number: infinity times 0.",
+         "Give the root a harmless number where the rows are equal, and take its result away again.")
+def plain_root(a, b):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1))
+
+
+@mistake("siamese.2", "A number was added under the root, so equal rows have a distance above 0.",
+         "The root of 1e-6 is 1e-3. Replace the sum where it is 0, and leave it alone elsewhere.")
+def a_number_under_the_root(a, b):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1e-6)
+
+
+@mistake("siamese.2", "A small number was added under the root, but equal rows still have a distance above 0.",
+         "The root of 1e-8 is 1e-4. Replace the sum where it is 0, and leave it alone elsewhere.")
+def a_small_number_under_the_root(a, b):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1e-8)
+
+
+@mistake("siamese.2", "The root was bounded from below, so equal rows have a distance above 0.",
+         "The root of Keras' 1e-7 is 3e-4. Where the sum is 0 the distance is 0.")
+def bounded_from_below(a, b):
+    return np.sqrt(np.maximum(np.sum((a - b) ** 2, axis=1), 1e-7))
+
+
+@mistake("siamese.2", "Equal rows got the distance 1: the harmless number that the root was given is still there.",
+         "Two np.where: one under the root, so that it is never 0, and one around it, that puts the 0 back.")
+def the_stand_in_stays(a, b):
+    squares = np.sum((a - b) ** 2, axis=1)
+    return np.sqrt(np.where(squares > 0, squares, 1.0))
+
+
+@mistake("siamese.2", "This is the squared distance.", "Take the root: the margin is a distance, not its square.")
+def without_root(a, b):
+    return np.sum((a - b) ** 2, axis=1)
+
+
+@mistake("siamese.2", "The differences were averaged over the features, not summed.", "np.sum under the root.")
+def averaged_over_features(a, b):
+    squares = np.mean((a - b) ** 2, axis=1)
+    return np.where(squares > 0, np.sqrt(np.where(squares > 0, squares, 1.0)), 0.0)
+
+
+@mistake("siamese.2", "The absolute differences were summed: that is the way round the corner, not the straight line.",
+         "Square, sum, root.")
+def round_the_corner(a, b):
+    return np.sum(np.abs(a - b), axis=1)
+
+
+@honest("siamese.2")
+def distance_by_two_wheres(a, b):
+    squares = np.sum((a - b) ** 2, axis=1)
+    apart = squares > 0
+    return np.where(apart, np.sqrt(np.where(apart, squares, 1.0)), 0.0)
+
+
+@honest("siamese.2")
+def distance_row_by_row(a, b):
+    distances = []
+    for row, other in zip(a, b, strict=True):
+        s = sum((row[i] - other[i]) ** 2 for i in range(len(row)))
+        distances.append(np.sqrt(s) if s > 0 else 0.0 * s)
+    return np.array(distances)
+
+
+@honest("siamese.2")
+def distance_with_the_stand_in_taken_away(a, b):
+    squares = np.sum((a - b) ** 2, axis=1)
+    equal = 1.0 * (squares == 0)
+    return np.sqrt(squares + equal) - equal
+
+
+# ---------------------------------------------------------------- siamese.3: one-shot recognition
+
+
+def to_each(support, query):
+    """The distances (Q,S)."""
+    return onp.sqrt(onp.sum((query[:, None] - support[None]) ** 2, axis=-1))
+
+
+@mistake("siamese.3", "The farthest example was taken.", "A small distance means alike: argmin, not argmax.")
+def farthest(support, labels, query):
+    return labels[to_each(support, query).argmax(axis=1)]
+
+
+@mistake("siamese.3", "The position of the nearest example came back, not its label.",
+         "labels[position]: the examples stand in any order.")
+def position_of_the_example(support, labels, query):
+    return to_each(support, query).argmin(axis=1)
+
+
+@mistake("siamese.3", "The nearest query of each example was looked for.",
+         "One answer for each query: the smallest distance over the examples.")
+def for_each_example(support, labels, query):
+    return labels[to_each(support, query).argmin(axis=0) % len(labels)]
+
+
+@mistake("siamese.3", "The query was compared with the mean of each class: that is a prototypical network.",
+         "Here a single example decides, the nearest one.")
+def nearest_prototype(support, labels, query):
+    means = onp.array([support[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+    return to_each(means, query).argmin(axis=1)
+
+
+@mistake("siamese.3", "The class of the smallest *mean* distance was taken.",
+         "An example far away does not count against its class: the nearest one decides.")
+def smallest_mean_distance(support, labels, query):
+    apart = to_each(support, query)
+    means = onp.array([apart[:, labels == label].mean(axis=1) for label in range(labels.max() + 1)])
+    return means.argmin(axis=0)
+
+
+@mistake("siamese.3", "The direction of the embeddings was compared, not their distance: cosine similarity.",
+         "The network was trained by Euclidean distances; use the same.")
+def nearest_direction(support, labels, query):
+    unit = [v / onp.linalg.norm(v, axis=1, keepdims=True) for v in (query, support)]
+    return labels[(unit[0] @ unit[1].T).argmax(axis=1)]
+
+
+@mistake("siamese.3", "The absolute differences were summed.", "Euclidean: square, sum, root.")
+def nearest_round_the_corner(support, labels, query):
+    return labels[onp.abs(query[:, None] - support[None]).sum(axis=-1).argmin(axis=1)]
+
+
+@mistake("siamese.3", "The differences were summed without squares, so that those of unlike sign cancelled.",
+         "Square each difference before you sum.")
+def differences_cancel(support, labels, query):
+    return labels[onp.abs((query[:, None] - support[None]).sum(axis=-1)).argmin(axis=1)]
+
+
+@honest("siamese.3")
+def recognise_by_loops(support, labels, query):
+    answers = []
+    for q in query:
+        best, answer = float("inf"), None
+        for s, label in zip(support, labels, strict=True):
+            apart = sum((x - y) ** 2 for x, y in zip(q, s, strict=True))
+            if apart < best:
+                best, answer = apart, label
+        answers.append(answer)
+    return answers
+
+
+@honest("siamese.3")
+def recognise_by_a_matrix_product(support, labels, query):
+    squares = (support ** 2).sum(axis=1) - 2 * query @ support.T
+    return np.array(labels)[np.argmin(squares, axis=1)]
+
+
+# ---------------------------------------------------------------- siamese.4: balanced pairs
+
+
+def pairs_of(images_of, n_pairs, rng, one=None, two=None):
+    """Right as it stands: same and different in turn. one(rng), two(rng) -> two ids take the place of a kind's draw."""
+    def same_pair(rng):
+        return rng.choice(images_of[rng.integers(len(images_of))], 2, replace=False)
+
+    def different_pair(rng):
+        return [rng.choice(images_of[c]) for c in rng.choice(len(images_of), 2, replace=False)]
+
+    ids = [draw(rng) for _ in range(n_pairs // 2) for draw in (one or same_pair, two or different_pair)]
+    first, second = onp.array(ids).T
+    return first, second, onp.tile([1, 0], n_pairs // 2)
+
+
+def class_of(images_of):
+    """The class of each image."""
+    numbers = onp.concatenate(images_of)
+    classes = onp.empty(numbers.max() + 1, int)
+    classes[numbers] = onp.repeat(onp.arange(len(images_of)), [len(ids) for ids in images_of])
+    return classes
+
+
+@mistake("siamese.4", "Any two images were drawn, and labelled by what they are: most pairs are different ones.",
+         "Decide first which kind the pair is, half and half, then draw such a pair.")
+def whatever_comes(images_of, n_pairs, rng):
+    ids = onp.array([rng.choice(onp.concatenate(images_of), 2, replace=False) for _ in range(n_pairs)])
+    first, second = ids.T
+    return first, second, (class_of(images_of)[first] == class_of(images_of)[second]).astype(int)
+
+
+@mistake("siamese.4", "The labels are turned round: 1 stands for two classes.", "same = 1 for one class.")
+def labels_of_hadsell(images_of, n_pairs, rng):
+    first, second, same = pairs_of(images_of, n_pairs, rng)
+    return first, second, 1 - same
+
+
+@mistake("siamese.4", "Some pairs called different are of one class: the two classes were drawn independently.",
+         "rng.choice(number of classes, 2, replace=False).")
+def different_by_luck(images_of, n_pairs, rng):
+    def two(rng):
+        return [rng.choice(images_of[c]) for c in rng.choice(len(images_of), 2)]
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "An image was paired with itself; its distance is 0 whatever the network does.",
+         "rng.choice(images, 2, replace=False); the default is with replacement.")
+def an_image_with_itself(images_of, n_pairs, rng):
+    return pairs_of(images_of, n_pairs, rng,
+                    one=lambda rng: rng.choice(images_of[rng.integers(len(images_of))], 2))
+
+
+@mistake("siamese.4", "An image was drawn first, and with it its class: large classes come more often.",
+         "Draw a class, then images of it.")
+def large_classes_more_often(images_of, n_pairs, rng):
+    images, classes = onp.concatenate(images_of), class_of(images_of)
+
+    def one(rng):
+        first = rng.choice(images)
+        return first, rng.choice([i for i in images_of[classes[first]] if i != first])
+
+    def two(rng):
+        first = rng.choice(images)
+        return first, rng.choice([i for i in images if classes[i] != classes[first]])
+    return pairs_of(images_of, n_pairs, rng, one, two)
+
+
+@mistake("siamese.4", "The other class is always the next one in the list.",
+         "Any two classes: a network that meets neighbours alone learns nothing about the others.")
+def always_the_next_class(images_of, n_pairs, rng):
+    def two(rng):
+        c = rng.integers(len(images_of))
+        return rng.choice(images_of[c]), rng.choice(images_of[(c + 1) % len(images_of)])
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "The first image of a same pair is always the first one of its class.",
+         "Two different images, both by chance.")
+def always_the_first_image(images_of, n_pairs, rng):
+    def one(rng):
+        ids = images_of[rng.integers(len(images_of))]
+        return ids[0], rng.choice(ids[1:])
+    return pairs_of(images_of, n_pairs, rng, one=one)
+
+
+@mistake("siamese.4", "A Generator with a fixed seed was made inside the function: every call draws the same pairs.",
+         "Draw from the `rng` that is passed in.")
+def own_generator(images_of, n_pairs, rng):
+    return pairs_of(images_of, n_pairs, onp.random.default_rng(0))
+
+
+@honest("siamese.4")
+def pairs_one_kind_after_the_other(images_of, n_pairs, rng):
+    first, second, same = [], [], []
+    for _ in range(n_pairs // 2):
+        ids = list(images_of[rng.integers(len(images_of))])
+        rng.shuffle(ids)
+        first.append(ids[0])
+        second.append(ids[1])
+        same.append(1)
+    while len(first) < n_pairs:
+        c, d = rng.integers(len(images_of), size=2)
+        if c != d:
+            first.append(rng.choice(images_of[c]))
+            second.append(rng.choice(images_of[d]))
+            same.append(0)
+    return first, second, same
+
+
+@honest("siamese.4")
+def pairs_in_random_order(images_of, n_pairs, rng):
+    order = rng.permutation(n_pairs)
+    return [onp.array(column)[order] for column in pairs_of(images_of, n_pairs, rng)]
+
+
+@honest("siamese.4")
+def the_class_of_smaller_number_first(images_of, n_pairs, rng):
+    first, second, same = pairs_of(images_of, n_pairs, rng)
+    classes = class_of(images_of)
+    swap = classes[first] > classes[second]
+    return onp.where(swap, second, first), onp.where(swap, first, second), same
+
+
+# ---------------------------------------------------------------- siamese.5: choose a threshold
+
+
+def midpoints(distances):
+    values = onp.unique(distances)
+    return (values[:-1] + values[1:]) / 2
+
+
+def best_of(candidates, quality):
+    """The first of the candidates with the highest quality(candidate)."""
+    return candidates[onp.argmax([round(quality(t), 9) for t in candidates])]
+
+
+def shares(distances, same, t):
+    """(same pairs below t, different pairs not below t)"""
+    return (distances[same == 1] < t).mean(), (distances[same == 0] >= t).mean()
+
+
+@mistake("siamese.5", "All pairs were counted alike, so the more frequent kind decides.",
+         "Take the share of each kind for itself, then the mean of the two shares.")
+def share_of_all_pairs(distances, same):
+    return best_of(midpoints(distances), lambda t: ((distances < t) == same).mean())
+
+
+@mistake("siamese.5", "Pairs *above* the threshold were taken for the same.", "Same means near: distance < threshold.")
+def above_is_the_same(distances, same):
+    return best_of(midpoints(distances), lambda t: -sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "Of equally good thresholds the largest was taken.",
+         "Replace the best one so far only by one that is better: >, not >=.")
+def last_of_the_best(distances, same):
+    return best_of(midpoints(distances)[::-1], lambda t: sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The threshold is one of the distances themselves.",
+         "Midway between two neighbours: a new pair is seldom exactly as far apart as one that was seen.")
+def one_of_the_distances(distances, same):
+    return best_of(onp.unique(distances), lambda t: sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "Midway between the two mean distances: right only where both kinds scatter alike.",
+         "Try each candidate, and count what it decides rightly.")
+def midway_between_the_means(distances, same):
+    return (distances[same == 1].mean() + distances[same == 0].mean()) / 2
+
+
+@mistake("siamese.5", "Only the same pairs were counted: the threshold accepts them all, and whatever else is near.",
+         "Different pairs below the threshold are errors, too.")
+def same_pairs_alone(distances, same):
+    return best_of(midpoints(distances), lambda t: shares(distances, same, t)[0])
+
+
+@mistake("siamese.5", "Only the different pairs were counted: the threshold rejects nearly everything.",
+         "Same pairs that are not below the threshold are errors, too.")
+def different_pairs_alone(distances, same):
+    return best_of(midpoints(distances), lambda t: shares(distances, same, t)[1])
+
+
+@mistake("siamese.5", "The best mean of the shares came back, not the threshold that has it.",
+         "Keep the candidate, not its quality.")
+def the_quality_itself(distances, same):
+    return max(sum(shares(distances, same, t)) / 2 for t in midpoints(distances))
+
+
+@honest("siamese.5")
+def threshold_by_loops(distances, same):
+    pairs = sorted(zip(distances.tolist(), same.tolist(), strict=True))
+    n_same = sum(s for _, s in pairs)
+    n_different, best, answer = len(pairs) - n_same, -1.0, None
+    for (low, _), (high, _) in pairwise(pairs):
+        if low < high:
+            t = (low + high) / 2
+            right = sum(d < t for d, s in pairs if s) / n_same + sum(d >= t for d, s in pairs if not s) / n_different
+            if right > best + 1e-9:
+                best, answer = right, t
+    return answer
+
+
+@honest("siamese.5")
+def threshold_by_running_counts(distances, same):
+    order = onp.argsort(distances, kind="stable")
+    d, s = distances[order], same[order]
+    gain = onp.cumsum(s) / s.sum() - onp.cumsum(1 - s) / (1 - s).sum()  # of a threshold just above each
+    gain = onp.where(d[:-1] < d[1:], gain[:-1], -1)
+    i = int(onp.argmax(onp.round(gain, 9)))
+    return (d[i] + d[i + 1]) / 2

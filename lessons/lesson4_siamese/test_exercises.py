@@ -1,0 +1,236 @@
+"""What the answers to lesson 4's exercises on Siamese networks are compared with, and on what."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+
+from fewshot_np import lesson4_siamese as lesson
+from fewshot_np.data import ImageClasses
+from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.nn.networks import Network
+from fewshot_np.nn.primitives import safe_norm
+from lessons.checking import case, exercise
+
+# ---------------------------------------------------------------- the loss and the distance
+
+
+@exercise("siamese.1", lesson.contrastive_loss, gradients=("e1", "e2"))
+def test_contrastive_loss(rng):
+    yield case("by hand", expected=7.0, e1=np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 9.0]]),
+               e2=np.array([[2.0, 0.0], [1.0, 2.0], [4.0, 9.0]]), same=np.array([1, 0, 0]), margin=5.0)
+    e1, e2 = rng.normal(size=(2, 7, 4))  # distances of 1 to 5
+    same = np.array([1, 0, 0, 1, 0, 0, 0])
+    yield case("7 pairs, 4 features", e1=e1, e2=e2, same=same, margin=3.0)
+    yield case("different pairs on both sides of the margin", e1=np.zeros((3, 2)) + rng.normal(size=2),
+               e2=rng.normal(size=2) + np.array([[0.0, 0.0], [9.0, 0.0], [0.0, -8.0]]), same=np.array([0, 0, 0]),
+               margin=6.0)
+    yield case("same pairs alone", e1=e1, e2=e2, same=np.ones(7, int), margin=3.0)
+    yield case("an identical pair, called different", expected=4.0, e1=np.array([[3.0, 1.0]]),
+               e2=np.array([[3.0, 1.0]]), same=np.array([0]), margin=2.0)
+    yield case("an identical pair of the same class", expected=0.0, e1=np.array([[3.0, 1.0]]),
+               e2=np.array([[3.0, 1.0]]), same=np.array([1]), margin=2.0)
+    yield case("exactly at the margin", expected=0.0, e1=np.array([[0.0, 0.0]]), e2=np.array([[3.0, 4.0]]),
+               same=np.array([0]), margin=5.0)
+
+
+def library_distance(a, b):
+    return safe_norm(a - b)
+
+
+@exercise("siamese.2", library_distance, gradients=("a", "b"))
+def test_distance(rng):
+    yield case("by hand", expected=[5.0], a=np.array([[0.0, 3.0]]), b=np.array([[4.0, 0.0]]))
+    a, b = rng.normal(size=(2, 5, 3))
+    yield case("5 rows, 3 features", a=a, b=b)
+    yield case("equal rows", expected=[0.0], a=np.array([[7.0, 7.0]]), b=np.array([[7.0, 7.0]]))
+    yield case("equal rows among others", a=a, b=np.concatenate([a[:2], b[2:]]))
+    yield case("rows that are nearly equal", a=1e-3 * a, b=1e-3 * b)
+
+
+# ---------------------------------------------------------------- recognition: the library's, of embeddings as images
+
+AS_IT_IS = Network(None, lambda params, x, n_reference=None: x)
+
+
+def recognise_by_the_library(support, labels, query):
+    episode = Episode(support[None], labels[None], query[None], None, None, None)
+    return lesson.scores(AS_IT_IS, None, episode, transductive=False)[0].argmax(axis=-1)
+
+
+@exercise("siamese.3", recognise_by_the_library)
+def test_recognise(rng):
+    yield case("by hand", expected=[0, 1], support=np.array([[1.0], [5.0]]), labels=np.array([1, 0]),
+               query=np.array([[4.0], [1.5]]))
+    # (3, 3) is 4.2 away and 6 round the corner; (0, 5) is 5 away either way, and lies in the same direction
+    yield case("on the straight line", expected=[1], support=np.array([[0.0, 5.0], [3.0, 3.0]]),
+               labels=np.array([0, 1]), query=np.array([[0.001, 0.1]]))
+    yield case("one example of each class", support=rng.normal(size=(3, 2)), labels=np.array([2, 0, 1]),
+               query=rng.normal(size=(8, 2)))
+    yield case("5 examples of 3 classes", support=rng.normal(size=(5, 2)), labels=np.array([2, 0, 1, 2, 0]),
+               query=rng.normal(size=(11, 2)))
+    support = rng.normal(size=(5, 2))
+    yield case("queries that are in the support", expected=[0, 0, 1], support=support, labels=np.array([2, 0, 1, 2, 0]),
+               query=support[[4, 1, 2]])
+    # class 0 has an example beside the query, and another far away
+    yield case("a class of two unlike examples", expected=[0, 1],
+               support=np.array([[1.0, 0.0], [3.0, 0.0], [9.0, 0.0]]), labels=np.array([0, 1, 0]),
+               query=np.array([[1.5, 0.0], [3.5, 1.0]]))
+
+
+# ---------------------------------------------------------------- pairs: judged by what is drawn
+#
+# The predicates see S draws stacked: first_ids, second_ids, same, each (S, P). A share may be six standard deviations
+# off its probability; that happens to a right sampler about once in a million.
+
+
+def pairs_by_the_library(images_of, n_pairs, rng):
+    labels = class_of_image(images_of)
+    names = tuple(map(str, range(len(images_of))))
+    pairs = lesson.balanced_pairs(ImageClasses(np.zeros((len(labels), 1, 1, 1), np.uint8), labels, names, names),
+                                  n_pairs, rng)
+    return pairs.first_ids, pairs.second_ids, pairs.same
+
+
+def class_of_image(images_of):
+    return np.repeat(np.arange(len(images_of)), [len(ids) for ids in images_of])
+
+
+def classes_drawn(inputs, first_ids, second_ids, same, kind):
+    """(R, 2): the classes of all pairs of a kind."""
+    classes = class_of_image(inputs["images_of"])
+    return np.stack([classes[ids[same == kind].astype(int)] for ids in (first_ids, second_ids)], axis=1)
+
+
+def far_from(count, n, p):
+    return abs(count - n * p) > 6 * math.sqrt(n * p * (1 - p))
+
+
+def ids_exist(inputs, first_ids, second_ids, same):
+    """Every id is the number of an image in images_of."""
+    n_images = len(class_of_image(inputs["images_of"]))
+    for ids in (first_ids, second_ids):
+        wrong = ~np.isin(ids, np.arange(n_images))
+        if wrong.any():
+            return f"an id {ids[wrong][0]}, where the images have the numbers 0...{n_images - 1}"
+
+
+def about_half_are_the_same(inputs, first_ids, second_ids, same):
+    """Half of the pairs are of the same class."""
+    if far_from(same.sum(), same.size, 1 / 2):
+        return f"{int(same.sum())} of {same.size} labels are 1"
+
+
+def half_are_the_same(inputs, first_ids, second_ids, same):
+    """Half of the labels are 1, half are 0, in every call."""
+    wrong = (np.sort(same, axis=1) != np.repeat([0, 1], inputs["n_pairs"] // 2)).any(axis=1)
+    if wrong.any():
+        return f"labels {same[wrong.argmax()]}"
+
+
+def ones_are_of_one_class(inputs, first_ids, second_ids, same):
+    """The images of a pair labelled 1 are of one class."""
+    classes = classes_drawn(inputs, first_ids, second_ids, same, 1)
+    wrong = classes[classes[:, 0] != classes[:, 1]]
+    if len(wrong):
+        return f"a pair labelled 1 of the classes {wrong[0][0]} and {wrong[0][1]}"
+
+
+def zeros_are_of_two_classes(inputs, first_ids, second_ids, same):
+    """The images of a pair labelled 0 are of two classes."""
+    classes = classes_drawn(inputs, first_ids, second_ids, same, 0)
+    wrong = classes[classes[:, 0] == classes[:, 1]]
+    if len(wrong):
+        return f"a pair labelled 0 of class {wrong[0][0]} and class {wrong[0][1]}"
+
+
+def images_of_a_pair_differ(inputs, first_ids, second_ids, same):
+    """The two images of a pair are different ones."""
+    equal = first_ids == second_ids
+    if equal.any():
+        return f"image {first_ids[equal][0]} with itself"
+
+
+def pairs_are_drawn_anew(inputs, first_ids, second_ids, same):
+    """Every call draws anew."""
+    if (first_ids == first_ids[0]).all() and (second_ids == second_ids[0]).all():
+        return f"the same pairs {len(first_ids)} times"
+
+
+def classes_are_equally_likely(inputs, first_ids, second_ids, same):
+    """Same pairs: each class is as likely as the others, however many images it has."""
+    classes = classes_drawn(inputs, first_ids, second_ids, same, 1)[:, 0]
+    sizes = [len(ids) for ids in inputs["images_of"]]
+    counts, p = np.bincount(classes, minlength=len(sizes)), 1 / len(sizes)
+    worst = np.abs(counts / len(classes) - p).argmax()
+    if far_from(counts[worst], len(classes), p):
+        return (f"class {worst}, which has {sizes[worst]} images, in {counts[worst]} of {len(classes)} same pairs; "
+                f"about {round(p * len(classes))} would be right")
+
+
+def any_two_classes_meet(inputs, first_ids, second_ids, same):
+    """Different pairs: any two classes come together."""
+    couples = {tuple(couple) for couple in np.sort(classes_drawn(inputs, first_ids, second_ids, same, 0), axis=1)}
+    for couple in combinations(range(len(inputs["images_of"])), 2):
+        if couple not in couples:
+            return f"the classes {couple[0]} and {couple[1]} never in one pair"
+
+
+def couples_are_equally_likely(inputs, first_ids, second_ids, same):
+    """Different pairs: any two classes are as likely as any other two."""
+    couples = np.sort(classes_drawn(inputs, first_ids, second_ids, same, 0), axis=1)
+    all_couples = list(combinations(range(len(inputs["images_of"])), 2))
+    p = 1 / len(all_couples)
+    for a, b in all_couples:
+        count = int((couples == [a, b]).all(axis=1).sum())
+        if far_from(count, len(couples), p):
+            return (f"the classes {a} and {b} in {count} of {len(couples)} different pairs; "
+                    f"about {round(p * len(couples))} would be right")
+
+
+def images_are_equally_likely(inputs, first_ids, second_ids, same):
+    """Each image of a class is as likely to be in a same pair as the others of its class."""
+    drawn = np.stack([first_ids, second_ids])[:, same == 1]
+    for c, ids in enumerate(inputs["images_of"]):
+        mine = drawn[:, np.isin(drawn[0], ids)]
+        counts = [int((mine == i).any(axis=0).sum()) for i in ids]
+        p = 2 / len(ids)
+        worst = max(range(len(ids)), key=lambda i: abs(counts[i] - p * mine.shape[1]))
+        if far_from(counts[worst], mine.shape[1], p):
+            return (f"image {ids[worst]} in {counts[worst]} of {mine.shape[1]} same pairs of its class {c}, which has "
+                    f"{len(ids)} images; about {round(p * mine.shape[1])} would be right")
+
+
+def numbered(*sizes):
+    """images_of for classes of these sizes: 0 1 2 ... in order."""
+    ends = np.cumsum(sizes)
+    return [np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+
+@exercise("siamese.4", pairs_by_the_library, predicates=(
+    ids_exist, about_half_are_the_same, half_are_the_same, ones_are_of_one_class, zeros_are_of_two_classes,
+    images_of_a_pair_differ, pairs_are_drawn_anew, classes_are_equally_likely, any_two_classes_meet,
+    couples_are_equally_likely, images_are_equally_likely))
+def test_balanced_pairs(rng):
+    yield case("classes of unequal size", images_of=numbered(3, 12, 3, 5), n_pairs=8)
+    yield case("just two classes of two images", images_of=numbered(2, 2), n_pairs=6)
+
+
+# ---------------------------------------------------------------- threshold
+
+
+@exercise("siamese.5", lesson.choose_threshold)
+def test_choose_threshold(rng):
+    yield case("by hand", expected=4.5, distances=np.array([1.0, 6.0, 3.0, 2.0, 7.0]), same=np.array([1, 0, 1, 0, 0]))
+    # 1 and 4 same, 2 and 9 different: at 1.5 and at 6.5 three of four are decided rightly
+    yield case("equally good, the smallest", expected=1.5, distances=np.array([4.0, 9.0, 1.0, 2.0]),
+               same=np.array([1, 0, 1, 0]))
+    # 2 same, 10 different: below 2 lie 1/2 and 0/10, below 5.5 lie 2/2 and 2/10; of all pairs 11 and 10 are right
+    yield case("many more different pairs", expected=5.5,
+               distances=np.array([1.0, 5.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0]),
+               same=np.array([1, 1] + [0] * 10))
+    same = np.array([1] * 5 + [0] * 12)[rng.permutation(17)]
+    yield case("17 pairs", distances=rng.normal(size=17) ** 2 + 1.5 * (1 - same), same=same)
+    yield case("equal distances", distances=np.round(2 * rng.random(17)) + (1 - same), same=same)
+    yield case("nothing overlaps", expected=3.0, distances=np.array([5.0, 1.0, 0.5, 8.0, 6.0]),
+               same=np.array([0, 1, 1, 0, 0]))

@@ -1,0 +1,291 @@
+"""Workers: one process's numbers, the same bits each time, and an end that is an error, never a hang."""
+
+import contextlib
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewshot_np.experiment.records import load_checkpoint
+from fewshot_np.experiment.training import Stopped
+from fewshot_np.experiment.workers import WorkerDied, shared_value_and_grad, split
+from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.lesson3_initialisation import classification_loss
+from fewshot_np.lesson4_maml import maml_objective
+from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.trees import leaves, tree_map, value_and_grad
+from tests.experiment import long_run
+from tests.experiment.long_run import Tasks, mean_loss, sample_tasks
+
+ROOT = Path(__file__).parents[2]
+N_WAY = 3
+NETWORK = conv4((16, 16, 1), N_WAY, channels=6, down="stride", features="mean")
+OBJECTIVE = partial(maml_objective, partial(classification_loss, NETWORK), inner_lr=0.4, steps=2)
+
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+
+
+def problem(n_tasks, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    params = tree_map(lambda p: p.astype(dtype), NETWORK.init(rng))
+    x, query_x = rng.random((2, n_tasks, N_WAY, 16, 16, 1)).astype(dtype)
+    y = np.tile(np.arange(N_WAY), (n_tasks, 1))
+    return params, Episode(x, y, query_x, y, None, None)
+
+
+def toy(n_tasks=4):
+    rng = np.random.default_rng(0)
+    return long_run.NETWORK.init(rng), sample_tasks(n_tasks, rng)
+
+
+def bits(loss_and_gradient):
+    loss, gradient = loss_and_gradient
+    return [(np.asarray(leaf).dtype, np.asarray(leaf).tobytes()) for leaf in [loss, *leaves(gradient)]]
+
+
+# ---------------------------------------------------------------- shares
+
+
+@pytest.mark.parametrize(("n_tasks", "n_parts", "sizes"), [
+    (6, 2, [3, 3]), (5, 2, [2, 3]), (7, 3, [2, 2, 3]), (32, 5, [6, 6, 7, 6, 7]), (4, 1, [4]), (2, 5, [1, 1])])
+def test_tasks_are_split_in_order_into_parts_of_nearly_equal_size(n_tasks, n_parts, sizes):
+    _, episode = problem(n_tasks, "float32")
+    shares = split(episode, n_parts)
+    assert [len(part.support_x) for _, part in shares] == sizes
+    assert [weight for weight, _ in shares] == [size / n_tasks for size in sizes]
+    for name in ("support_x", "support_y", "query_x", "query_y"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for _, part in shares]),
+                                      getattr(episode, name))
+    assert all(type(part) is Episode and part.support_ids is None for _, part in shares)
+
+
+@pytest.mark.parametrize(("batch", "got"), [
+    (Tasks(np.ones((3, 1)), np.ones((4, 1))), r"Tasks of \[3, 4\] tasks"), (0.0, "float$"),
+    (np.ones((3, 2)), "ndarray$"), ((np.ones(3), np.ones(3)), "tuple$"), (Tasks(None, None), "Tasks$")])
+def test_a_batch_without_tasks_cannot_be_split(batch, got):
+    with pytest.raises(ValueError, match="workers need a batch that is a NamedTuple of arrays.*, got " + got):
+        split(batch, 2)
+
+
+# ---------------------------------------------------------------- the numbers
+
+
+def test_one_worker_is_this_process():
+    params, episode = problem(3, "float32")
+    with shared_value_and_grad(lambda params, batch: OBJECTIVE(params, batch), 1) as shared:
+        assert bits(shared(params, episode)) == bits(value_and_grad(OBJECTIVE)(params, episode))
+
+
+@pytest.fixture(scope="module")
+def three_workers():
+    with shared_value_and_grad(OBJECTIVE, 3) as shared:
+        yield shared
+
+
+@pytest.mark.parametrize("n_tasks", [7, 3, 2, 1])
+def test_workers_give_the_numbers_of_one_process(three_workers, n_tasks):
+    params, episode = problem(n_tasks, "float64")
+    loss, gradient = three_workers(params, episode)
+    expected_loss, expected = value_and_grad(OBJECTIVE)(params, episode)
+    assert loss == pytest.approx(expected_loss, rel=1e-12)
+    largest = max(np.abs(leaf).max() for leaf in leaves(expected))
+    tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * largest), gradient, expected)
+
+
+def test_in_float32_workers_differ_from_one_process_by_rounding(three_workers):
+    params, episode = problem(7, "float32")
+    loss, gradient = three_workers(params, episode)
+    expected_loss, expected = value_and_grad(OBJECTIVE)(params, episode)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert {leaf.dtype for leaf in [loss, *leaves(gradient)]} == {np.dtype("float32")}
+    largest = max(np.abs(leaf).max() for leaf in leaves(expected))  # a ReLU beyond its kink moves it by a thousandth
+    tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-2 * largest), gradient, expected)
+
+
+def test_the_same_batch_and_number_of_workers_give_the_same_bits(three_workers):
+    params, episode = problem(7, "float32")
+    first = bits(three_workers(params, episode))
+    three_workers(*problem(4, "float32", seed=1))
+    assert bits(three_workers(params, episode)) == first
+    with shared_value_and_grad(OBJECTIVE, 3) as others:
+        assert bits(others(params, episode)) == first
+
+
+def test_a_resumed_run_with_workers_is_bit_for_bit_the_one_that_never_stopped(tmp_path):
+    def interrupt(batch):
+        if batch == 17:
+            raise KeyboardInterrupt
+
+    whole = long_run.begin(tmp_path / "whole.npz", workers=2)
+    with pytest.raises(Stopped, match="after 16 of 40"):
+        long_run.begin(tmp_path / "toy.npz", workers=2, interrupt=interrupt)
+    resumed = long_run.begin(tmp_path / "toy.npz", resume=True, workers=2)
+    assert bits((0.0, whole[0])) == bits((0.0, resumed[0]))
+    assert [whole[1][name] for name in ("loss", "validation")] == [resumed[1][name] for name in ("loss", "validation")]
+    assert bits((0.0, load_checkpoint(tmp_path / "whole.npz").state["v"])) == bits(
+        (0.0, load_checkpoint(tmp_path / "toy.npz").state["v"]))
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def test_every_worker_has_one_blas_thread(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
+    with (shared_value_and_grad(long_run.telling_threads, 2) as shared,
+          pytest.raises(ValueError, match="threads") as error):
+        shared(*toy())
+    assert str(error.value) == "[1] threads"
+
+
+def test_an_error_in_a_worker_is_raised_here_with_its_traceback():
+    with (shared_value_and_grad(long_run.failing, 2) as shared,
+          pytest.raises(ValueError, match="no loss of 2 tasks") as error):
+        shared(*toy())
+    assert re.search(r"In worker \d of 2:\nTraceback .*long_run\.py", error.value.__notes__[0], re.DOTALL)
+
+
+def test_an_error_that_does_not_come_back_is_told_in_words():
+    with (shared_value_and_grad(long_run.failing_stubbornly, 2) as shared,
+          pytest.raises(RuntimeError, match=r"Stubborn: one and two\nTraceback")):
+        shared(*toy())
+
+
+@pytest.mark.parametrize("objective", [lambda params, batch: 0.0, partial(mean_loss, hook=threading.Lock())])
+def test_an_objective_that_does_not_pickle_is_refused(objective):
+    with (pytest.raises(ValueError, match=r"the objective must pickle, as a functools\.partial of module-level"),
+          shared_value_and_grad(objective, 2)):
+        pass
+
+
+def children():
+    """The processes that this one has spawned as workers."""
+    return [child for child in multiprocessing.active_children() if child.name.startswith("worker")]
+
+
+@needs_signals
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_worker_killed_at_work_is_an_error_within_seconds(victim):
+    before = children()
+    with shared_value_and_grad(long_run.slow, 2) as shared:
+        mine = sorted((child for child in children() if child not in before), key=lambda child: child.name)
+        threading.Timer(1.0, mine[victim].kill).start()
+        started = time.monotonic()
+        with pytest.raises(WorkerDied, match=rf"worker {victim + 1} of 2 was killed by signal 9"):
+            shared(*toy())  # the other's answer would come after a minute
+        assert time.monotonic() - started < 15
+    assert children() == before
+
+
+@needs_signals
+def test_a_worker_killed_between_two_batches_is_an_error():
+    before = children()
+    with shared_value_and_grad(mean_loss, 2) as shared:
+        shared(*toy())
+        [child for child in children() if child not in before][1].kill()
+        time.sleep(0.2)
+        with pytest.raises(WorkerDied, match="was killed by signal 9"):
+            shared(*toy())
+
+
+@needs_signals
+def test_training_whose_worker_is_killed_stops_and_can_be_resumed(tmp_path):
+    path, before = tmp_path / "toy.npz", children()
+
+    def kill(batch):
+        if batch == 5:
+            next(child for child in children() if child not in before).kill()
+
+    with pytest.raises(Stopped, match=r"toy: worker \d of 2 was killed .* after 4 of 40 iterations") as stop:
+        long_run.begin(path, workers=2, interrupt=kill)
+    assert "--resume goes on from there" in str(stop.value)
+    resumed = long_run.begin(path, resume=True, workers=2)
+    assert bits((0.0, resumed[0])) == bits((0.0, long_run.begin(tmp_path / "whole.npz", workers=2)[0]))
+
+
+def test_workers_end_with_the_block_even_after_an_error():
+    before, inside = children(), []
+
+    def fail():
+        with shared_value_and_grad(long_run.slow, 2):
+            inside.extend(children())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert len(inside) == len(before) + 2
+    assert children() == before
+
+
+# ---------------------------------------------------------------- no orphans
+
+
+def alive(pid):
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        return state not in "ZX"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path("/proc/self").exists()
+
+
+@pytest.fixture
+def run_with_workers(tmp_path):
+    """A run in a process group of its own, and the ids of its workers, at work."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.experiment.long_run", str(tmp_path), "--workers", "2", "--iterations", "1000000",
+         "--print-workers"], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    pids = [int(pid) for pid in process.stdout.readline().split()]
+    end = time.monotonic() + 60
+    while not (tmp_path / "toy.npz").exists():  # an iteration is done: they are at work
+        assert time.monotonic() < end
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    assert len(pids) == 2
+    yield process, pids
+    for pid in [process.pid, *pids]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+
+
+def wait_until_gone(pids, seconds=20):
+    end = time.monotonic() + seconds
+    while left := [pid for pid in pids if alive(pid)]:
+        assert time.monotonic() < end, f"{left} are alive"
+        time.sleep(0.05)
+
+
+@needs_signals
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_workers_end_when_the_run_is_killed(run_with_workers, name):
+    process, pids = run_with_workers
+    assert all(map(alive, pids))
+    process.send_signal(getattr(signal, name))
+    assert process.wait(timeout=20) == -getattr(signal, name)
+    wait_until_gone(pids)
+
+
+@needs_signals
+def test_ctrl_c_reaches_the_run_alone_and_ends_its_workers(run_with_workers):
+    """A terminal sends it to all processes of the group."""
+    process, pids = run_with_workers
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "stopped by hand after" in said
+    assert said.count("Traceback") == 1, said  # the run's own, of Stopped: a lesson makes a message of it
+    wait_until_gone(pids)
