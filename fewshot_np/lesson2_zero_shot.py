@@ -249,6 +249,11 @@ def accuracy(scores, labels):
     return float(accuracies(scores, onp.repeat(labels[:, None], scores.shape[1], axis=1)).mean())
 
 
+def harmonic_mean(seen, unseen):
+    """2 s u / (s + u) of two accuracies: low where one of them is, and 0 where both are 0."""
+    return 2 * seen * unseen / max(seen + unseen, 1e-9)
+
+
 # ---------------------------------------------------------------- the measurement
 
 N_TRAIN = 15  # drawings of each seen class to learn from; the others test whether the seen are still known
@@ -259,7 +264,7 @@ def measure(features, signatures, seen, unseen, rng):
 
     "unseen": unseen classes, told apart from each other.   "shuffled": the same with their names exchanged.
     "all: ...": any class may be the answer, as outside the laboratory (*generalised* zero-shot learning); "harmonic"
-    is the harmonic mean of the accuracies for seen and unseen, low where one of them is (Xian et al. 2017).
+    is the harmonic mean of the accuracies for seen and unseen (Xian et al. 2017).
     The answers (unseen classes, n) are positions among the unseen.
     """
     training = features[seen][:, :N_TRAIN]
@@ -271,7 +276,7 @@ def measure(features, signatures, seen, unseen, rng):
     s, u = accuracy(of_seen, seen), accuracy(of_unseen, unseen)
     found = {"guessing": 1 / len(unseen), "unseen": accuracy(among, order),
              "shuffled": accuracy(among, rng.permutation(order)), "all: guessing": 1 / len(signatures),
-             "all: seen": s, "all: unseen": u, "all: harmonic": 2 * s * u / max(s + u, 1e-9)}
+             "all: seen": s, "all: unseen": u, "all: harmonic": harmonic_mean(s, u)}
     return found, rehearsals, among.argmax(axis=-1)
 
 

@@ -398,7 +398,7 @@ def test_data_without_names_are_refused_with_the_reason(tmp_path, monkeypatch, d
 def test_one_split_has_no_interval(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["--quick", "--repetitions", "1", "--out", str(tmp_path)])
-    assert "--repetitions: invalid integer from 2 value: '1'" in capsys.readouterr().err
+    assert "--repetitions: '1' is not an integer of at least 2" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- the claims

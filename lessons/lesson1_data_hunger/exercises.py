@@ -78,7 +78,7 @@ def cross_entropy(logits, labels):
 def conv2d(x, w, stride):
     """The convolution by loops. Differentiable (collect lists).
 
-    out[m, y, x, o] = sum over i, j, c of image[m, stride*y + i, stride*x + j, c] * w[i, j, c, o], for every place where
+    out[m, r, s, o] = sum over i, j, c of x[m, stride*r + i, stride*s + j, c] * w[i, j, c, o], for every place where
     the kernel lies inside the image. The kernel is not turned over.
 
     x: images (M,H,W,C), w: kernels (kh,kw,C,O). Returns (M,H',W',O), H' = (H - kh)//stride + 1, W' alike.

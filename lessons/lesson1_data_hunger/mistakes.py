@@ -230,7 +230,7 @@ def first_channel_alone(x, w, stride):
 
 
 @mistake("hunger.5", "The output is smaller by the stride, but the kernel still moves by one pixel.",
-         "The patch of output y begins at the row stride * y.")
+         "The patch of the output's row r begins at the row stride * r.")
 def stride_in_the_shape_alone(x, w, stride):
     height, width = (x.shape[1] - w.shape[0]) // stride + 1, (x.shape[2] - w.shape[1]) // stride + 1
     return convolve(x, w, 1, out_size=(height, width))
@@ -245,8 +245,6 @@ def stride_ignored(x, w, stride):
          "A kernel as large as the image has one place, not none.")
 def last_place_missing(x, w, stride):
     height, width = (-(-(n - k) // stride) for n, k in zip(x.shape[1:3], w.shape[:2], strict=True))
-    if not height * width:
-        return np.zeros((len(x), height, width, w.shape[3]))
     return convolve(x, w, stride, out_size=(height, width))
 
 

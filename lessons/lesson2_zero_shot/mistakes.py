@@ -1,0 +1,246 @@
+"""Wrong answers to the zero-shot exercises, each with the thought behind it, and right answers of other kinds."""
+
+import numpy as np
+
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- zero_shot.1: names as numbers
+
+
+def columns_of(parts):
+    return sorted({(place, word) for one in parts for place, word in enumerate(one)})
+
+
+def marked(parts, columns, has=lambda one, column: one[column[0]] == column[1]):
+    return np.array([[float(has(one, column)) for column in columns] for one in parts])
+
+
+@mistake("zero_shot.1", "Each word got a number. Then 'o' is more than 'e', and twice 'e' is another letter.",
+         "Words have no order: give each a column of its own, with 0 or 1 in it.")
+def words_as_codes(parts):
+    words = [sorted(set(of_place)) for of_place in zip(*parts, strict=True)]
+    return np.array([[float(words[place].index(word)) for place, word in enumerate(one)] for one in parts])
+
+
+@mistake("zero_shot.1", "The words of all places share the columns, so that the same word in two places is one.",
+         "A column is a place and a word: a raised first dot does not look like a raised second one.")
+def places_mixed(parts):
+    words = sorted({word for one in parts for word in one})
+    return np.array([[float(word in one) for word in words] for one in parts])
+
+
+@mistake("zero_shot.1", "The empty string has no column.",
+         "What is left out of a name can be seen, too: a vowel that stands alone has no consonant in front.")
+def empty_parts_dropped(parts):
+    return marked(parts, [column for column in columns_of(parts) if column[1]])
+
+
+@mistake("zero_shot.1", "The columns stand in the order in which the words came.",
+         "Sort the words of a place: the columns must not depend on the order of the classes.")
+def columns_as_they_came(parts):
+    return marked(parts, [(place, word) for place, of_place in enumerate(zip(*parts, strict=True))
+                          for word in dict.fromkeys(of_place)])
+
+
+@mistake("zero_shot.1", "Each whole name got a column. Then two classes have nothing in common, and nothing that was "
+         "learned of one says anything of another.", "A column for each *part* of a name.")
+def whole_names(parts):
+    return marked(parts, sorted(set(parts)), lambda one, column: one == column)
+
+
+@mistake("zero_shot.1", "Classes and parts changed places.", "A row for each class: (Z,A).")
+def parts_in_rows(parts):
+    return marked(parts, columns_of(parts)).T
+
+
+@mistake("zero_shot.1", "A part that is missing got -1.", "0: it adds nothing to the score.")
+def minus_one_for_missing(parts):
+    return 2 * marked(parts, columns_of(parts)) - 1
+
+
+@mistake("zero_shot.1", "Each row was divided by the number of its parts.", "1 for each part, whatever their number.")
+def rows_of_sum_one(parts):
+    return marked(parts, columns_of(parts)) / len(parts[0])
+
+
+@honest("zero_shot.1")
+def place_by_place(parts):
+    blocks = []
+    for of_place in zip(*parts, strict=True):
+        words = sorted(set(of_place))
+        blocks.append(np.eye(len(words))[[words.index(word) for word in of_place]])
+    return np.concatenate(blocks, axis=1)
+
+
+@honest("zero_shot.1")
+def rows_of_integers(parts):
+    rows = [[0] * len(columns_of(parts)) for _ in parts]
+    for row, one in zip(rows, parts, strict=True):
+        for place, word in enumerate(one):
+            row[columns_of(parts).index((place, word))] = 1
+    return rows
+
+
+# ---------------------------------------------------------------- zero_shot.2: the closed form
+
+
+def wanted(labels, n_classes, others=-1.0):
+    """Y: 1 for the own class, `others` for the others."""
+    return np.where(np.arange(n_classes) == labels[:, None], 1.0, others)
+
+
+def closed_form(left, middle, right):
+    """left^-1 middle right^-1; the least-squares solution where one of them is singular."""
+    return np.linalg.pinv(left) @ middle @ np.linalg.pinv(right)
+
+
+@mistake("zero_shot.2", "Y has 0 for the other classes.",
+         "-1: that an image is *not* of a class is to be learned, too.")
+def zeros_for_other_classes(features, labels, signatures, gamma, lam):
+    (_, d), (z, a) = features.shape, signatures.shape
+    return closed_form(features.T @ features + gamma * np.eye(d), features.T @ wanted(labels, z, 0.0) @ signatures,
+                       signatures.T @ signatures + lam * np.eye(a))
+
+
+@mistake("zero_shot.2", "gamma and lam changed places.", "gamma stands beside F'F, lam beside S'S: multiply it out.")
+def regularisers_exchanged(features, labels, signatures, gamma, lam):
+    (_, d), (z, a) = features.shape, signatures.shape
+    return closed_form(features.T @ features + lam * np.eye(d), features.T @ wanted(labels, z) @ signatures,
+                       signatures.T @ signatures + gamma * np.eye(a))
+
+
+@mistake("zero_shot.2", "gamma and lam were added to every number of the matrices.",
+         "V + V is V (2 I): a number beside a matrix stands for that number times the identity, np.eye.")
+def added_to_every_number(features, labels, signatures, gamma, lam):
+    return closed_form(features.T @ features + gamma, features.T @ wanted(labels, len(signatures)) @ signatures,
+                       signatures.T @ signatures + lam)
+
+
+@mistake("zero_shot.2", "The regularisers are missing: this is the least-squares solution.",
+         "F'F + gamma I and S'S + lam I.")
+def without_regularisers(features, labels, signatures, gamma, lam):
+    return closed_form(features.T @ features, features.T @ wanted(labels, len(signatures)) @ signatures,
+                       signatures.T @ signatures)
+
+
+@mistake("zero_shot.2", "The inverse on the right is missing: the signatures were never solved for.",
+         "V stands between two matrices; bring both to the other side.")
+def right_inverse_missing(features, labels, signatures, gamma, lam):
+    left = features.T @ features + gamma * np.eye(features.shape[1])
+    return np.linalg.pinv(left) @ features.T @ wanted(labels, len(signatures)) @ signatures
+
+
+@mistake("zero_shot.2", "This is a regression from the features to the signature of the image's own class. What the "
+         "image is not, and how alike the signatures are, does not enter.",
+         "The error is F V S' - Y, in the scores of all classes, not F V - S[labels].")
+def regression_to_the_signature(features, labels, signatures, gamma, lam):
+    left = features.T @ features + gamma * np.eye(features.shape[1])
+    return np.linalg.pinv(left) @ features.T @ signatures[labels]
+
+
+@mistake("zero_shot.2", "The squared errors were averaged over the images, which makes gamma M times stronger.",
+         "|F V S' - Y|^2 is a sum over all images and classes.")
+def averaged_over_images(features, labels, signatures, gamma, lam):
+    (m, d), (z, a) = features.shape, signatures.shape
+    return closed_form(features.T @ features / m + gamma * np.eye(d), features.T @ wanted(labels, z) @ signatures / m,
+                       signatures.T @ signatures + lam * np.eye(a))
+
+
+@mistake("zero_shot.2", "Parts and features changed places.", "V is (D,A): features @ V has a column for each part.")
+def transposed_solution(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features, labels, signatures, gamma, lam).T
+
+
+@honest("zero_shot.2")
+def closed_form_of_all(features, labels, signatures, gamma, lam):
+    """With inverses; and (S'S + lam I)^-1 beside S is S' (S S' + lam I)^-1, a smaller matrix for few classes."""
+    left = np.linalg.inv(features.T @ features + gamma * np.eye(features.shape[1]))
+    right = np.linalg.inv(signatures @ signatures.T + lam * np.eye(len(signatures)))
+    return left @ features.T @ wanted(labels, len(signatures)) @ right @ signatures
+
+
+@honest("zero_shot.2")
+def one_large_system(features, labels, signatures, gamma, lam):
+    """All D A numbers of V at once."""
+    (_, d), (z, a) = features.shape, signatures.shape
+    left, right = features.T @ features + gamma * np.eye(d), signatures.T @ signatures + lam * np.eye(a)
+    target = (features.T @ wanted(labels, z) @ signatures).ravel()
+    return np.linalg.solve(np.kron(left, right), target).reshape(d, a)
+
+
+# ---------------------------------------------------------------- zero_shot.3: any class may be the answer
+
+
+def shares(right, labels, unseen):
+    """The share of right answers for the images of seen and of unseen classes."""
+    is_unseen = np.isin(labels, unseen)
+    return right[~is_unseen].mean(), right[is_unseen].mean()
+
+
+def harmonic(s, u):
+    return 2 * s * u / (s + u) if s + u else 0.0
+
+
+@mistake("zero_shot.3", "This is the arithmetic mean: it is 1/2 for a method that never answers an unseen class.",
+         "2 s u / (s + u).")
+def arithmetic_mean(scores, labels, unseen):
+    s, u = shares(scores.argmax(1) == labels, labels, unseen)
+    return s, u, (s + u) / 2
+
+
+@mistake("zero_shot.3", "This is the geometric mean, the root of s u.", "2 s u / (s + u).")
+def geometric_mean(scores, labels, unseen):
+    s, u = shares(scores.argmax(1) == labels, labels, unseen)
+    return s, u, (s * u) ** 0.5
+
+
+@mistake("zero_shot.3", "The factor 2 is missing: the mean of s and s must be s.", "2 s u / (s + u).")
+def half_the_mean(scores, labels, unseen):
+    s, u = shares(scores.argmax(1) == labels, labels, unseen)
+    return s, u, harmonic(s, u) / 2
+
+
+@mistake("zero_shot.3", "Where nothing was right, 0 was divided by 0.", "Then the harmonic mean is 0.")
+def zero_by_zero(scores, labels, unseen):
+    s, u = shares(scores.argmax(1) == labels, labels, unseen)
+    return s, u, 2 * s * u / (s + u)
+
+
+@mistake("zero_shot.3", "Images of seen classes were answered among the seen, those of unseen among the unseen: then "
+         "somebody had to know beforehand which they are.", "The highest score of *all* classes is the answer.")
+def each_among_its_own(scores, labels, unseen):
+    own = np.isin(np.arange(scores.shape[1]), unseen) == np.isin(labels, unseen)[:, None]  # (M,Z)
+    s, u = shares(np.where(own, scores, -np.inf).argmax(1) == labels, labels, unseen)
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "Seen and unseen changed places.", "Return (seen, unseen, harmonic mean).")
+def groups_exchanged(scores, labels, unseen):
+    s, u = shares(scores.argmax(1) == labels, labels, unseen)
+    return u, s, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The first number is the accuracy over all images, unseen classes among them.",
+         "Only the images of seen classes: ~np.isin(labels, unseen).")
+def overall_for_seen(scores, labels, unseen):
+    right = scores.argmax(1) == labels
+    s, u = right.mean(), shares(right, labels, unseen)[1]
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The right answers of each group were divided by the number of all images.",
+         "Each group by its own number of images.")
+def divided_by_all_images(scores, labels, unseen):
+    right, is_unseen = scores.argmax(1) == labels, np.isin(labels, unseen)
+    s, u = (right & ~is_unseen).mean(), (right & is_unseen).mean()
+    return s, u, harmonic(s, u)
+
+
+@honest("zero_shot.3")
+def image_by_image(scores, labels, unseen):
+    right, seen_right = [], []
+    for row, label in zip(scores.tolist(), labels.tolist(), strict=True):
+        answer = row.index(max(row))
+        (right if label in unseen.tolist() else seen_right).append(answer == label)
+    s, u = (sum(group) / len(group) for group in (seen_right, right))
+    return [s, u, 2 / (1 / s + 1 / u) if s and u else 0.0]
