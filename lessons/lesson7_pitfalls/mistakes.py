@@ -1,0 +1,278 @@
+"""Wrong answers to lesson 7's exercises, each with the thought behind it, and right answers of other kinds."""
+
+import numpy as np
+
+from fewshot_np.lesson2_episodes import mean_confidence_interval
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- pitfalls.1: queries in groups
+
+
+@mistake("pitfalls.1", "The scores stand in the order in which the queries were asked: compared with the labels of the "
+         "queries, they belong to others.", "The first row must be the one of query 0, whichever group it was in.")
+def in_the_order_of_asking(network, queries, groups):
+    return np.concatenate([network(queries[group]) for group in groups])
+
+
+@mistake("pitfalls.1", "The scores were shuffled a second time instead of put back.",
+         "To put them back: out[groups.ravel()] = scores, or scores[np.argsort(groups.ravel())].")
+def shuffled_twice(network, queries, groups):
+    return in_the_order_of_asking(network, queries, groups)[groups.ravel()]
+
+
+@mistake("pitfalls.1", "All queries went through the network together.", "Call the network once for each group.")
+def all_together(network, queries, groups):
+    return network(queries)
+
+
+@mistake("pitfalls.1", "Each query went through the network alone.", "The queries of one row of `groups` go together.")
+def each_alone(network, queries, groups):
+    return np.concatenate([network(queries[m:m + 1]) for m in range(len(queries))])
+
+
+@mistake("pitfalls.1", "The groups are neighbours in the list of queries; the numbers in `groups` were not used.",
+         "queries[groups[b]] are the images of group b.")
+def neighbours_together(network, queries, groups):
+    size = groups.shape[1]
+    return np.concatenate([network(queries[m:m + size]) for m in range(0, len(queries), size)])
+
+
+@mistake("pitfalls.1", "The columns of `groups` went together, not its rows.", "`for group in groups` takes the rows.")
+def columns_together(network, queries, groups):
+    return in_the_order_of_asking(network, queries, groups.T)[np.argsort(groups.T.ravel())]
+
+
+@honest("pitfalls.1")
+def scores_put_back(network, queries, groups):
+    scores = [None] * len(queries)
+    for group in groups.tolist():
+        for m, row in zip(group, network(queries[group]), strict=True):
+            scores[m] = row
+    return np.array(scores)
+
+
+@honest("pitfalls.1")
+def scores_assigned(network, queries, groups):
+    first = network(queries[groups[0]])
+    out = np.empty((len(queries), first.shape[1]))
+    for group in groups:
+        out[group] = network(queries[group])
+    return out
+
+
+# ---------------------------------------------------------------- pitfalls.2: the paired difference
+
+
+def half_width(values):
+    return mean_confidence_interval(values)[1]
+
+
+@mistake("pitfalls.2", "The two were treated as independent: this is the root of the sum of the squares of their own "
+         "half-widths. An episode that is hard for one is hard for the other, and that is not used.",
+         "First one difference per episode, then the interval of these numbers.")
+def as_if_independent(says, honest):
+    return np.mean(says) - np.mean(honest), np.hypot(half_width(says), half_width(honest))
+
+
+@mistake("pitfalls.2", "The two half-widths were added.", "First one difference per episode, then *its* interval.")
+def half_widths_added(says, honest):
+    return np.mean(says) - np.mean(honest), half_width(says) + half_width(honest)
+
+
+@mistake("pitfalls.2", "The half-width is the difference of the two half-widths.",
+         "Two results of equal spread would be infinitely sure to differ. Take the interval of the differences.")
+def half_widths_subtracted(says, honest):
+    return np.mean(says) - np.mean(honest), abs(half_width(says) - half_width(honest))
+
+
+@mistake("pitfalls.2", "The sign is turned round.", "says - honest: above 0 where the first is higher.")
+def turned_round(says, honest):
+    return mean_confidence_interval(honest - says)
+
+
+@mistake("pitfalls.2", "The signs of the differences were dropped. So a result lies above every other one, even above "
+         "an equal one.", "says - honest, without abs: gains and losses must be able to cancel.")
+def absolute_differences(says, honest):
+    return mean_confidence_interval(np.abs(says - honest))
+
+
+@mistake("pitfalls.2", "Both were sorted first, so that the pairs are of different episodes.",
+         "The order of the episodes is what makes pairs of them: leave it.")
+def sorted_first(says, honest):
+    return mean_confidence_interval(np.sort(says) - np.sort(honest))
+
+
+@mistake("pitfalls.2", "This is the spread of single differences; the division by the root of E is missing.",
+         "The mean of E values varies less than one value, by the root of E, as in lesson 2.")
+def spread_of_the_differences(says, honest):
+    values = says - honest
+    return values.mean(), 1.96 * values.std(ddof=1)
+
+
+@mistake("pitfalls.2", "The standard deviation has E in the denominator.", "np.std(values, ddof=1), as in lesson 2.")
+def divided_by_e(says, honest):
+    values = says - honest
+    return values.mean(), 1.96 * values.std() / len(values) ** 0.5
+
+
+@honest("pitfalls.2")
+def difference_by_sums(says, honest):
+    values = [float(s) - float(h) for s, h in zip(says, honest, strict=True)]
+    mean = sum(values) / len(values)
+    return mean, 1.96 * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5
+
+
+@honest("pitfalls.2")
+def difference_by_covariance(says, honest):
+    together = np.cov(says, honest)
+    variance = max(0.0, together[0, 0] + together[1, 1] - 2 * together[0, 1])
+    return [np.mean(says) - np.mean(honest), 1.96 * (variance / len(says)) ** 0.5]
+
+
+# ---------------------------------------------------------------- pitfalls.3: queries that are in the support
+
+
+def same(support_ids, query_ids):
+    """Whether query q of task t is support image s of it: (T, queries, support)."""
+    return query_ids[:, :, None] == support_ids[:, None, :]
+
+
+@mistake("pitfalls.3", "The supports of all tasks were put together. What another task has shown is no leak.",
+         "Task t's queries against row t of support_ids alone; np.isin and sets know of no rows.")
+def shown_in_any_task(support_ids, query_ids):
+    return np.isin(query_ids, support_ids)
+
+
+@mistake("pitfalls.3", "These are the queries that are *not* in the support.", "True where the image was shown.")
+def not_shown(support_ids, query_ids):
+    return ~same(support_ids, query_ids).any(axis=2)
+
+
+@mistake("pitfalls.3", "These are the support images that come again as queries.",
+         "Asked for is one answer for each query: (T,N*Q).")
+def support_images_asked(support_ids, query_ids):
+    return same(support_ids, query_ids).any(axis=1)
+
+
+@mistake("pitfalls.3", "This tells of each task whether it leaks; which query, one cannot see.",
+         "One answer for each query: (T,N*Q).")
+def one_answer_per_task(support_ids, query_ids):
+    return same(support_ids, query_ids).any(axis=(1, 2))
+
+
+@mistake("pitfalls.3", "The queries were compared with the first support image alone.",
+         "Any image of the task's support may be the one.")
+def first_support_image(support_ids, query_ids):
+    return query_ids == support_ids[:, :1]
+
+
+@mistake("pitfalls.3", "A query was to be equal to *every* support image.", "any, not all.")
+def equal_to_all(support_ids, query_ids):
+    return same(support_ids, query_ids).all(axis=2)
+
+
+@mistake("pitfalls.3", "A query that is asked twice counts as a leak, too.",
+         "Compare queries with the support, not with one another.")
+def asked_twice(support_ids, query_ids):
+    return same(support_ids, query_ids).any(axis=2) | (same(query_ids, query_ids).sum(axis=2) > 1)
+
+
+@honest("pitfalls.3")
+def leaks_by_sets(support_ids, query_ids):
+    return [[image in set(shown) for image in asked]
+            for shown, asked in zip(support_ids.tolist(), query_ids.tolist(), strict=True)]
+
+
+@honest("pitfalls.3")
+def leaks_task_by_task(support_ids, query_ids):
+    return np.array([np.isin(asked, shown) for shown, asked in zip(support_ids, query_ids, strict=True)])
+
+
+# ---------------------------------------------------------------- pitfalls.4: a model chosen on the test
+
+
+def means_of_groups(accuracy, size):
+    """(models, groups)"""
+    n_groups = accuracy.shape[1] // size
+    return accuracy[:, :n_groups * size].reshape(len(accuracy), n_groups, size).mean(axis=2)
+
+
+def means_elsewhere(means):
+    """Of each model on all groups but one: (models, groups)."""
+    return (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
+
+
+def taken(values, choice):
+    """The values (models, groups) of the model that each group chose: (groups,)."""
+    return values[choice, np.arange(values.shape[1])]
+
+
+@mistake("pitfalls.4", "The chosen model was measured on all groups, the one that chose it among them.",
+         "A group that took part in the choice is no test any more: leave it out of `elsewhere`.")
+def own_group_among_them(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=0), means.mean(axis=1)[means.argmax(axis=0)]
+
+
+@mistake("pitfalls.4", "`elsewhere` is of the model that is best elsewhere: that is a second choice on the test.",
+         "The group chooses, once; then the *same* model is measured on the other groups.")
+def chosen_again_elsewhere(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=0), means_elsewhere(means).max(axis=0)
+
+
+@mistake("pitfalls.4", "`elsewhere` is the mean of all models.", "Measure the model that the group chose.")
+def all_models_elsewhere(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=0), means_elsewhere(means).mean(axis=0)
+
+
+@mistake("pitfalls.4", "One model was chosen on all episodes, for all groups.",
+         "Each group is a test of its own and chooses by itself.")
+def one_choice_for_all(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    choice = np.full(means.shape[1], means.mean(axis=1).argmax())
+    return taken(means, choice), taken(means_elsewhere(means), choice)
+
+
+@mistake("pitfalls.4", "The model with the lowest mean was chosen.", "argmax, not argmin.")
+def the_worst(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    choice = means.argmin(axis=0)
+    return taken(means, choice), taken(means_elsewhere(means), choice)
+
+
+@mistake("pitfalls.4", "A group chose the model with the best single episode.", "Choose by the mean over the group.")
+def best_single_episode(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    n_groups = means.shape[1]
+    choice = accuracy[:, :n_groups * size].reshape(-1, n_groups, size).max(axis=2).argmax(axis=0)
+    return taken(means, choice), taken(means_elsewhere(means), choice)
+
+
+@mistake("pitfalls.4", "The episodes were dealt out like cards: a group has every G-th of them.",
+         "The first `size` episodes are the first group: reshape(models, groups, size), in this order.")
+def dealt_like_cards(accuracy, size):
+    n_groups = accuracy.shape[1] // size
+    means = accuracy[:, :n_groups * size].reshape(len(accuracy), size, n_groups).mean(axis=1)
+    choice = means.argmax(axis=0)
+    return taken(means, choice), taken(means_elsewhere(means), choice)
+
+
+@mistake("pitfalls.4", "The episodes do not fill the last group, and those left over were not dropped.",
+         "E // size groups; cut the accuracies to groups * size columns before the reshape.")
+def leftovers_not_dropped(accuracy, size):
+    means = accuracy.reshape(len(accuracy), -1, size).mean(axis=2)
+    return means.max(axis=0), taken(means_elsewhere(means), means.argmax(axis=0))
+
+
+@honest("pitfalls.4")
+def choose_by_loops(accuracy, size):
+    groups = [range(g * size, (g + 1) * size) for g in range(accuracy.shape[1] // size)]
+    says, elsewhere = [], []
+    for group in groups:
+        best = max(range(len(accuracy)), key=lambda model, group=group: sum(accuracy[model][e] for e in group))
+        says.append(sum(accuracy[best][e] for e in group) / size)
+        others = [accuracy[best][e] for other in groups if other != group for e in other]
+        elsewhere.append(sum(others) / len(others))
+    return says, elsewhere
