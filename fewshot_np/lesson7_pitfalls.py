@@ -503,7 +503,7 @@ def main(argv=None):
                 save_figure(draw_luck(found, options), options.out / "luck.png")]
     record = write_record(options.out, "lesson7_pitfalls", options, time.perf_counter() - started, metrics)
     print("\nWritten: " + "\n         ".join(map(str, [*pictures, *sorted(options.out.glob("*.npz")), record]))
-          + "\nNext:    python -m fewshot_np, the contents")
+          + "\nNext:    python -m fewshot_np.lesson8_comparison")
 
 
 if __name__ == "__main__":

@@ -33,17 +33,18 @@ HELP = {
 AT_LEAST = {"n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
 
 
-def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None):
+def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=()):
     """The options of a run, as a namespace.
 
     defaults: {name: value}; the value's type is the option's, False makes a switch. quick, full: the values that
     --quick and --full put in place of defaults. choices: {name: allowed values}. What the command line says outranks
-    all three. Anything unknown or impossible ends the program with a message and exit code 2, an unwritable --out
-    among it.
+    all three. parents: argparse parsers of options that only this lesson has. Anything unknown or impossible ends the
+    program with a message and exit code 2, an unwritable --out among it.
     """
     command = f"python -m fewshot_np.{lesson}"
     parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options]      (--help lists them)",
-                                     description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+                                     description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False,
+                                     parents=parents)
     common = {"data": "glyphs", "data_root": None, "seed": 0, "out": Path("runs") / lesson}
     parser.add_argument("--data", metavar="{glyphs,omniglot,PATH}", help="images to learn from (glyphs)")
     parser.add_argument("--data-root", metavar="FOLDER", help="where Omniglot's archives are")

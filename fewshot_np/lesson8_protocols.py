@@ -1,0 +1,350 @@
+"""Lesson 8, second part: the papers' protocols. How were the published numbers measured, and what comes out here?
+
+"98.7 % on Omniglot" means nothing without the protocol. Two are in use, and they are far apart:
+
+  finn   1,623 characters of 50 alphabets, shuffled: 1,200 to learn from (100 of them to choose the model by), 423 for
+         the test; every character in four rotations, each a class of its own, in training and in the test. The 5 or 20
+         classes of an episode come from anywhere, so most look nothing like each other.
+  lake   20 characters of *one* alphabet, which the learner has never seen, one drawing of each, and one new drawing of
+         each by another hand: the 20 official runs of Lake, Salakhutdinov & Tenenbaum (2015), which people get 4.5 %
+         wrong. Learned from the 30 background alphabets, or from a minimal set of 5.
+
+One run of this module is one row of the table: one method, one task, one seed. It leaves a folder with its record, its
+learning curve and its network; a row whose record is already there is not run again.
+
+    python -m fewshot_np.lesson8_comparison --protocol finn --method prototypical --data-root FOLDER
+"""
+
+import os
+import platform
+import time
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from fewshot_np.data import omniglot
+from fewshot_np.experiment.evaluation import evaluate
+from fewshot_np.experiment.figures import draw_learning_curve, save_figure
+from fewshot_np.experiment.options import parse_options
+from fewshot_np.experiment.records import load_params, save_params, write_record
+from fewshot_np.experiment.training import train
+from fewshot_np.lesson2_episodes import (
+    Episode,
+    accuracies,
+    mean_confidence_interval,
+    sample_episodes,
+    split_classes,
+    to_float,
+)
+from fewshot_np.lesson2_episodes import scores as pixel_scores
+from fewshot_np.nn.networks import Network, conv4
+from fewshot_np.nn.optimizers import adam, cosine_decay, linear_decay, sgd
+
+# ---------------------------------------------------------------- how a row is trained
+
+
+class Row(NamedTuple):
+    """How one method is trained for one task. batch: tasks per iteration; train_way, n_query: of a training episode.
+
+    objective, scores: what the method's functions take besides. n_query_test: queries per class of a test episode.
+    """
+
+    iterations: int
+    learning_rate: float
+    batch: int
+    train_way: int | None = None      # None: as in the test
+    n_query: int = 1
+    n_query_test: int = 15
+    down: str = "pool"
+    features: str = "flatten"
+    optimizer: str = "adam"
+    objective: dict = {}              # noqa: RUF012  (never changed)
+    scores: dict = {}                 # noqa: RUF012
+
+
+def maml_row(iterations, inner_lr=2.0, steps=1, test_steps=5, batch=16, **more):
+    """MAML's network on Omniglot: stride 2, features averaged over the last map; as many queries as supports."""
+    return Row(iterations, 3e-3, batch, n_query_test=1, down="stride", features="mean",
+               objective={"inner_lr": inner_lr, "steps": steps, **more},
+               scores={"inner_lr": inner_lr, "steps": test_steps})
+
+
+FINN = {  # (method, n_way, k_shot); about 30 minutes each on one core
+    ("MAML", 5, 1): maml_row(9000),
+    ("first-order MAML", 5, 1): maml_row(16000, first_order=True),
+    ("ANIL", 5, 1): maml_row(14000, inner_lr={"head": 2.0}),
+    ("Meta-SGD", 5, 1): maml_row(9000)._replace(objective={}, scores={}),
+    ("Reptile", 5, 1): Row(6000, 1.0, 5, n_query=9, n_query_test=1, down="stride", features="mean", optimizer="sgd",
+                           objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
+                           scores={"learning_rate": 1.0, "steps": 5}),
+    ("prototypical", 5, 1): Row(3600, 3e-3, 1, train_way=60, n_query=5),
+    ("Matching", 5, 1): Row(3600, 3e-3, 1, train_way=60, n_query=5, objective={"temperature": 0.1},
+                            scores={"temperature": 0.1}),
+    ("Siamese", 5, 1): Row(6000, 3e-3, 1, train_way=60, n_query=2,
+                           objective={"negatives": "hardest", "margin": 10.0}),
+    ("MAML", 5, 5): maml_row(4000)._replace(n_query=5, n_query_test=5),
+    ("MAML", 20, 1): maml_row(4000, steps=2, batch=8),
+    ("MAML", 20, 5): maml_row(2000, steps=2, batch=4)._replace(n_query=5, n_query_test=5),
+    ("prototypical", 5, 5): Row(2200, 3e-3, 1, train_way=60, n_query=5),
+    ("prototypical", 20, 1): Row(3600, 3e-3, 1, train_way=60, n_query=5),
+    ("prototypical", 20, 5): Row(2200, 3e-3, 1, train_way=60, n_query=5),
+}
+LAKE = {  # (method, background)
+    (method, background): row
+    for method, row in {"prototypical": Row(8000, 3e-3, 1, train_way=20, n_query=5),
+                        "Siamese": Row(8000, 3e-3, 1, train_way=20, n_query=5,
+                                       objective={"negatives": "hardest", "margin": 10.0})}.items()
+    for background in ("background", "small1", "small2")
+}
+UNTRAINED = ("pixels", "modified Hausdorff")
+OPTIMIZERS = {"adam": (adam, cosine_decay), "sgd": (sgd, linear_decay)}
+
+# ---------------------------------------------------------------- finn: characters from anywhere
+
+
+def finn_splits(root, seed=0):
+    """1,100, 100 and 423 characters of all 50 alphabets, each in four rotations that are classes of their own."""
+    parts = split_classes(omniglot.load(root), [1100, 100, 423], np.random.default_rng(seed))
+    return [omniglot.with_rotations(part) for part in parts]
+
+
+def with_reference(network, reference):
+    """The network with batch statistics from the images `reference` (R,H,W,C) alone, whatever it is applied to.
+
+    That is what running averages stand for: the answer to a query depends on no other image of its episode, not even
+    on the support.
+    """
+    return Network(network.init, partial(_apply_with_reference, network.apply, reference))
+
+
+def _apply_with_reference(apply, reference, params, x, n_reference=None):
+    images = np.concatenate([reference, x.reshape(-1, *x.shape[-3:])])
+    features = apply(params, images, n_reference=len(reference))[len(reference):]
+    return features.reshape(*x.shape[:-3], -1)
+
+
+def modes_of(method, row, network, params, reference):
+    """{where batch statistics come from: scores(episode)}; from training images where no parameter has a task axis."""
+    modes = {"the support": partial(method.scores, network, params, transductive=False, **row.scores),
+             "all queries": partial(method.scores, network, params, transductive=True, **row.scores)}
+    if method.head is None:
+        fixed = with_reference(network, reference)
+        modes["training images"] = partial(method.scores, fixed, params, transductive=False, **row.scores)
+    return modes
+
+
+def run_finn(options, method, row, folder):
+    """Train one row, choose its network on the validation characters, test it once; the metrics, and the curve."""
+    training, validation, test = finn_splits(options.data_root)
+    network = conv4(outputs=None if method.head is None else options.n_way, down=row.down, features=row.features)
+    rng = np.random.default_rng(options.seed)
+    reference = sample_reference(training, rng)
+    task = partial(sample_episodes, n_way=options.n_way, k_shot=options.k_shot)
+
+    def validation_accuracy(params):
+        scores = list(modes_of(method, row, network, params, reference).values())[-1]
+        same = np.random.default_rng(1)
+        episodes = [task(validation, n_query=min(5, row.n_query_test), n_tasks=4, rng=same) for _ in range(25)]
+        return np.mean([accuracies(scores(each), each.query_y) for each in episodes])
+
+    params, history = train_row(options, method, row, network, rng, folder, validation_accuracy,
+                                lambda: sample_training(training, options, row, rng))
+    test_rng, modes = np.random.default_rng(2), modes_of(method, row, network, params, reference)
+    found = evaluate(lambda episode: {mode: accuracies(scores(episode), episode.query_y)
+                                      for mode, scores in modes.items()},
+                     lambda n: task(test, n_query=row.n_query_test, n_tasks=n, rng=test_rng), options.episodes,
+                     batch=4)  # more images at once would not fit the processor's cache
+    return {f"accuracy, statistics of {mode}": as_metric(values) for mode, values in found.items()}, history
+
+
+def sample_reference(classes, rng, n_images=200):
+    """Images (R,H,W,C) that batch statistics are taken from, see `with_reference`."""
+    return to_float(classes.images[rng.choice(len(classes.images), n_images, replace=False)])
+
+
+def sample_training(training, options, row, rng):
+    return sample_episodes(training, row.train_way or options.n_way, options.k_shot, row.n_query, row.batch, rng)
+
+
+def as_metric(values):
+    mean, interval = mean_confidence_interval(values)
+    return {"mean": mean, "interval": interval}
+
+
+# ---------------------------------------------------------------- training, and the choice of a network
+
+
+def train_row(options, method, row, network, rng, folder, validate, sample):
+    """(the parameters that were best on validation, history); both files are in `folder`."""
+    update, decay = OPTIMIZERS[row.optimizer]
+    iterations = max(1, round(row.iterations * options.effort))
+    best = folder / "best.npz"
+    if not options.resume:
+        best.unlink(missing_ok=True)
+    _, history = train(
+        partial(method.objective, network, **row.objective), method.start(network, options.n_way, rng), sample,
+        update=update, schedule=decay(row.learning_rate, iterations), iterations=iterations,
+        path=folder / "last.npz", label=options.method, validate=partial(keep_best, best, validate),
+        validate_every=iterations if options.quick else max(1, iterations // 15), rng=rng, options=options,
+        workers=options.workers)
+    return load_params(best)["params"], history
+
+
+def keep_best(path, measure, params):
+    """measure(params); if nothing before was better, these parameters are now those in the file `path`."""
+    value = float(measure(params))
+    if not path.exists() or value >= float(load_params(path)["value"]):
+        save_params(path, {"params": params, "value": np.array(value)})
+    return value
+
+
+# ---------------------------------------------------------------- lake: one alphabet at a time
+
+
+def modified_hausdorff(a, b):
+    """The modified Hausdorff distance of two sets of points, (P,2) and (R,2). Dubuisson & Jain 1994.
+
+    From each point of one to the nearest of the other, on average; the larger of the two directions.
+    """
+    apart = np.sqrt(np.maximum(np.sum(a * a, 1)[:, None] + np.sum(b * b, 1) - 2 * a @ b.T, 0))  # (P,R)
+    return max(apart.min(axis=1).mean(), apart.min(axis=0).mean())
+
+
+def ink_points(image):
+    """Where the ink of an image (H,W,1) uint8 is: (P,2), the mean moved to 0, as in Lake's demonstration."""
+    points = np.argwhere(image[..., 0] > 127).astype(float)
+    return points - points.mean(axis=0)
+
+
+def hausdorff_errors(runs):
+    """The share of the 20 test images of each run (105 x 105) whose nearest training image is of another character."""
+    errors = []
+    for one in runs:
+        support, query = ([ink_points(image) for image in images] for images in one[:2])
+        nearest = [np.argmin([modified_hausdorff(q, s) for s in support]) for q in query]
+        errors.append(np.mean(nearest != one.test_labels))
+    return np.array(errors)
+
+
+def as_episode(runs):
+    """The 20 runs as an Episode of 20 tasks, 20-way 1-shot, one query per class."""
+    support, query = (to_float(np.stack([getattr(one, name) for one in runs]))
+                      for name in ("train_images", "test_images"))
+    return Episode(support, np.tile(np.arange(20), (len(runs), 1)), query, np.stack([one.test_labels for one in runs]),
+                   None, None)
+
+
+def alphabets(classes):
+    """Each alphabet of the classes upright, and turned by 90, 180 and 270 degrees: a list of ImageClasses."""
+    turned = omniglot.with_rotations(classes)
+    parts = [(group, turn) for group in dict.fromkeys(classes.groups) for turn in range(4)]
+    n = len(classes)
+    return [turned.subset([turn * n + k for k in range(n) if classes.groups[k] == group]) for group, turn in parts]
+
+
+def sample_within(parts, row, rng):
+    """Episodes of one alphabet, which is drawn by its number of characters; distorted, see `distort`.
+
+    As many ways as the row says, or as the alphabet has characters.
+    """
+    sizes = np.array([len(part) for part in parts])
+    part = parts[rng.choice(len(parts), p=sizes / sizes.sum())]
+    episode = sample_episodes(part, min(row.train_way, len(part)), 1, row.n_query, row.batch, rng)
+    return episode._replace(support_x=distort(episode.support_x, rng), query_x=distort(episode.query_x, rng))
+
+
+def distort(images, rng):
+    """Each image (...,H,W,1) by an affine map of its own, as Koch et al. 2015: each of these with probability one half,
+    rotation by up to 10 degrees, shear by up to 0.3, scale 0.8 to 1.2, shift by up to 2 pixels, both ways."""
+    flat = images.reshape(-1, *images.shape[-3:-1])
+
+    def either(low, high, neutral):
+        return np.where(rng.random((len(flat), 2)) < 0.5, rng.uniform(low, high, (len(flat), 2)), neutral)
+
+    angle, shear, scale, shift = (either(-10, 10, 0), either(-0.3, 0.3, 0), either(0.8, 1.2, 1), either(-2, 2, 0))
+    return np.stack([_affine(*each) for each in zip(flat, np.deg2rad(angle[:, 0]), shear, scale, shift, strict=True)]
+                    ).reshape(images.shape)
+
+
+def _affine(image, angle, shear, scale, shift):
+    """One image (H,W) float32 under scale, then shear, then rotation, about its centre, and a shift; bilinear."""
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    back = np.linalg.inv(rotation @ np.array([[1, shear[0]], [shear[1], 1]]) @ np.diag(scale))
+    centre = np.array(image.shape[::-1]) / 2
+    offset = centre - back @ (centre + shift)
+    coefficients = (*back[0], offset[0], *back[1], offset[1])
+    return np.asarray(Image.fromarray(image).transform(image.shape[::-1], Image.Transform.AFFINE, coefficients,
+                                                       Image.Resampling.BILINEAR))
+
+
+def run_lake(options, method, row, folder):
+    """The error on the 20 runs of one row; nothing of their alphabets is trained on."""
+    if options.method == "modified Hausdorff":
+        return {"error": as_metric(hausdorff_errors(omniglot.load_runs(options.data_root, size=105)))}, None
+    runs = omniglot.load_runs(options.data_root, size=105 if options.method == "pixels" else 28)
+    episode = as_episode(runs)
+    if options.method == "pixels":
+        return {"error": as_metric(1 - accuracies(pixel_scores(None, episode), episode.query_y))}, None
+    classes = omniglot.load(options.data_root, options.background)
+    rng = np.random.default_rng(options.seed)
+    training = alphabets(classes)
+    network = conv4(outputs=None, down=row.down, features=row.features)
+    reference = sample_reference(classes, rng)
+
+    def training_accuracy(params):  # there are no other alphabets to choose by: new episodes of the same, to watch
+        same = np.random.default_rng(1)
+        seen = [sample_within(training, row, same) for _ in range(10)]
+        scores = modes_of(method, row, network, params, reference)["training images"]
+        return np.mean([accuracies(scores(each), each.query_y) for each in seen])
+
+    params, history = train_row(options, method, row, network, rng, folder, training_accuracy,
+                                lambda: sample_within(training, row, rng))
+    return {f"error, statistics of {mode}": as_metric(1 - accuracies(scores(episode), episode.query_y))
+            for mode, scores in modes_of(method, row, network, params, reference).items()}, history
+
+
+# ---------------------------------------------------------------- one row after the other
+
+
+def main(methods, argv=None):
+    """methods: {name: lesson8_comparison.Method}."""
+    rows = {name for name, *_ in [*FINN, *LAKE]}
+    options = parse_options(
+        "lesson8_comparison", "One row of the table of results: --protocol finn or lake, --method, a task and a seed.",
+        {"protocol": "finn", "method": "prototypical", "n_way": 5, "k_shot": 1, "background": "background",
+         "episodes": 1000, "effort": 1.0, "workers": 1, "resume": False},
+        quick={"effort": 0.0005, "episodes": 12}, full={},
+        choices={"protocol": ("finn", "lake"), "method": tuple(sorted(rows | set(UNTRAINED))),
+                 "background": ("background", "small1", "small2")}, argv=argv)
+    started = time.perf_counter()
+    row = find_row(options)
+    task = f"{options.n_way}-way-{options.k_shot}-shot" if options.protocol == "finn" else options.background
+    folder = Path(options.out) / f"{options.protocol}-{options.method}-{task}-seed{options.seed}".replace(" ", "-")
+    folder.mkdir(exist_ok=True)
+    print(f"{options.method}, {task.replace('-', ' ')}, after the protocol of {options.protocol}: what the paper's\n"
+          "number is here.")
+    run_protocol = run_finn if options.protocol == "finn" else run_lake
+    metrics, history = run_protocol(options, methods.get(options.method), row, folder)
+    for name, metric in metrics.items():
+        print(f"   {name:40}{100 * metric['mean']:8.2f} ± {100 * metric['interval']:.2f} %")
+    metrics["row"] = {**(row._asdict() if row else {}), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    if history:
+        metrics["row"]["training seconds"] = round(history["seconds"], 1)
+        metrics["row"]["validation"] = history["validation"]
+        save_figure(draw_learning_curve(history, f"{options.method}, {task}"), folder / "learning_curve.png")
+    print(f"\nWritten: {write_record(folder, 'lesson8_comparison', options, time.perf_counter() - started, metrics)}")
+
+
+def find_row(options):
+    """The Row that the options ask for, None for a method that is not trained; ValueError where there is none."""
+    if options.method in UNTRAINED and options.protocol == "lake":
+        return None
+    table, key = ((FINN, (options.method, options.n_way, options.k_shot)) if options.protocol == "finn"
+                  else (LAKE, (options.method, options.background)))
+    if key not in table:
+        raise ValueError(f"there is no row {key} in the protocol of {options.protocol}; there are\n  "
+                         + "\n  ".join(map(str, table)))
+    return table[key]
