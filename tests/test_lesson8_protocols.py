@@ -172,11 +172,11 @@ def test_every_row_names_a_method_and_its_training_can_be_drawn(rng):
 
 
 def test_a_row_that_is_not_there_is_refused_with_those_that_are():
-    options = SimpleNamespace(protocol="finn", method="Reptile", n_way=20, k_shot=5)
+    options = SimpleNamespace(protocol="finn", method="Reptile", n_way=20, k_shot=5, background="background")
     with pytest.raises(ValueError, match=r"no row \('Reptile', 20, 5\)(.|\n)*'prototypical', 20, 5"):
         find_row(options)
     with pytest.raises(ValueError, match="no row"):
-        find_row(SimpleNamespace(protocol="finn", method="pixels", n_way=5, k_shot=1))
+        find_row(SimpleNamespace(protocol="finn", method="pixels", n_way=5, k_shot=1, background="small1"))
 
 
 # ---------------------------------------------------------------- on the real data
@@ -215,10 +215,18 @@ def test_the_modified_hausdorff_distance_scores_as_published():
     assert round(100 * errors.mean(), 2) == 38.75
 
 
+def test_sinusoids_end_to_end(tmp_path, capsys):
+    main(lesson8_comparison.METHODS, ["--protocol", "sinusoids", "--method", "MAML", "--quick", "--out", str(tmp_path)])
+    assert "error from 5 points, 10 steps" in capsys.readouterr().out
+    metrics = read_record(tmp_path / "sinusoids-MAML-curves-seed0" / "record.json")["metrics"]
+    assert metrics["error from 10 points, 10 steps"]["mean"] < metrics["error from 10 points, 0 steps"]["mean"]
+
+
 @needs_omniglot
 @pytest.mark.parametrize("argv", [
     ["--protocol", "finn", "--method", "MAML"], ["--protocol", "lake", "--method", "pixels"],
-    ["--protocol", "lake", "--method", "prototypical", "--background", "small1"]])
+    ["--protocol", "lake", "--method", "prototypical", "--background", "small1"],
+    ["--protocol", "worlds", "--method", "prototypical", "--background", "omniglot"]])
 def test_a_row_end_to_end(tmp_path, capsys, argv):
     row = partial(main, lesson8_comparison.METHODS, [*argv, "--quick", "--out", str(tmp_path)])
     row()
