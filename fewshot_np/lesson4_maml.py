@@ -427,7 +427,8 @@ def main(argv=None):
     record = write_record(options.out, "lesson4_maml", options, time.perf_counter() - started, metrics)
     networks = sorted(options.out.glob("*.npz"))
     print("\nWritten: " + "\n         ".join(str(path) for path in [sinusoids, *pictures, *networks, record])
-          + "\nNext:    the other two in the family, --method first-order and --method anil")
+          + "\nNext:    the other two in the family, --method first-order and --method anil;\n"
+            "         then python -m fewshot_np.lesson5_project")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     load        the folder as ImageClasses
     read_image  one file of any size and mode -> (size, size, 1), ink 255 on paper 0
 
-Take one character per picture and let it fill the frame: nothing is cropped.
+Take one character per picture and let it fill the frame: nothing is cropped, unless you ask for it with fitted=True.
 """
 
 import io
@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from fewshot_np.data.classes import ImageClasses
@@ -21,14 +21,19 @@ BORDER = 1 / 20           # share of the shorter side that counts as border, whe
 INK = 99.5                # percentile of the darkness at which ink is full: 0.5 % of the pixels are enough
 SHADE = 90                # percentile of the border's darkness up to which paper is paper, shadows included
 LEAST_CONTRAST = 0.05     # between ink and paper, relative to the lightest pixel; less is a bare sheet
+FITTED_INK = 99.95        # the same where a small drawing is to be found on a large sheet
+FITTED = 20 / 28          # share of the frame that the longer side of a fitted drawing takes up, as in the glyphs
+PEN = 2.5 / 28            # width of its strokes, at least, as a share of the frame
+SPECKS = 0.1              # percent of the ink on each side that may be dust, and is not fitted
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")     # left by Windows and Macs, hidden to their users
 
 
-def load(path, size=28):
+def load(path, size=28, fitted=False):
     """The images in the sub-folders of `path` as ImageClasses, (M, size, size, 1); group = "folder".
 
     Classes are in the order of their names and may be of unequal size. Hidden files are ignored; a file
     that is no image, or an image without a drawing, is skipped with a warning that names it.
+    fitted: see `read_image`.
     Raises FileNotFoundError if there is no `path`; ValueError if it is no folder, if it has fewer than two
     sub-folders, and, naming the class, if none of its files can be read.
     """
@@ -44,7 +49,7 @@ def load(path, size=28):
     images, labels = [], []
     for label, file in tqdm(files, desc="reading images", unit=" images", ascii=True, leave=False):
         try:
-            images.append(read_image(file, size))
+            images.append(read_image(file, size, fitted))
             labels.append(label)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error      # of an OSError: without the path
@@ -66,29 +71,52 @@ def visible(folder):
 # --- One picture -----------------------------------------------------------------------------------------
 
 
-def read_image(path, size=28):
+def read_image(path, size=28, fitted=False):
     """A picture of one character as (size, size, 1) uint8, ink 255 on paper 0, as the lessons' networks expect.
 
     Dark on light or light on dark, colour, palette, grey, 16 bits, transparent, turned by its camera, of any
     shape: it is brought to grey, to ink on paper (`ink_on_paper`), padded with paper to a square and resized.
+    fitted: before that, what is drawn is cut out and thin strokes are made broader (`fit`), as in the glyphs.
     Raises OSError if the file cannot be opened, ValueError if it is no image or nothing is drawn on it.
     """
     data = Path(path).read_bytes()
     try:
         with Image.open(io.BytesIO(data)) as image:
-            grey = reduced(to_grey(ImageOps.exif_transpose(image)), WORKING * size)
+            longest = WORKING * size * (3 if fitted else 1)      # a small drawing on a large sheet
+            grey = reduced(to_grey(ImageOps.exif_transpose(image)), longest)
     except UnidentifiedImageError as error:
         raise ValueError("not an image, or of a kind that Pillow cannot read") from error
     except Exception as error:      # broken bytes make Pillow's decoders raise nearly everything
         raise ValueError(f"a damaged image ({error})") from error
-    ink = ink_on_paper(np.asarray(grey))
-    height, width = ink.shape
-    top, left = (max(width - height, 0), max(height - width, 0))
-    square = np.pad(np.rint(255 * ink).astype(np.uint8),
-                    ((top // 2, top - top // 2), (left // 2, left - left // 2)))
+    ink = np.rint(255 * ink_on_paper(np.asarray(grey), FITTED_INK if fitted else INK)).astype(np.uint8)
+    square = fit(ink) if fitted else on_square(ink, max(ink.shape))
     ink = np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS))
     # The darkest pixel becomes 255: a pen thinner than a pixel would come out pale.
     return np.rint(ink * (255 / max(1, ink.max()))).astype(np.uint8)[..., None]
+
+
+def on_square(ink, side):
+    """Ink (H, W) in the middle of side x side pixels of paper."""
+    margins = [side - n for n in ink.shape]
+    return np.pad(ink, [(margin // 2, margin - margin // 2) for margin in margins])
+
+
+def fit(ink):
+    """What is drawn (H, W), cut out and centred, its longer side FITTED of the frame, strokes PEN wide or more.
+
+    A ballpoint's line is so thin that hardly anything of it would be left in 28 x 28 pixels.
+    """
+    rows, columns = np.nonzero(ink > 127)
+    (top, bottom), (left, right) = (np.percentile(where, [SPECKS, 100 - SPECKS], method="nearest")
+                                    for where in (rows, columns))
+    ink = ink[top:bottom + 1, left:right + 1]
+    square = on_square(ink, max(3, round(max(ink.shape) / FITTED)))
+    outline = sum(np.abs(np.diff(square / 255, axis=axis)).sum() for axis in (0, 1)) * np.pi / 4    # its length
+    missing = PEN * len(square) - 2 * square.sum() / 255 / outline      # a line's area is its width times its length,
+    broader = round(missing / 2)                                        # and its outline is twice its length
+    if broader < 1:
+        return square
+    return np.asarray(Image.fromarray(square).filter(ImageFilter.MaxFilter(2 * broader + 1)))
 
 
 def to_grey(image):
@@ -118,21 +146,21 @@ def reduced(image, longest):
     return image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.BOX)
 
 
-def ink_on_paper(grey):
+def ink_on_paper(grey, full_at=INK):
     """Grey (H, W) in any units -> ink (H, W) float32: 0 on paper, also in its shadows, 1 where ink is full.
 
     The border tells the paper: its median is the paper's level, its darkest tenth the depth of the shadows
     on it. Ink is what is farther from that level, on the dark or on the light side.
-    ValueError where the contrast is that of a bare sheet.
+    full_at: the percentile of the darkness at which ink is full. ValueError where the contrast is that of a bare sheet.
     """
     edge = max(1, round(BORDER * min(grey.shape)))
     is_border = np.ones(grey.shape, bool)
     is_border[edge:-edge, edge:-edge] = False
     paper = np.median(grey[is_border])
     darkness = paper - grey
-    if np.percentile(-darkness, INK) > np.percentile(darkness, INK):       # light on dark
+    if np.percentile(-darkness, full_at) > np.percentile(darkness, full_at):       # light on dark
         darkness = -darkness
-    full = np.percentile(darkness, INK)
+    full = np.percentile(darkness, full_at)
     if not full > LEAST_CONTRAST * np.abs(grey).max():         # put this way round NaN fails, too
         raise ValueError("nothing is drawn on it")
     # At most a third: a stroke that runs along the border must not pass for a shadow.

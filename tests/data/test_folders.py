@@ -253,3 +253,55 @@ def test_a_file_without_permission_is_named(own):
     (own / "ka" / "0.png").chmod(0)
     with pytest.warns(UserWarning, match=r"0\.png: Permission denied"):
         assert len(folders.load(own).images) == 5
+
+
+# --- What is drawn, cut out ------------------------------------------------------------------------------
+
+
+def extent(image):
+    """(first and last row, first and last column) of the ink."""
+    return [tuple(np.flatnonzero((image[..., 0] > 127).any(axis))[[0, -1]]) for axis in (1, 0)]
+
+
+@pytest.mark.parametrize(("size", "place", "scale"), [(300, (0, 0), 1), (900, (500, 300), 1), (900, (40, 30), 2.5)])
+def test_a_fitted_drawing_is_centred_and_as_large_wherever_it_stood(tmp_path, size, place, scale):
+    sheet = Image.new("RGB", (size, size), "white")
+    small = drawing().crop((40, 20, 160, 160))
+    sheet.paste(small.resize([round(n * scale) for n in small.size]), place)
+    if place == (0, 0):
+        sheet.paste(small, (80, 80))                       # where no border is touched
+        sheet.paste("white", (0, 0, 80, 300))
+        sheet.paste("white", (80, 0, 300, 80))
+    image = folders.read_image(saved(tmp_path / "a.png", sheet), fitted=True)
+    assert image.shape == (28, 28, 1)
+    (top, bottom), (left, right) = extent(image)
+    assert max(bottom - top, right - left) + 1 == pytest.approx(20, abs=2)
+    assert top + bottom == pytest.approx(27, abs=1)
+    assert left + right == pytest.approx(27, abs=1)
+
+
+def test_a_fitted_line_is_as_broad_as_the_glyphs_but_a_broad_one_stays(tmp_path):
+    def across(pen):
+        """Mean width of the vertical stroke of the L, in pixels."""
+        image = folders.read_image(saved(tmp_path / "a.png", drawing(600, 600, pen=pen)), fitted=True)
+        return (image[8:16, :, 0] / 255).sum(axis=1).mean()
+
+    assert across(4) == pytest.approx(28 * folders.PEN, abs=0.7)
+    assert across(12) == pytest.approx(28 * folders.PEN, abs=0.7)
+    assert across(90) > 4.5
+
+
+def test_dust_is_not_fitted(tmp_path):
+    clean, dusty = drawing(600, 600, pen=40), drawing(600, 600, pen=40)
+    ImageDraw.Draw(dusty).point([(595, 590), (594, 590), (10, 12)], fill="black")
+    clean, dusty = (folders.read_image(saved(tmp_path / f"{i}.png", image), fitted=True)
+                    for i, image in enumerate((clean, dusty)))
+    assert difference(dusty, clean) < 0.05
+
+
+def test_a_folder_can_be_fitted(tmp_path):
+    for name in "ab":
+        saved(tmp_path / name / "1.png", drawing())
+    fitted = folders.load(tmp_path, fitted=True).images
+    np.testing.assert_array_equal(fitted[0], folders.read_image(tmp_path / "a" / "1.png", fitted=True))
+    assert (fitted != folders.load(tmp_path).images).any()
