@@ -21,9 +21,10 @@ def fine_tune_head(features, labels, n_way, learning_rate, steps):
 
     features: (M,D), labels: (M,) integers 0...N-1, n_way: N. Returns {"w": (D,N), "b": (N,)}.
 
-    By hand: at zero each class has the probability 1/2. The derivative of the loss with respect to the weight of class
-    0 is the mean over the examples of feature * (p - 1 or 0), that is (3 * (1/2 - 1) + 1 * (1/2 - 0)) / 2 = -1/2; for
-    class 1 it is 1/2; for the biases it is (-1/2 + 1/2) / 2 = 0. One step of 0.4 times that:
+    By hand: at zero each class has the probability p = 1/2. The derivative of the loss with respect to the weight of
+    class 0 is the mean of feature * (p - 1) for its own example and feature * p for the other, that is
+    (3 * (1/2 - 1) + 1 * 1/2) / 2 = -1/2; for class 1 it is 1/2; for the biases it is (-1/2 + 1/2) / 2 = 0. One step of
+    -0.4 times that:
 
     >>> head = fine_tune_head(np.array([[3.0], [1.0]]), np.array([0, 1]), 2, learning_rate=0.4, steps=1)
     >>> (head["w"].round(6) + 0.0).tolist(), (head["b"].round(6) + 0.0).tolist()
@@ -33,7 +34,7 @@ def fine_tune_head(features, labels, n_way, learning_rate, steps):
 
 
 def fine_tune_tasks(loss, params, x, y, learning_rate, steps, update):
-    """Fine-tune T tasks, each from the same params: `steps` updates on the examples of the task.
+    """Fine-tune T tasks, each from the same params: `steps` updates, each on all examples of the task.
 
     update(params, gradient, state, learning_rate) returns (params, state) after one step of an optimiser. Its state,
     for Adam what it remembers of earlier gradients, is None before the first step of a task; then hand on what came

@@ -3,7 +3,7 @@
 import autograd
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import cross_entropy, log_softmax
+from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, repeat, tree_map
 from lessons.checking import honest, mistake
 
@@ -50,7 +50,8 @@ def head_always_from_zeros(features, labels, n_way, learning_rate, steps):
     return head
 
 
-@mistake("initialisation.1", "The bias did not move.", "Both parameters take the step, w and b.")
+@mistake("initialisation.1", "The bias did not move.",
+         "Both parameters take the step. For b sum over the examples, axis=0: the mean of *all* of g is always 0.")
 def head_without_bias(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
     for _ in range(steps):
@@ -70,12 +71,13 @@ def head_of_squared_errors(features, labels, n_way, learning_rate, steps):
     return head
 
 
-@mistake("initialisation.1", "The softmax runs over the examples.",
-         "For each example the classes compete: the last axis.")
-def head_with_softmax_over_examples(features, labels, n_way, learning_rate, steps):
+@mistake("initialisation.1", "One softmax was taken over all examples together.",
+         "For each example the classes compete: axis=1, keepdims=True.")
+def head_with_one_softmax(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
     for _ in range(steps):
-        p = np.exp(log_softmax((features @ head["w"] + head["b"]).T)).T
+        exp = np.exp(features @ head["w"] + head["b"])
+        p = exp / np.sum(exp)
         g = (p - np.eye(n_way)[labels]) / len(labels)
         head = descend(head, {"w": features.T @ g, "b": np.sum(g, axis=0)}, learning_rate)
     return head
@@ -193,9 +195,16 @@ def mean_of_the_tasks(loss, params, x, y, learning_rate, steps, update):
     return params
 
 
-@mistake("initialisation.2", "One step too many was taken.", "range(steps), not range(steps + 1).")
-def one_step_more(loss, params, x, y, learning_rate, steps, update):
-    return task_by_task(loss, params, x, y, learning_rate, steps + 1, update)
+@mistake("initialisation.2", "Each step took the gradient at params, not where the last step ended.",
+         "grad(loss)(end, ...): the parameters that the step starts from.")
+def gradient_of_the_start(loss, params, x, y, learning_rate, steps, update):
+    ends = []
+    for t in range(len(x)):
+        end, state = params, None
+        for _ in range(steps):
+            end, state = update(end, grad(loss)(params, x[t], y[t]), state, learning_rate)
+        ends.append(end)
+    return stack(ends)
 
 
 @mistake("initialisation.2", "`update` was not used: every step was one of plain gradient descent.",
@@ -255,9 +264,10 @@ def mean_added(params, adapted, outer_lr):
     return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi, axis=0), params, adapted)
 
 
-@mistake("initialisation.3", "Only the last task counted.", "Average over all T: np.mean(..., axis=0).")
-def last_task_alone(params, adapted, outer_lr):
-    return tree_map(lambda theta, phi: theta + outer_lr * (phi[-1] - theta), params, adapted)
+@mistake("initialisation.3", "The weights are exchanged: with outer_lr = 0 the start would go the whole way.",
+         "(1 - outer_lr) for theta, outer_lr for the mean of phi.")
+def weights_exchanged(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: outer_lr * theta + (1 - outer_lr) * np.mean(phi, axis=0), params, adapted)
 
 
 @mistake("initialisation.3", "theta moved after each task, so that the later tasks pull more than the earlier ones.",

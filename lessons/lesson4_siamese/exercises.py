@@ -17,7 +17,7 @@ def contrastive_loss(e1, e2, same, margin):
     integers, 1 for one class, 0 for two classes. Returns a number. No factor 1/2. Differentiable.
 
     safe_norm(a) is the length of each row of a, (P,D) -> (P,), and its derivative at length 0 is 0 (exercise siamese.2
-    is about that). relu(a) is max(0, a).
+    is about that). relu(a) is max(0, a) of each number of a; Python's own max does not take arrays.
 
     By hand, margin 5: a same pair at distance 2 costs 2^2 = 4, different pairs at 1 and at 4 cost (5 - 1)^2 = 16 and
     (5 - 4)^2 = 1. The mean is 7.
@@ -32,9 +32,10 @@ def contrastive_loss(e1, e2, same, margin):
 def distance(a, b):
     """The Euclidean distance of each row of a to the same row of b, with a safe derivative: 0 where the rows are equal.
 
-    a, b: (P,D) -> (P,). Equal rows have the distance 0, exactly, and there the derivative with respect to a and b
-    counts as 0. The root's own derivative, 1 / (2 sqrt(s)), is infinite at s = 0, and infinity times 0 is not a number.
-    Everywhere else value and derivative are those of the root. Differentiable. Do it with np.sqrt, not with safe_norm.
+    a, b: (P,D) -> (P,). Equal rows have the distance 0, exactly, so a small number added under the root will not do;
+    and there the derivative with respect to a and b counts as 0. The root's own derivative, 1 / (2 sqrt(s)), is
+    infinite at s = 0, and infinity times 0 is not a number. Everywhere else value and derivative are those of the root.
+    Differentiable. Do it with np.sqrt, not with safe_norm.
 
     A warning: np.where(s > 0, np.sqrt(s), 0) still takes the derivative of the root at 0, and multiplies it with 0.
 
@@ -61,7 +62,7 @@ def recognise(support, labels, query):
 
 
 def balanced_pairs(images_of, n_pairs, rng):
-    """Draw n_pairs pairs of images, half of them of the same class, half of different classes, in any order.
+    """Draw n_pairs pairs of images, exactly half of them of the same class, half of different ones, in any order.
 
     images_of: for each class the array of its images' numbers; classes may have different numbers of images, and none
     fewer than 2. n_pairs is even. rng: the numpy Generator that all chance comes from (rng.choice, rng.integers, ...).

@@ -57,10 +57,11 @@ def summed_over_pairs(e1, e2, same, margin):
     return each_pair(same, d ** 2, relu(margin - d) ** 2) * len(d)
 
 
-@mistake("siamese.1", "This is half of the loss: Hadsell's factor 1/2 is in it.", "Here the formula has no 1/2.")
-def with_a_half(e1, e2, same, margin):
+@mistake("siamese.1", "Python's max(0, ...) and `if same == 1` want one number, and got an array of all pairs.",
+         "relu(margin - d) does it for each pair; same * a + (1 - same) * b chooses. Or loop over the pairs.")
+def one_number_wanted(e1, e2, same, margin):
     d = safe_norm(e1 - e2)
-    return each_pair(same, d ** 2, relu(margin - d) ** 2) / 2
+    return each_pair(same, d ** 2, max(0, margin - d) ** 2)
 
 
 @mistake("siamese.1", "The loss is right, but its gradient for an identical pair is not a number: the derivative of "
@@ -94,10 +95,10 @@ def plain_root(a, b):
     return np.sqrt(np.sum((a - b) ** 2, axis=1))
 
 
-@mistake("siamese.2", "A number was added under the root, so equal rows have a distance above 0.",
-         "The root of 1e-6 is 1e-3. Replace the sum where it is 0, and leave it alone elsewhere.")
-def a_number_under_the_root(a, b):
-    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1e-6)
+@mistake("siamese.2", "A tiny number was added under the root, but equal rows still have a distance above 0.",
+         "The root of 1e-12 is 1e-6. Replace the sum where it is 0, and leave it alone elsewhere.")
+def a_tiny_number_under_the_root(a, b):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1e-12)
 
 
 @mistake("siamese.2", "A small number was added under the root, but equal rows still have a distance above 0.",
@@ -211,10 +212,10 @@ def nearest_round_the_corner(support, labels, query):
     return labels[onp.abs(query[:, None] - support[None]).sum(axis=-1).argmin(axis=1)]
 
 
-@mistake("siamese.3", "The differences were summed without squares, so that those of unlike sign cancelled.",
-         "Square each difference before you sum.")
-def differences_cancel(support, labels, query):
-    return labels[onp.abs((query[:, None] - support[None]).sum(axis=-1)).argmin(axis=1)]
+@mistake("siamese.3", "The largest dot product was taken: a long embedding wins, even if it is far away.",
+         "The network was trained by distances; use the same.")
+def largest_dot_product(support, labels, query):
+    return labels[(query @ support.T).argmax(axis=1)]
 
 
 @honest("siamese.3")

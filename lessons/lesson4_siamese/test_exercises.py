@@ -38,7 +38,7 @@ def library_distance(a, b):
     return safe_norm(a - b)
 
 
-@exercise("siamese.2", library_distance, gradients=("a", "b"))
+@exercise("siamese.2", library_distance, gradients=("a", "b"), tolerance=7e-7)  # 0 is 0: not the root of 1e-12
 def test_distance(rng):
     yield case("by hand", expected=[5.0], a=np.array([[0.0, 3.0]]), b=np.array([[4.0, 0.0]]))
     a, b = rng.normal(size=(2, 5, 3))

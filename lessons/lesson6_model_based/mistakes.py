@@ -48,10 +48,10 @@ def one_behind_the_other(h, params, x, y):
     return np.reshape(h(params, pairs(x, y)), (len(x), -1))
 
 
-@mistake("model_based.1", "The largest number over the examples was taken. It does not depend on their order, either, "
-         "but it is not the mean.", "np.mean(..., axis=1).")
-def maximum_over_examples(h, params, x, y):
-    return np.max(h(params, pairs(x, y)), axis=1)
+@mistake("model_based.1", "h was not given pairs: the last axis of what it got has one number, not x and y.",
+         "h(params, np.concatenate([x, y], axis=-1)): side by side, (T,K,2).")
+def no_pairs(h, params, x, y):
+    return np.mean(h(params, np.concatenate([x, y], axis=1)), axis=1)
 
 
 @mistake("model_based.1", "The encoding is right, but a constant to autograd: h could not be trained.",
@@ -73,6 +73,12 @@ def encode_example_by_example(h, params, x, y):
 def encode_task_by_task(h, params, x, y):
     rows = [h(params, np.concatenate([x[t:t + 1], y[t:t + 1]], axis=2))[0] for t in range(len(x))]
     return np.array([np.sum(row, axis=0) / len(row) for row in rows])
+
+
+@honest("model_based.1")
+def encode_by_two_loops(h, params, x, y):
+    rows = [[h(params, np.concatenate([x[t, k], y[t, k]])) for k in range(x.shape[1])] for t in range(len(x))]
+    return np.array([sum(row) / len(row) for row in rows])
 
 
 @honest("model_based.1")
@@ -108,12 +114,21 @@ def encoding_of_the_first_task(g, params, r, x):
     return g(params, np.concatenate([to_every_query(r[:1] + 0 * r, x), x], axis=-1))
 
 
-@mistake("model_based.2", "Only the first query saw the encoding, the others saw zeros.",
-         "Every query sees the same r.")
-def first_query_alone(g, params, r, x):
-    seen = onp.zeros((x.shape[1], 1))
-    seen[0] = 1
-    return g(params, np.concatenate([to_every_query(r, x) * seen, x], axis=-1))
+@mistake("model_based.2", "r was put beside x as it is, (T,R): it has no axis for the queries yet.",
+         "r[:, None] has one, (T,1,R); repeat it Q times along axis 1.")
+def without_an_axis_for_queries(g, params, r, x):
+    return g(params, np.concatenate([r, x], axis=-1))
+
+
+@mistake("model_based.2", "r has an axis for the queries, of length 1: it stands there once, not once for each query.",
+         "Repeat it Q = x.shape[1] times along axis 1.")
+def not_repeated(g, params, r, x):
+    return g(params, np.concatenate([r[:, None], x], axis=-1))
+
+
+@mistake("model_based.2", "r was repeated as often as there are tasks: len(x) is T.", "Q is x.shape[1].")
+def repeated_for_each_task(g, params, r, x):
+    return g(params, np.concatenate([np.repeat(r[:, None], len(x), axis=1), x], axis=-1))
 
 
 @mistake("model_based.2", "The encoding is a constant to autograd: the encoder could not be trained through it.",
@@ -133,6 +148,11 @@ def mean_of_the_queries(g, params, r, x):
 def decode_query_by_query(g, params, r, x):
     answers = [g(params, np.concatenate([r, x[:, q]], axis=1)[:, None]) for q in range(x.shape[1])]
     return np.concatenate(answers, axis=1)
+
+
+@honest("model_based.2")
+def decode_by_two_loops(g, params, r, x):
+    return np.array([[g(params, np.concatenate([r[t], x[t, q]])) for q in range(x.shape[1])] for t in range(len(x))])
 
 
 @honest("model_based.2")

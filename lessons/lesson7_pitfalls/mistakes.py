@@ -42,6 +42,21 @@ def columns_together(network, queries, groups):
     return in_the_order_of_asking(network, queries, groups.T)[np.argsort(groups.T.ravel())]
 
 
+@mistake("pitfalls.1", "The groups are still apart: (B,G,N), a table for each group.",
+         "np.concatenate joins them to (M,N). Then put the rows into the order of the queries.")
+def groups_still_apart(network, queries, groups):
+    return np.array([network(queries[group]) for group in groups])
+
+
+@mistake("pitfalls.1", "The result was made as wide as the queries, D; the scores have N columns.",
+         "Look at the shape of network(queries[groups[0]]), or collect the rows in a list.")
+def as_wide_as_the_queries(network, queries, groups):
+    out = np.zeros(queries.shape)
+    for group in groups:
+        out[group] = network(queries[group])
+    return out
+
+
 @honest("pitfalls.1")
 def scores_put_back(network, queries, groups):
     scores = [None] * len(queries)
@@ -79,10 +94,10 @@ def half_widths_added(says, honest):
     return np.mean(says) - np.mean(honest), half_width(says) + half_width(honest)
 
 
-@mistake("pitfalls.2", "The half-width is the difference of the two half-widths.",
-         "Two results of equal spread would be infinitely sure to differ. Take the interval of the differences.")
-def half_widths_subtracted(says, honest):
-    return np.mean(says) - np.mean(honest), abs(half_width(says) - half_width(honest))
+@mistake("pitfalls.2", "Both ends of the interval came back.", "(mean, half-width): what stands before and behind +-.")
+def both_ends(says, honest):
+    mean, half = mean_confidence_interval(says - honest)
+    return mean - half, mean + half
 
 
 @mistake("pitfalls.2", "The sign is turned round.", "says - honest: above 0 where the first is higher.")
@@ -96,10 +111,11 @@ def absolute_differences(says, honest):
     return mean_confidence_interval(np.abs(says - honest))
 
 
-@mistake("pitfalls.2", "Both were sorted first, so that the pairs are of different episodes.",
-         "The order of the episodes is what makes pairs of them: leave it.")
-def sorted_first(says, honest):
-    return mean_confidence_interval(np.sort(says) - np.sort(honest))
+@mistake("pitfalls.2", "The spread was divided by E; the mean varies less than one value by the *root* of E.",
+         "1.96 * s / np.sqrt(E), as in lesson 2.")
+def divided_by_e_not_its_root(says, honest):
+    values = says - honest
+    return values.mean(), 1.96 * values.std(ddof=1) / len(values)
 
 
 @mistake("pitfalls.2", "This is the spread of single differences; the division by the root of E is missing.",
@@ -177,6 +193,12 @@ def asked_twice(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=2) | (same(query_ids, query_ids).sum(axis=2) > 1)
 
 
+@mistake("pitfalls.3", "Support and queries were compared place by place.",
+         "Each query with *every* support image of its task, wherever it stands.")
+def place_by_place(support_ids, query_ids):
+    return query_ids == support_ids
+
+
 @honest("pitfalls.3")
 def leaks_by_sets(support_ids, query_ids):
     return [[image in set(shown) for image in asked]
@@ -235,11 +257,12 @@ def one_choice_for_all(accuracy, size):
     return taken(means, choice), taken(means_elsewhere(means), choice)
 
 
-@mistake("pitfalls.4", "The model with the lowest mean was chosen.", "argmax, not argmin.")
-def the_worst(accuracy, size):
+@mistake("pitfalls.4", "`elsewhere` has the episodes that were left over, too.",
+         "What fills no group is not used: cut it off first, then measure.")
+def leftovers_elsewhere(accuracy, size):
     means = means_of_groups(accuracy, size)
-    choice = means.argmin(axis=0)
-    return taken(means, choice), taken(means_elsewhere(means), choice)
+    totals = accuracy.sum(axis=1, keepdims=True) - size * means
+    return means.max(axis=0), taken(totals / (accuracy.shape[1] - size), means.argmax(axis=0))
 
 
 @mistake("pitfalls.4", "A group chose the model with the best single episode.", "Choose by the mean over the group.")
