@@ -85,11 +85,15 @@ def clue(answer, case, finding, clock):
     if isinstance(outcome.error, TooLong):
         return "Is there a loop that does not end? The inputs are small: a right answer takes a fraction of a second."
     if isinstance(outcome.error, InputChanged):
-        return "The caller still needs it. Make new arrays and dicts: x = x - ... for x -= ..., a copy to shuffle."
+        return ("The caller still needs it. Make new arrays and dicts: x = x - ... for x -= ..., {key: ... for key in "
+                "params} for params[key] = ..., a copy to shuffle.")
     if outcome.error and differentiated:
         return ("The value was right, but autograd cannot differentiate the way to it. Use autograd's `np`, do not "
                 "assign into arrays (collect a list, then np.array(list)), write w = w - ... and not w -= ..., do not "
                 "convert with float() or tolist().")
+    if outcome.error and "broadcast" in str(outcome.error):
+        return ("Two shapes do not fit, and NumPy compares them from the last axis. Print both. An axis that was "
+                "summed away can be kept with length 1, keepdims=True; [:, None] puts a new one in.")
     if outcome.error:
         return ("The arguments are of the kinds and shapes that the docstring gives; print them in the first line of "
                 "your function to see which. Does the example of the docstring work?")
@@ -112,7 +116,8 @@ def _numeric_clue(value, expected):
     if not np.isfinite(mine).all():
         return "There is NaN or infinity in it: look for 0/0, log(0), a root of 0, or an exp that overflows."
     factor = mine @ theirs / (theirs @ theirs or 1.0)
-    if factor and deviation_of(mine, factor * theirs) < TOLERANCE:
+    simple = any(abs(abs(factor) - n) < 1e-6 or abs(abs(factor) - 1 / n) < 1e-6 for n in range(1, 13))
+    if factor and (mine.size > 1 or simple) and deviation_of(mine, factor * theirs) < TOLERANCE:
         return f"No known mistake, but all of it is {factor:.4g} times what was expected."
     right = sum(int((part[-1] < TOLERANCE).sum()) for part in parts)
     count = f" {right} of its {mine.size} numbers are right." if mine.size > 1 else ""

@@ -66,7 +66,7 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
     if values["quick"]:
         values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # lest it replace the results of a real run
-        sys.stderr.write("--quick shows that it runs; the numbers are those of a network that hardly learned.\n")
+        sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
     try:
         values["out"] = writable_folder(values["out"])
         check_folder(values["out"], values if values.get("resume") else None)

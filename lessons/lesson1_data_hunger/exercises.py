@@ -117,7 +117,7 @@ def max_pool_vjp(x, g):
     x: images (M,H,W,C), g: (M, H//2, W//2, C), the derivative of the loss with respect to the pooled image.
     Returns the derivative with respect to x, shaped like x. No autograd, so assigning into arrays is fine here.
 
-    >>> image = np.array([[1.0, 5.0], [5.0, 2.0]]).reshape(1, 2, 2, 1)
+    >>> image = np.array([[1.0, 5.0], [2.0, 5.0]]).reshape(1, 2, 2, 1)
     >>> max_pool_vjp(image, np.array([[[[7.0]]]]))[0, :, :, 0]
     array([[0., 7.],
            [0., 0.]])

@@ -183,11 +183,11 @@ def without_the_minus(logits, labels):
     return np.mean(picked(z, labels) - np.log(np.sum(np.exp(z), axis=1)))
 
 
-@mistake("hunger.4", "The mean was taken over all M N log-probabilities, with zeros for the other classes.",
-         "One number per example, that of its label; the mean has M terms.")
-def averaged_over_classes(logits, labels):
+@mistake("hunger.4", "[:, labels] picks, for each example, the classes of *all* labels; the mean has M M terms.",
+         "One number per example, that of its own label: [np.arange(M), labels].")
+def all_labels_for_each_example(logits, labels):
     z = logits - np.max(logits, axis=1, keepdims=True)
-    return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels)) / logits.shape[1]
+    return np.mean((np.log(np.sum(np.exp(z), axis=1, keepdims=True)) - z)[:, labels])
 
 
 @honest("hunger.4")
@@ -239,6 +239,12 @@ def stride_in_the_shape_alone(x, w, stride):
 @mistake("hunger.5", "The stride was ignored.", "The kernel moves on by `stride` pixels, in both directions.")
 def stride_ignored(x, w, stride):
     return convolve(x, w, 1)
+
+
+@mistake("hunger.5", "The kernel moves on by `stride` from row to row, but from column to column still by one pixel.",
+         "The same stride in both directions.")
+def stride_for_the_rows_alone(x, w, stride):
+    return convolve(x, w, 1)[:, ::stride]
 
 
 @mistake("hunger.5", "The last place of the kernel is missing: H - kh places instead of H - kh + 1.",

@@ -85,7 +85,7 @@ def derivative_of_max_pool(x, g):
 @exercise("hunger.7", derivative_of_max_pool)
 def test_max_pool_vjp(rng):
     yield case("by hand", expected=np.array([[0.0, 7.0], [0.0, 0.0]]).reshape(1, 2, 2, 1),
-               x=np.array([[1.0, 5.0], [5.0, 2.0]]).reshape(1, 2, 2, 1), g=np.array(7.0).reshape(1, 1, 1, 1))
+               x=np.array([[1.0, 5.0], [2.0, 5.0]]).reshape(1, 2, 2, 1), g=np.array(7.0).reshape(1, 1, 1, 1))
     yield case("2 images of 4 x 6, 3 channels", x=rng.normal(size=(2, 4, 6, 3)), g=rng.normal(size=(2, 2, 3, 3)))
     yield case("5 x 3 pixels: the last row and column are left out", x=rng.normal(size=(2, 5, 3, 2)),
                g=rng.normal(size=(2, 2, 1, 2)))

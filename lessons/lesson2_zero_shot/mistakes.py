@@ -22,8 +22,8 @@ def words_as_codes(parts):
     return np.array([[float(words[place].index(word)) for place, word in enumerate(one)] for one in parts])
 
 
-@mistake("zero_shot.1", "The words of all places share the columns, so that the same word in two places is one.",
-         "A column is a place and a word: a raised first dot does not look like a raised second one.")
+@mistake("zero_shot.1", "The words of all places were sorted together, as if the place did not matter.",
+         "A column is a place and a word, and the place comes first: a raised first dot is not a raised second one.")
 def places_mixed(parts):
     words = sorted({word for one in parts for word in one})
     return np.array([[float(word in one) for word in words] for one in parts])
@@ -58,9 +58,10 @@ def minus_one_for_missing(parts):
     return 2 * marked(parts, columns_of(parts)) - 1
 
 
-@mistake("zero_shot.1", "Each row was divided by the number of its parts.", "1 for each part, whatever their number.")
-def rows_of_sum_one(parts):
-    return marked(parts, columns_of(parts)) / len(parts[0])
+@mistake("zero_shot.1", "The columns stand in the order in which the words were read, name after name.",
+         "First all columns of the first place, the words sorted, then those of the second.")
+def columns_name_after_name(parts):
+    return marked(parts, list(dict.fromkeys((place, word) for one in parts for place, word in enumerate(one))))
 
 
 @honest("zero_shot.1")

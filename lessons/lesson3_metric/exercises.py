@@ -33,10 +33,11 @@ def squared_distances(a, b):
 
     a: (A,D), b: (B,D). Returns (A,B), with the sum over d of (a[i,d] - b[j,d])^2 at [i,j].
 
-    By hand: from (0, 0) to (3, 4) it is 9 + 16, to (0, 1) it is 0 + 1.
+    By hand: from (0, 0) to (3, 4) it is 9 + 16, to (0, 1) it is 0 + 1; from (3, 0) it is 0 + 16 and 9 + 1.
 
-    >>> squared_distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
-    array([[25.,  1.]])
+    >>> squared_distances(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
+    array([[25.,  1.],
+           [16., 10.]])
     """
     raise NotImplementedError("metric.2: squared distances")
 
@@ -72,11 +73,11 @@ def matching_probabilities(embeddings_s, labels_s, embeddings_q, n_way):
 
     embeddings_s: (M,D), labels_s: (M,), embeddings_q: (A,D). Returns (A,N); its rows sum to 1.
 
-    By hand: the query (0, 2) has the cosine 0 to the example (1, 0) of class 1, and 1 to (0, 1) and (0, 3) of class 0.
-    The softmax of 0, 1, 1 is 1/(1 + 2e), e/(1 + 2e), e/(1 + 2e), with e = 2.718.
+    By hand: the query (3, 4) has the length 5 and the cosine 3/5 to the example (1, 0) of class 1, and 4/5 to (0, 1)
+    and to (0, 3) of class 0. exp makes of them 1.822, 2.226 and 2.226, so p(1) = 1.822 / 6.273.
 
-    >>> support, query = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), np.array([[0.0, 2.0]])
+    >>> support, query = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), np.array([[3.0, 4.0]])
     >>> matching_probabilities(support, np.array([1, 0, 0]), query, 2).round(3)
-    array([[0.845, 0.155]])
+    array([[0.71, 0.29]])
     """
     raise NotImplementedError("metric.4: Matching Networks' attention")

@@ -125,10 +125,11 @@ def product_once(a, b):
     return np.sum(a ** 2, axis=1)[:, None] - a @ b.T + np.sum(b ** 2, axis=1)
 
 
-@mistake("metric.2", "These are the distances of a to *minus* b: the product was added.",
-         "|a - b|^2 = |a|^2 - 2 a.b + |b|^2.")
-def product_added(a, b):
-    return np.sum(differences(a, -b) ** 2, axis=2)
+@mistake("metric.2", "The root was taken and squared again: the value is right, but where two points are equal the "
+         "derivative of the root is infinite, and the gradient is NaN.",
+         "Sum the squares of the differences, without np.linalg.norm.")
+def rooted_and_squared(a, b):
+    return np.sqrt(np.sum(differences(a, b) ** 2, axis=2)) ** 2
 
 
 @mistake("metric.2", "Minus the squared distances came back.",
@@ -177,10 +178,10 @@ def farthest_wins(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     return loss_of(squared(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q)
 
 
-@mistake("metric.3", "The squared differences were averaged over the features, not summed.", "np.sum over D.")
-def averaged_distances(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
-    centres = means(embeddings_s, labels_s, n_way)
-    return loss_of(-np.mean(differences(embeddings_q, centres) ** 2, axis=2), labels_q)
+@mistake("metric.3", "[:, labels_q] picks, for each query, the classes of *all* queries.",
+         "One number per query, that of its own class: [range(len(labels_q)), labels_q].")
+def all_labels_for_each_query(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return -np.mean(log_softmax(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)))[:, labels_q])
 
 
 @mistake("metric.3", "Where the classes are far apart, exp(-distance) became 0 for all of them: the softmax is 0/0, "

@@ -26,7 +26,8 @@ def test_prototypes(rng):
 
 @exercise("metric.2", lesson.squared_distances, gradients=("a", "b"), order=2)
 def test_squared_distances(rng):
-    yield case("by hand", expected=[[25.0, 1.0]], a=np.array([[0.0, 0.0]]), b=np.array([[3.0, 4.0], [0.0, 1.0]]))
+    yield case("by hand", expected=[[25.0, 1.0], [16.0, 10.0]], a=np.array([[0.0, 0.0], [3.0, 0.0]]),
+               b=np.array([[3.0, 4.0], [0.0, 1.0]]))
     a, b = rng.normal(size=(4, 5)), rng.normal(size=(3, 5))
     yield case("4 rows and 3 rows of 5", a=a, b=b)
     yield case("an identical pair", a=a, b=np.concatenate([b[:1], a[2:3]]))
@@ -61,10 +62,10 @@ def library_matching_probabilities(embeddings_s, labels_s, embeddings_q, n_way):
 
 @exercise("metric.4", library_matching_probabilities, gradients=("embeddings_s", "embeddings_q"), order=2)
 def test_matching_probabilities(rng):
-    e = np.exp(1.0)
-    yield case("by hand", expected=[[2 * e / (1 + 2 * e), 1 / (1 + 2 * e)]],
+    weights = np.exp([0.6, 0.8, 0.8])
+    yield case("by hand", expected=[[(weights[1] + weights[2]) / sum(weights), weights[0] / sum(weights)]],
                embeddings_s=np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), labels_s=np.array([1, 0, 0]),
-               embeddings_q=np.array([[0.0, 2.0]]), n_way=2)
+               embeddings_q=np.array([[3.0, 4.0]]), n_way=2)
     for name, labels_s in [("2 of each of 3 classes", EQUAL), ("2, 2 and 4 of 3 classes", UNEQUAL),
                            ("one example of each", ONE_EACH)]:
         yield case(name, embeddings_s=2 * rng.normal(size=(len(labels_s), 5)), labels_s=labels_s,
