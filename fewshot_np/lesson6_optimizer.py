@@ -229,20 +229,25 @@ RIVALS = {(name, rate): partial(update, learning_rate=rate)
 
 
 def paths(updates, loss, practice, steps):
-    """{name: losses (T, steps)}, after each step, of all these optimisers on the same learners and curves."""
+    """{name: losses (T, steps)}, after each step, of all these optimisers on the same learners and curves.
+
+    Where a loss is worse than before the first step, or no number, that of before counts: one learner that diverged
+    would otherwise decide every mean.
+    """
+    before = onp.expand_dims(loss(practice.learner, practice.x, practice.y), -1)
     with onp.errstate(over="ignore", invalid="ignore"):  # too large a rate diverges: that is what is being found out
-        return {name: onp.stack(optimise(update, loss, practice.learner, practice.x, practice.y, steps)[0], axis=-1)
+        return {name: onp.fmin(onp.stack(optimise(update, loss, *practice[:3], steps)[0], axis=-1), before)
                 for name, update in updates.items()}
 
 
 def tuned_rates(found, name):
     """For each number of steps the rate of `name` after which the mean loss is lowest: (steps,).
 
-    found: {(name, rate): losses (n, steps)}. A rate that diverged on one curve is out.
+    found: {(name, rate): losses (n, steps)}.
     """
     rates = [rate for who, rate in found if who == name]
-    means = onp.stack([found[name, rate].astype(float).mean(axis=0) for rate in rates])
-    return onp.array(rates)[onp.nan_to_num(means, nan=onp.inf).argmin(axis=0)]
+    means = onp.stack([found[name, rate].mean(axis=0) for rate in rates])
+    return onp.array(rates)[means.argmin(axis=0)]
 
 
 def compare(optimizer, loss, network, options, rng):
@@ -424,7 +429,8 @@ def _print_losses(losses, rates, options):
     n_parameters = sum(leaf.size for leaf in leaves(LEARNER.init(onp.random.default_rng(0))))
     print(f"\n3. The LSTM optimiser. A new network of {n_parameters} parameters fits {POINTS} points of a new\n"
           f"   curve: mean squared error on these points, 95 % interval, {options.episodes} curves. SGD and\n"
-          "   Adam have in each row the rate (in brackets) that was best there on others.\n\n"
+          "   Adam have in each row the rate (in brackets) that was best there on others.\n"
+          "   A fit that is worse than when it began counts as it began.\n\n"
           "   steps           LSTM               Adam                    SGD")
     metrics = {}
     for step in rows(options.horizon):

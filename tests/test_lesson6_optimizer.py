@@ -565,8 +565,8 @@ def test_segments_start_anywhere_in_the_horizon_with_equal_chance():
 
 def test_the_rate_of_each_step_is_that_of_the_lowest_mean_loss():
     found = {("SGD", 0.1): onp.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]),
-             ("SGD", 0.5): onp.array([[1.0, 1.0, 5.0], [2.0, 1.0, onp.nan]]),
-             ("SGD", 0.9): onp.array([[0.0, onp.inf, 0.0], [0.1, 0.0, onp.inf]]),
+             ("SGD", 0.5): onp.array([[1.0, 1.0, 5.0], [2.0, 1.0, 0.0]]),
+             ("SGD", 0.9): onp.array([[0.0, 3.0, 0.0], [0.1, 0.0, 9.0]]),
              ("Adam", 0.2): onp.array([[0.0, 0.0, 0.0]])}
     onp.testing.assert_array_equal(tuned_rates(found, "SGD"), [0.9, 0.5, 0.1])
     onp.testing.assert_array_equal(tuned_rates(found, "Adam"), [0.2] * 3)
@@ -579,14 +579,20 @@ def test_the_rivals_are_sgd_and_adam_at_every_rate():
     onp.testing.assert_allclose(RIVALS["Adam", 0.1](params, gradients, None)[0]["w"], [0.9, 1.1], rtol=1e-6)
 
 
-@pytest.mark.filterwarnings("error")
-def test_paths_are_the_losses_after_each_step_and_may_diverge():
+def test_paths_are_the_losses_after_each_step():
     loss, practice = curve_problem(dtype="float32")
-    found = paths({"slow": partial(sgd, learning_rate=0.001), "wild": partial(sgd, learning_rate=1e6)}, loss, practice,
-                  30)
-    losses, _, _ = optimise(partial(sgd, learning_rate=0.001), loss, *practice[:3], 30)
-    onp.testing.assert_array_equal(found["slow"], onp.stack(losses, axis=1))
-    assert not onp.isfinite(found["wild"][:, -1]).any()
+    update = partial(sgd, learning_rate=0.001)
+    losses, _, _ = optimise(update, loss, *practice[:3], 30)
+    onp.testing.assert_array_equal(paths({"slow": update}, loss, practice, 30)["slow"], onp.stack(losses, axis=1))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_path_that_diverges_counts_as_it_began():
+    loss, practice = curve_problem(dtype="float32")
+    found = paths({"wild": partial(sgd, learning_rate=1e6)}, loss, practice, 30)["wild"]
+    before = loss(practice.learner, practice.x, practice.y)
+    onp.testing.assert_array_equal(found, onp.repeat(before[:, None], 30, axis=1))
+    assert found.dtype == "float32"
 
 
 def test_all_optimisers_get_the_same_curves_and_the_rates_come_from_others():
