@@ -9,10 +9,10 @@ def _keep_freed_memory():
 
     It would hand it back to Linux after every step and ask for it again page by page: a third of a meta-step's time.
     """
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(trim_threshold, 2**31 - 1)
-    mallopt(mmap_threshold, 2**25)
+    mallopt(mmap_max, 0)  # the maps of 400 images are too large for any M_MMAP_THRESHOLD
 
 
 if platform.libc_ver()[0] == "glibc":

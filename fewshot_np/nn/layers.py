@@ -2,7 +2,7 @@
 
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import centre_and_inverse_std, conv2d, linear, scale, shift
+from fewshot_np.nn.primitives import centre_and_inverse_std, conv2d, linear, scale_and_shift, shift
 
 
 def conv(params, x, stride=1, padding="valid"):
@@ -20,9 +20,10 @@ def batch_norm(params, x, n_reference=None):
 
     It always uses the statistics of the images at hand, as MAML does: of all, or of the first n_reference.
     """
-    _check_channels(params["gamma"], x, "gamma")
+    for name in ("gamma", "beta"):
+        _check_channels(params[name], x, name)
     centred, inverse_std = centre_and_inverse_std(x, n_reference=n_reference)
-    return _shift(scale(centred, inverse_std * params["gamma"]), params["beta"], "beta")  # two small factors first
+    return scale_and_shift(centred, inverse_std * params["gamma"], params["beta"])  # two small factors first
 
 
 def flatten(x):

@@ -9,12 +9,17 @@ Shapes: T tasks, M images or examples, H x W pixels, C channels, O outputs, D fe
 whether a task axis stands in front: images (M,H,W,C) or (T,M,H,W,C), features (M,D) or (T,M,D). Parameters
 may have a task axis too, one set for each task; without it all tasks share them.
 float32 in, float32 out, in every derivative: only Python numbers are multiplied in, never NumPy float64.
+Large arrays are worked on in parts that stay in the processor's cache, by several threads if there are (`threads`).
 """
 
 import numpy as onp  # the plain one: inside primitives, where nothing is traced
 from autograd import numpy as np  # the traced one: in whatever must be differentiable
 from autograd.extend import defvjp, notrace_primitive, primitive
 from autograd.numpy.numpy_vjps import unbroadcast_f
+
+from fewshot_np.nn.threads import for_each, results
+
+_CACHE_BYTES = 1 << 20  # what is worked on at once should stay in the processor's cache
 
 stop_gradient = notrace_primitive(lambda x: x)
 stop_gradient.__name__ = "stop_gradient"
@@ -27,10 +32,33 @@ stop_gradient.__doc__ = """x as a constant: no derivative flows through it."""
 @primitive
 def relu(x):
     """max(x, 0), with derivative 0 at 0."""
-    return onp.maximum(x, onp.zeros(x.shape[1:], x.dtype))  # NumPy's maximum is thrice as fast as with the number 0
+    y = onp.empty(x.shape, x.dtype)
+    for_each(lambda a, out: onp.maximum(a, onp.zeros(a.shape[1:], a.dtype), out=out),  # thrice as fast as with a 0
+             _parts(x, y))
+    return y
 
 
-defvjp(relu, lambda ans, x: lambda g: g * (ans > 0).astype(ans.dtype))  # a mask of floats multiplies faster
+@primitive
+def _where_positive(g, y):
+    """g where y > 0, elsewhere 0."""
+    kept = onp.empty(g.shape, g.dtype)
+    for_each(lambda a, b, out: onp.multiply(a, (b > 0).astype(b.dtype), out=out),  # a mask of floats multiplies faster
+             _parts(g, y, kept))
+    return kept
+
+
+def _parts(*arrays):
+    """Views of arrays of the same tasks and images: small arrays whole, of large ones a few images at a time."""
+    size = max(a.nbytes for a in arrays)
+    if size <= _CACHE_BYTES:
+        return [arrays]
+    arrays = [a.reshape(-1, *a.shape[-3:]) if a.ndim == 5 else a for a in arrays]
+    n = max(1, len(arrays[0]) * _CACHE_BYTES // size)
+    return [[a[i:i + n] for a in arrays] for i in range(0, len(arrays[0]), n)]
+
+
+defvjp(relu, lambda ans, x: lambda g: _where_positive(g, stop_gradient(ans)))
+defvjp(_where_positive, lambda ans, g, y: lambda h: _where_positive(h, y), argnums=[0])
 
 
 @primitive
@@ -148,9 +176,6 @@ defvjp(_linear_w,
 # towards the weights. Each lays the patches under the kernel out as rows of a matrix (im2col) and leaves the sum to
 # a matrix product; it does so in chunks that stay in the processor's cache.
 
-_CACHE_BYTES = 1 << 20
-
-
 def conv2d(x, w, stride=1, padding="valid"):
     """Convolution (the field's name for cross-correlation): images x, kernels w -> maps (..., H', W', O).
 
@@ -178,25 +203,31 @@ def conv2d(x, w, stride=1, padding="valid"):
 def _conv(x, w, stride, pad):
     out_size = _output_size(x.shape, w.shape, stride, pad)
     y = onp.empty((*x.shape[:-3], *out_size, w.shape[-1]), onp.result_type(x, w))
-    for images, kernels, maps in _chunks(x, w, y):
+
+    def convolve(images, kernels, maps):
         onp.matmul(_patches(images, kernels, out_size, stride, pad), _matrix(kernels), out=_matrix(maps))
+
+    for_each(convolve, _chunks(x, w, y))
     return y
 
 
 @primitive
 def _conv_x(g, w, x_shape, stride, pad):
     x = onp.empty(x_shape, onp.result_type(g, w))
-    for images, kernels, maps in _chunks(x, w, g):
-        _add_patches(maps, kernels, images, stride, pad)
+    for_each(lambda images, kernels, maps: _add_patches(maps, kernels, images, stride, pad), _chunks(x, w, g))
     return x
 
 
 @primitive
 def _conv_w(x, g, w_shape, stride, pad):
     w = onp.zeros(w_shape, onp.result_type(x, g))
-    for images, kernels, maps in _chunks(x, w, g):
+
+    def products(images, kernels, maps):
         patches = _patches(images, kernels, g.shape[-3:-1], stride, pad)
-        kernels += (patches.swapaxes(1, 2) @ _matrix(maps)).reshape(kernels.shape)
+        return kernels, (patches.swapaxes(1, 2) @ _matrix(maps)).reshape(kernels.shape)
+
+    for kernels, product in results(products, _chunks(x, w, g)):
+        kernels += product
     return w
 
 
@@ -268,6 +299,8 @@ def _zero_padded(images, pad):
 
 
 # ---------------------------------------------------------------- max pooling: choose, and undo the choice
+#
+# NumPy multiplies by a mask five times as fast as it copies where the mask says so.
 
 
 def max_pool2d(x, size=2):
@@ -280,7 +313,7 @@ def max_pool2d(x, size=2):
     _check_positive_integer("size", size)
     if x.ndim not in (4, 5) or min(x.shape[-3:-1]) < size:
         raise ValueError(f"images must be (M,H,W,C) or (T,M,H,W,C) of at least {size}x{size} pixels, got {x.shape}")
-    return _choose(x, _first_maximum(x, size), size)
+    return _maximum(x, size)
 
 
 def _windows(x, size):
@@ -289,35 +322,68 @@ def _windows(x, size):
     return [x[..., i:h:size, j:w:size, :] for i in range(size) for j in range(size)]
 
 
+@primitive
+def _maximum(x, size):
+    """The maximum of each window."""
+    pooled = onp.empty((*x.shape[:-3], x.shape[-3] // size, x.shape[-2] // size, x.shape[-1]), x.dtype)
+
+    def pool(images, maxima):
+        first, *others = _windows(images, size)
+        maxima[...] = first
+        for pixels in others:
+            onp.maximum(maxima, pixels, out=maxima)
+
+    for_each(pool, _parts(x, pooled))
+    return pooled
+
+
 @notrace_primitive
-def _first_maximum(x, size):
+def _first_maximum(x, pooled, size):
     """Which place of its window holds the (first) maximum: integers, shaped like the pooled images."""
-    first, *others = _windows(x, size)
-    best, choice = first.copy(), onp.zeros(first.shape, onp.uint8 if size <= 16 else onp.intp)
-    for place, pixels in enumerate(others, start=1):
-        onp.copyto(choice, place, where=pixels > best)
-        onp.maximum(best, pixels, out=best)
+    choice = onp.zeros(pooled.shape, onp.min_scalar_type(size * size))
+
+    def count_those_before(images, maxima, places):
+        before = onp.ones(places.shape, bool)
+        for pixels in _windows(images, size)[:-1]:
+            before &= pixels != maxima
+            places += before
+
+    for_each(count_those_before, _parts(x, pooled, choice))
     return choice
 
 
 @primitive
 def _choose(x, choice, size):
     """The chosen pixel of each window: linear in x, once the choice is made."""
-    out = onp.empty(choice.shape, x.dtype)
-    for place, pixels in enumerate(_windows(x, size)):
-        onp.copyto(out, pixels, where=choice == place)
-    return out
+    chosen = onp.zeros(choice.shape, x.dtype)
+
+    def choose(images, places, out):
+        for place, pixels in enumerate(_windows(images, size)):
+            out += pixels * (places == place)
+
+    for_each(choose, _parts(x, choice, chosen))
+    return chosen
 
 
 @primitive
 def _unchoose(g, choice, size, x_shape):
     """The adjoint of `_choose`: g put back to where its value came from, 0 elsewhere."""
-    out = onp.zeros(x_shape, g.dtype)
-    for place, pixels in enumerate(_windows(out, size)):
-        onp.copyto(pixels, g, where=choice == place)
-    return out
+    x = onp.zeros(x_shape, g.dtype)
+
+    def put_back(maps, places, images):
+        for place, pixels in enumerate(_windows(images, size)):
+            onp.multiply(maps, places == place, out=pixels)
+
+    for_each(put_back, _parts(g, choice, x))
+    return x
 
 
+def _maximum_vjp(ans, x, size):
+    choice = _first_maximum(x, ans, size)
+    return lambda g: _unchoose(g, choice, size, x.shape)
+
+
+defvjp(_maximum, _maximum_vjp, argnums=[0])
 defvjp(_choose, lambda ans, x, choice, size: lambda g: _unchoose(g, choice, size, x.shape), argnums=[0])
 defvjp(_unchoose, lambda ans, g, choice, size, x_shape: lambda h: _choose(h, choice, size), argnums=[0])
 
@@ -331,13 +397,19 @@ defvjp(_unchoose, lambda ans, g, choice, size, x_shape: lambda h: _choose(h, cho
 @primitive
 def scale(x, v):
     """x times one number per channel, (C,) or (T,C)."""
-    return (_lines(x, v.shape) * _along_lines(v, x)).reshape(x.shape)
+    return _line_by_line(x, v, None)
 
 
 @primitive
 def shift(x, v):
     """x plus one number per channel, (C,) or (T,C)."""
-    return (_lines(x, v.shape) + _along_lines(v, x)).reshape(x.shape)
+    return _line_by_line(x, None, v)
+
+
+@primitive
+def scale_and_shift(x, v, b):
+    """shift(scale(x, v), b) in one pass."""
+    return _line_by_line(x, v, b)
 
 
 @primitive
@@ -367,6 +439,23 @@ def _lines(x, v_shape):
     return x.reshape(v_shape[0] if len(v_shape) == 2 else 1, -1, width * x.shape[-1])
 
 
+def _line_by_line(x, v, b):
+    """x v + b, of which v or b may be None."""
+    lines = _lines(x, (b if v is None else v).shape)
+    out = onp.empty(lines.shape, onp.result_type(x, *(a for a in (v, b) if a is not None)))
+    v, b = (None if a is None else _along_lines(a, x) for a in (v, b))
+
+    def compute(x, out):
+        if v is not None:
+            x = onp.multiply(x, v, out=out)
+        if b is not None:
+            onp.add(x, b, out=out)
+
+    n = lines.shape[1] if len(lines) > 1 else max(1, lines.shape[1] * _CACHE_BYTES // max(1, x.nbytes))
+    for_each(compute, ((lines[:, i:i + n], out[:, i:i + n]) for i in range(0, lines.shape[1], n)))
+    return out.reshape(x.shape)
+
+
 def _along_lines(v, x):
     """v at every pixel of a line, (T or 1, 1, W C)."""
     return onp.tile(v.reshape(-1, 1, v.shape[-1]), x.shape[-2] if x.ndim > 3 else 1)
@@ -377,6 +466,10 @@ defvjp(scale, lambda ans, x, v: lambda g: scale(g, v), lambda ans, x, v: lambda 
 defvjp(_column_dots,
        lambda ans, a, b, v_shape: lambda h: scale(b, h),
        lambda ans, a, b, v_shape: lambda h: scale(a, h), argnums=[0, 1])
+defvjp(scale_and_shift,
+       lambda ans, x, v, b: lambda g: scale(g, v),
+       lambda ans, x, v, b: lambda g: _column_dots(g, x, v.shape),
+       lambda ans, x, v, b: lambda g: _column_sums(g, b.shape))
 defvjp(shift, lambda ans, x, v: lambda g: g, lambda ans, x, v: lambda g: _column_sums(g, v.shape))
 defvjp(_column_sums, lambda ans, x, v_shape: lambda h: _fill(h, x.shape), argnums=[0])
 defvjp(_fill, lambda ans, v, x_shape: lambda g: _column_sums(g, v.shape), argnums=[0])

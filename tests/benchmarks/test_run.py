@@ -1,0 +1,61 @@
+"""The forms that the benchmark times compute the same thing, and it refuses those that do not."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason='PyTorch is not installed: pip install -e ".[bench]"')
+
+
+@pytest.fixture(scope="module")
+def run():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        yield importlib.import_module("run")
+
+
+def small_works(run):
+    return [run.maml(n_tasks=2, n_way=3, k_shot=2, steps=2, channels=4), run.sinusoids(n_tasks=3),
+            run.prototypical(n_way=4)]
+
+
+def first_results_of(run, work):
+    """What each form's process would send, computed in this one."""
+    import peers_torch
+    params, episode = work.make()
+    first = {}
+    for name in ["here", *(name for name in peers_torch.FORMS[work.kind] if name != "compiled")]:
+        with run.opened(work, name, 1) as form:
+            first[name, 1] = {dtype: run.first_results(form(*run.convert(params, episode, dtype), dtype))
+                              for dtype in run.TOLERANCE}
+    return first
+
+
+@pytest.mark.parametrize("number", range(3), ids=["maml", "sinusoids", "prototypical"])
+def test_all_forms_have_the_same_loss_and_gradients_and_a_wrong_one_is_told(run, number):
+    first = first_results_of(run, small_works(run)[number])
+    assert len(first) >= 3
+    assert run.disagreements(first, run.compare(first)) == []
+    first["here", 1]["float64"]["grads"]["block1.w" if number != 1 else "dense1.w"] *= 1 + 1e-6
+    (told,) = run.disagreements(first, run.compare(first))
+    assert told.startswith("here, 1 thread, float64: ")
+
+
+def test_the_ratio_is_that_of_the_faster_of_ours_to_the_fastest_of_theirs(run):
+    def row(form, threads, seconds):
+        return {"form": form, "threads": threads, "median_s": seconds}
+
+    rows = [row("here", 1, 3.0), row("here", 2, 2.0), row("loop", 1, 8.0), row("loop", 2, 10.0), row("vmap", 2, 4.0)]
+    told = run.ratios(rows)
+    assert (told["here_over_best"], told["here_over_loop"], told["best"]["form"]) == (0.5, 0.25, "vmap")
+    assert run.ratios(rows[:2])["here_over_best"] is None
+
+
+def test_the_steps_are_those_of_the_table(run):
+    images = {name: work.make()[1].support_x.shape for name, work in run.WORKS.items()}
+    assert images == {"maml-1": (32, 5, 28, 28, 1), "maml-5": (32, 5, 28, 28, 1), "sinusoids": (25, 10, 1),
+                      "prototypical": (1, 60, 28, 28, 1)}
+    assert [work.settings.get("steps") for work in run.WORKS.values()] == [1, 5, 1, None]
+    assert all(np.isfinite(work.make()[1].query_x).all() for work in run.WORKS.values())

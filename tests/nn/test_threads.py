@@ -1,0 +1,59 @@
+"""Threads inside primitives change the time, and not a bit of a result."""
+
+import numpy
+import pytest
+
+from fewshot_np.nn import primitives
+from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.primitives import cross_entropy
+from fewshot_np.nn.threads import for_each, results, threads
+from fewshot_np.nn.trees import leaves, value_and_grad
+
+
+def test_parts_are_worked_on_by_other_threads_and_results_keep_their_order():
+    parts = [(number,) for number in range(50)]
+    with threads(3):
+        assert list(results(lambda number: number * number, parts)) == [number * number for number in range(50)]
+        seen = []
+        for_each(seen.append, parts)
+    assert sorted(seen) == list(range(50))
+    assert list(results(lambda number: -number, parts)) == [-number for number in range(50)]
+
+
+def test_an_error_in_a_thread_is_raised():
+    with threads(2), pytest.raises(ZeroDivisionError):
+        for_each(lambda number: 1 / number, [(number,) for number in range(20)])
+
+
+@pytest.mark.parametrize("shape", [(9, 28, 28, 1), (1, 9, 28, 28, 1), (3, 4, 28, 28, 1)])
+@pytest.mark.parametrize("down", ["pool", "stride"])
+def test_gradients_have_the_same_bits_with_any_number_of_threads(monkeypatch, shape, down):
+    monkeypatch.setattr(primitives, "_CACHE_BYTES", 1 << 14)  # so that there are many parts
+    rng = numpy.random.default_rng(0)
+    network = conv4(outputs=3, channels=6, down=down)
+    params, x, y = network.init(rng), rng.random(shape, dtype="float32"), rng.integers(0, 3, shape[:-3])
+    loss_and_gradient = value_and_grad(lambda params: cross_entropy(network.apply(params, x), y).sum())
+    loss, gradient = loss_and_gradient(params)
+    for n in (1, 2, 3):
+        with threads(n):
+            again, same = loss_and_gradient(params)
+        assert again == loss
+        assert all(numpy.array_equal(a, b) for a, b in zip(leaves(gradient), leaves(same), strict=True))
+
+
+def test_parts_of_any_size_give_the_values_of_the_whole(monkeypatch):
+    rng = numpy.random.default_rng(1)
+    x, v = rng.normal(size=(2, 5, 9, 7, 3)), rng.normal(size=(2, 3))
+    operations = [lambda: primitives.relu(x), lambda: primitives.max_pool2d(x, 2), lambda: primitives.scale(x, v),
+                  lambda: primitives.scale_and_shift(x, v, v), lambda: primitives.shift(x, v[0])]
+    whole = [operation() for operation in operations]
+    for cache_bytes in (1, 1000, 5000):
+        monkeypatch.setattr(primitives, "_CACHE_BYTES", cache_bytes)
+        for operation, expected in zip(operations, whole, strict=True):
+            numpy.testing.assert_array_equal(operation(), expected)
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, True])
+def test_threads_must_be_a_positive_integer(n):
+    with pytest.raises(ValueError, match="positive integer"), threads(n):
+        pass
