@@ -79,7 +79,7 @@ def maml_row(iterations, inner_lr=2.0, steps=1, test_steps=5, batch=16, **more):
 
 
 FINN = {  # (method, n_way, k_shot); 30 minutes each on one core or less
-    ("MAML", 5, 1): maml_row(9000),
+    ("MAML", 5, 1): maml_row(18000),
     ("first-order MAML", 5, 1): maml_row(16000, first_order=True),
     ("ANIL", 5, 1): maml_row(14000, inner_lr={"head": 2.0}),
     ("Meta-SGD", 5, 1): maml_row(9000)._replace(objective={}, scores={}),
@@ -214,16 +214,16 @@ def keep_best(path, measure, params):
 
 
 def modified_hausdorff(a, b):
-    """The modified Hausdorff distance of two sets of points, (P,2) and (R,2). Dubuisson & Jain 1994.
+    """The modified Hausdorff distance of two sets of points, each (points, 2). Dubuisson & Jain 1994.
 
     From each point of one to the nearest of the other, on average; the larger of the two directions.
     """
-    apart = np.sqrt(np.maximum(np.sum(a * a, 1)[:, None] + np.sum(b * b, 1) - 2 * a @ b.T, 0))  # (P,R)
+    apart = np.sqrt(np.maximum(np.sum(a * a, 1)[:, None] + np.sum(b * b, 1) - 2 * a @ b.T, 0))  # each a, each b
     return max(apart.min(axis=1).mean(), apart.min(axis=0).mean())
 
 
 def ink_points(image):
-    """Where the ink of an image (H,W,1) uint8 is: (P,2), the mean moved to 0, as in Lake's demonstration."""
+    """Where the ink of an image (H,W,1) uint8 is: (points, 2), the mean moved to 0, as in Lake's demonstration."""
     points = np.argwhere(image[..., 0] > 127).astype(float)
     return points - points.mean(axis=0)
 
