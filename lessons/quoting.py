@@ -53,6 +53,97 @@ def minutes_to_read(page):
     return round(len(words) / 200 + (len(rows) + sum(block.count("\n") for block in blocks)) / 20)
 
 
+# ---------------------------------------------------------------- the papers' numbers beside those of this course
+
+MODES = ("the support", "all queries", "training images")  # where batch norm takes its statistics from
+COPY = ", read in a copy"
+FINN, NICHOL = f"Finn et al. 2017, Table 1{COPY}", f"Nichol et al. 2018, Table 2{COPY}"
+SNELL, VINYALS = "Snell et al. 2017, Table 1", f"Vinyals et al. 2016, Table 1{COPY}"
+LAKE = f"Lake et al. 2015{COPY}"
+TASKS = ("5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot", "background", "small1", "small2")
+PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % after finn, errors in % after lake
+    ("finn", "Siamese"): (f"Finn et al. 2017, Table 1, as run by Vinyals et al.{COPY}",
+                          dict(zip(TASKS, ("97.3", "98.4", "88.2", "97.0"), strict=False))),
+    ("finn", "Matching"): (VINYALS, dict(zip(TASKS, ("98.1", "98.9", "93.8", "98.5"), strict=False))),
+    ("finn", "prototypical"): (SNELL, dict(zip(TASKS, ("98.8", "99.7", "96.0", "98.9"), strict=False))),
+    ("finn", "MAML"): (FINN, dict(zip(TASKS, ("98.7 ± 0.4", "99.9 ± 0.1", "95.8 ± 0.3", "98.9 ± 0.2"), strict=False))),
+    ("finn", "first-order MAML"): (f"Nichol et al. 2018, Table 2, all queries{COPY}", dict(zip(
+        TASKS, ("98.3 ± 0.5", "99.2 ± 0.2", "89.4 ± 0.5", "97.9 ± 0.1"), strict=False))),
+    ("finn", "ANIL"): (f"Raghu et al. 2020, Table 2{COPY}",
+                       {"20-way 1-shot": "96.2 ± 0.5", "20-way 5-shot": "98.0 ± 0.3"}),
+    ("finn", "Reptile"): (NICHOL, {
+        "5-way 1-shot": "95.39 ± 0.09; all queries: 97.68 ± 0.04",
+        "5-way 5-shot": "98.90 ± 0.10; all queries: 99.48 ± 0.06",
+        "20-way 1-shot": "88.14 ± 0.15; all queries: 89.43 ± 0.14",
+        "20-way 5-shot": "96.65 ± 0.33; all queries: 97.12 ± 0.32"}),
+    ("finn", "Meta-SGD"): (f"Li et al. 2017{COPY}", {"5-way 1-shot": "99.53 ± 0.26", "5-way 5-shot": "99.93 ± 0.09"}),
+    ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
+    ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{COPY}", {"background": "8.0 (from 40)"}),
+}
+UNTRAINED = ("pixels", "modified Hausdorff")
+BACKGROUNDS = {"background": "30 alphabets", "small1": "5 alphabets, set 1", "small2": "5 alphabets, set 2"}
+
+
+def runs_of(protocol, folder=LESSONS / "lesson8_comparison" / "results"):
+    """{(method, task): records of its seeds} of the protocol's full runs in the folder; it may be empty or missing.
+
+    A run of --quick or of another --effort is another experiment, and left out.
+    """
+    runs = {}
+    for path in sorted(Path(folder).glob("*/record.json")):
+        record = read_record(path)
+        options = record["options"]
+        if options.get("protocol") != protocol or options["quick"] or options["effort"] != 1:
+            continue
+        task = f"{options['n_way']}-way {options['k_shot']}-shot" if protocol == "finn" else options["background"]
+        runs.setdefault((options["method"], task), []).append(record)
+    order = [method for _, method in PUBLISHED]
+
+    def place(key):  # methods in the order of PUBLISHED, tasks in that of TASKS
+        return order.index(key[0]) if key[0] in order else len(order), key[0], TASKS.index(key[1])
+
+    return {key: runs[key] for key in sorted(runs, key=place)}
+
+
+def results_table(protocol, short=False, **where):
+    """A row per (method, task) that has a record, as a Markdown table: published, ours, seeds, minutes of training.
+
+    protocol: "finn", accuracies, or "lake", errors; in %. short: one inductive and one transductive number of ours,
+    and no source. where: the folder, see `runs_of`.
+    """
+    kind, runs = {"finn": "accuracy", "lake": "error"}[protocol], runs_of(protocol, **where)
+    if not runs:
+        return "No run of this protocol has been recorded yet."
+    ours = ("here, inductive", "here, transductive") if short else [f"here, statistics of {mode}" for mode in MODES]
+    head = ["method", "task" if protocol == "finn" else "learned from", "published", *ours, "seeds",
+            "minutes of training, each", *([] if short else ["published in"])]
+    rows = [head, ["---"] * len(head)]
+    for (method, task), records in runs.items():
+        source, numbers = PUBLISHED.get((protocol, method), ("", {}))
+        published = numbers.get(task, "")
+        cells = [_over_seeds(records, kind, mode) for mode in MODES]
+        if short:
+            cells = [cells[2] or cells[0], cells[1]]
+        if method in UNTRAINED:  # they know no batch norm
+            cells, task = [_over_seeds(records, kind), *["the same"] * (len(ours) - 1)], "nothing"
+        task = BACKGROUNDS.get(task, task)
+        minutes = [record["metrics"]["row"].get("training seconds", 0) / 60 for record in records]
+        rows.append([method, task, published, *cells, str(len(records)), f"{sum(minutes) / len(minutes):.0f}",
+                     *([] if short else [source if published else ""])])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _over_seeds(records, kind, mode=None):
+    """One seed: "98.5 ± 0.4", its mean and interval. More: "98.5 (98.1 to 98.9)", their mean, the lowest and the
+    highest. Empty where there is no such metric."""
+    found = [record["metrics"].get(f"{kind}, statistics of {mode}" if mode else kind) for record in records]
+    found = [metric for metric in found if metric]
+    means = [100 * metric["mean"] for metric in found]
+    if len(found) < 2:
+        return "".join(f"{100 * metric['mean']:.1f} ± {100 * metric['interval']:.1f}" for metric in found)
+    return f"{sum(means) / len(means):.1f} ({min(means):.1f} to {max(means):.1f})"
+
+
 # ---------------------------------------------------------------- code of the library
 
 

@@ -30,6 +30,7 @@ from lessons.checking import (
 from lessons.teeth import SEEDS, changed_stubs, right_answers_of, teeth_of
 
 ROOT = Path(__file__).parents[2]
+IGNORED = ("__pycache__", "figures", "results")
 EXERCISES = discover()
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
 
@@ -79,7 +80,7 @@ def fresh(tmp_path_factory):
     """The course as a reader finds it: a folder with pyproject.toml and lessons/, the exercises still to be written."""
     folder = tmp_path_factory.mktemp("fresh")
     shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copytree(ROOT / "lessons", folder / "lessons", ignore=shutil.ignore_patterns("__pycache__", "figures"))
+    shutil.copytree(ROOT / "lessons", folder / "lessons", ignore=shutil.ignore_patterns(*IGNORED))
     for lesson in {e.folder.name for e in EXERCISES}:
         path = ROOT / "lessons" / lesson / "exercises.py"
         source = fresh_source(path, [e for e in EXERCISES if e.folder == path.parent])
