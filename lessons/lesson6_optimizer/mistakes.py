@@ -1,0 +1,451 @@
+"""Wrong answers to lesson 6's exercises on learned optimisers, each with the thought behind it, and right ones."""
+
+import autograd
+import numpy as onp
+from autograd import numpy as np
+
+from fewshot_np.lesson5_project import sigmoid
+from fewshot_np.nn.layers import dense
+from fewshot_np.nn.primitives import stop_gradient
+from fewshot_np.nn.trees import grad, tree_map
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- optimizer.1: Meta-SGD's step
+
+
+@mistake("optimizer.1", "The step goes uphill: rates * gradient was added.",
+         "start - rates * gradient. A parameter that should climb gets a negative rate.")
+def uphill(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p + a * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "Each array got one rate, the mean of its rates.",
+         "Every single number has a rate of its own: rates[key] * gradient[key], elementwise.")
+def one_rate_for_each_array(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - np.mean(a) * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "Negative rates were made positive.",
+         "A rate may be negative: not only the length of the step is learned, but its direction, too.")
+def only_positive_rates(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - np.abs(a) * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "This is the change of the parameters, not the parameters after it.", "Begin with start.")
+def change_alone(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: -a * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "The gradient was treated as a constant: the step is right, and so is the way to the rates, "
+         "but the gradient with respect to the start is first-order MAML's.",
+         "No stop_gradient: the outer loop differentiates through the gradient.")
+def gradient_frozen(loss, start, rates, x, y):
+    gradient = grad(loss)(tree_map(stop_gradient, start), x, y)
+    return tree_map(lambda p, a, g: p - a * g, start, rates, gradient)
+
+
+@mistake("optimizer.1", "The rates were treated as constants: that is MAML with strange rates. The outer loop could "
+         "not train them.", "No stop_gradient and no conversion of the rates: they are parameters like start.")
+def rates_frozen(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - stop_gradient(a) * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "Negative rates were cut off at 0.",
+         "A rate may be negative: not only the length of the step is learned, but its direction, too.")
+def negative_rates_cut_off(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - np.maximum(a, 0.0) * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "The keys moved one after the other: the gradient of the second was taken where the first had "
+         "moved already.", "Take the whole gradient at start, once; then build the new dict.")
+def one_key_after_the_other(loss, start, rates, x, y):
+    moved = dict(start)
+    for key in start:
+        moved = {**moved, key: start[key] - rates[key] * grad(loss)(moved, x, y)[key]}
+    return moved
+
+
+@honest("optimizer.1")
+def step_with_autograds_grad(loss, start, rates, x, y):
+    gradient = autograd.grad(loss)(start, x, y)
+    return {key: start[key] - rates[key] * gradient[key] for key in start}
+
+
+@honest("optimizer.1")
+def step_key_by_key(loss, start, rates, x, y):
+    moved = {}
+    for key in start:
+        own = grad(lambda p, key=key: loss({**start, key: p}, x, y))
+        moved[key] = start[key] + (-own(start[key])) * rates[key]
+    return moved
+
+
+# ---------------------------------------------------------------- optimizer.2: how the rates are learned
+
+
+def both_gradients(gradient, w, rates, supports, queries):
+    """[(support gradient at w, query gradient at w')], one pair for each task."""
+    pairs = []
+    for support, query in zip(supports, queries, strict=True):
+        g = gradient(w, support)
+        pairs.append((g, gradient(w - rates * g, query)))
+    return pairs
+
+
+@mistake("optimizer.2", "The sign is that of the product. But w' = w *minus* rates * support gradient.",
+         "Minus the support gradient times the query gradient: where both point the same way, a larger rate helps.")
+def sign_forgotten(gradient, w, rates, supports, queries):
+    return np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
+@mistake("optimizer.2", "The query gradient was taken at w, before the step.",
+         "The query loss is that of w' = w - rates * support gradient: take its gradient there.")
+def query_gradient_at_the_start(gradient, w, rates, supports, queries):
+    return -np.mean([gradient(w, s) * gradient(w, q) for s, q in zip(supports, queries, strict=True)], axis=0)
+
+
+@mistake("optimizer.2", "Both gradients were taken at w', after the step.",
+         "The step was made with the support gradient at w; that is what its rate multiplies.")
+def support_gradient_after_the_step(gradient, w, rates, supports, queries):
+    total = 0.0
+    for support, query in zip(supports, queries, strict=True):
+        adapted = w - rates * gradient(w, support)
+        total = total - gradient(adapted, support) * gradient(adapted, query)
+    return total / len(supports)
+
+
+@mistake("optimizer.2", "The tasks were summed, not averaged.", "Divide by T = len(supports).")
+def summed_over_tasks(gradient, w, rates, supports, queries):
+    return -np.sum([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
+@mistake("optimizer.2", "The gradients were averaged over the tasks first, and then multiplied.",
+         "Multiply within each task, then take the mean: a mean of products is not the product of the means.")
+def product_of_the_means(gradient, w, rates, supports, queries):
+    support, query = (np.mean(part, axis=0) for part in zip(*both_gradients(gradient, w, rates, supports, queries),
+                                                            strict=True))
+    return -support * query
+
+
+@mistake("optimizer.2", "The products of all numbers were added up: that is the gradient of one rate for all, MAML's.",
+         "No sum over w's numbers: each rate has the product of its own two numbers.")
+def one_rate_for_all(gradient, w, rates, supports, queries):
+    found = np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+    return -np.sum(found) + 0 * w
+
+
+@mistake("optimizer.2", "The product was multiplied by the rates once more.",
+         "The derivative of w - rate * s with respect to the rate is -s. The rate is not in it any more.")
+def times_the_rates(gradient, w, rates, supports, queries):
+    return -rates * np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
+@mistake("optimizer.2", "This is the query gradient alone: how the loss changes with w', not with the rates.",
+         "The chain rule has a second factor: how w' changes with the rates, minus the support gradient.")
+def query_gradient_alone(gradient, w, rates, supports, queries):
+    return np.mean([q for _, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
+@honest("optimizer.2")
+def rates_task_by_task(gradient, w, rates, supports, queries):
+    found = []
+    for t in range(len(supports)):
+        step = -1.0 * gradient(w, supports[t])
+        found.append(step * gradient(w + rates * step, queries[t]))
+    return sum(found) / len(found)
+
+
+@honest("optimizer.2")
+def rates_number_by_number(gradient, w, rates, supports, queries):
+    result = onp.zeros(w.shape)
+    for s, q in both_gradients(gradient, w, rates, supports, queries):
+        for i in onp.ndindex(*w.shape):
+            result[i] -= s[i] * q[i] / len(supports)
+    return result
+
+
+# ---------------------------------------------------------------- optimizer.3: gradients of any size
+
+
+def two_numbers(gradients, p, large=None, small=None):
+    """The right answer, but for what is given instead."""
+    size = onp.abs(gradients)
+    log = onp.log(onp.maximum(size, 1e-300)) / p
+    large = (log, onp.sign(gradients)) if large is None else large
+    small = (-1 + 0 * size, onp.exp(p) * gradients) if small is None else small
+    return onp.stack([onp.where(size >= onp.exp(-p), a, b) for a, b in zip(large, small, strict=True)], axis=1)
+
+
+@mistake("optimizer.3", "Small gradients were treated like large ones: their logarithm has no lower end, and is minus "
+         "infinity for a gradient of 0.", "Where |g| < exp(-p) the two numbers are -1 and exp(p) g.")
+def logarithm_of_all(gradients, p):
+    return onp.stack([onp.log(onp.abs(gradients)) / p, onp.sign(gradients)], axis=1)
+
+
+@mistake("optimizer.3", "The logarithm was not divided by p.", "log|g| / p: it begins at -1, at the border.")
+def logarithm_not_divided(gradients, p):
+    return two_numbers(gradients, p, large=(onp.log(onp.maximum(onp.abs(gradients), 1e-300)), onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "The logarithm is to base 10.", "The natural logarithm: np.log.")
+def logarithm_to_base_ten(gradients, p):
+    return two_numbers(gradients, p, large=(onp.log10(onp.maximum(onp.abs(gradients), 1e-300)) / p,
+                                            onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "Small gradients kept their size in the second number.",
+         "exp(p) g: at the border exp(-p) it is 1, like the sign.")
+def small_ones_left_as_they_are(gradients, p):
+    return two_numbers(gradients, p, small=(-1 + 0 * gradients, gradients))
+
+
+@mistake("optimizer.3", "Small gradients have their sign as the second number: 1 for the smallest of all.",
+         "Where |g| < exp(-p) the second number is exp(p) g; it goes to 0 with g.")
+def signs_of_small_ones(gradients, p):
+    return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "Negative gradients were taken for small ones.", "Compare |g| with exp(-p), not g.")
+def negative_taken_for_small(gradients, p):
+    size = onp.maximum(onp.abs(gradients), 1e-300)
+    large = gradients >= onp.exp(-p)
+    return onp.stack([onp.where(large, onp.log(size) / p, -1),
+                      onp.where(large, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
+
+
+@mistake("optimizer.3", "The two numbers of a gradient stand one above the other: (2,R).",
+         "One row for each gradient, (R,2): np.stack([first, second], axis=-1).")
+def one_above_the_other(gradients, p):
+    return two_numbers(gradients, p).T
+
+
+@mistake("optimizer.3", "Sign first, logarithm second.", "(log|g| / p, sign g).")
+def sign_first(gradients, p):
+    return two_numbers(gradients, p)[:, ::-1]
+
+
+@honest("optimizer.3")
+def preprocess_one_by_one(gradients, p):
+    rows = []
+    for g in gradients:
+        if abs(g) >= onp.exp(-p):
+            rows.append([onp.log(abs(g)) / p, 1.0 if g > 0 else -1.0])
+        else:
+            rows.append([-1.0, onp.exp(p) * g])
+    return rows
+
+
+@honest("optimizer.3")
+def preprocess_by_clipping(gradients, p):
+    scaled = onp.exp(p) * gradients
+    return onp.stack([onp.log(onp.maximum(onp.abs(scaled), 1)) / p - 1, onp.clip(scaled, -1, 1)], axis=-1)
+
+
+# ---------------------------------------------------------------- optimizer.4: a memory with three gates
+
+
+def cell(params, x, h, forget="forget", write="input"):
+    """How much to keep, to write and to show, and the candidate; right, but for which gate does what."""
+    seen = np.concatenate([x, h], axis=1)
+    keep, put, show = (sigmoid(dense(params[gate], seen)) for gate in (forget, write, "output"))
+    candidate = np.tanh(dense(params["candidate"], seen))
+    return keep, put, show, candidate
+
+
+@mistake("optimizer.4", "Forget gate and input gate are exchanged.",
+         "The forget gate multiplies the old memory, the input gate the candidate.")
+def gates_exchanged(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h, forget="input", write="forget")
+    c = keep * c + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The forget gate says here how much is forgotten. In the formula it says how much is kept.",
+         "sigmoid(z_forget) * c.")
+def forgets_what_it_should_keep(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    c = (1 - keep) * c + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "1 - forget took the place of the input gate.",
+         "The two gates are independent: the memory may keep all and write, too.")
+def one_gate_for_both(params, x, h, c):
+    keep, _, show, candidate = cell(params, x, h)
+    c = keep * c + (1 - keep) * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The memory was shown without its tanh.", "new h = sigmoid(z_output) * tanh(new c).")
+def shown_without_tanh(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    c = keep * c + put * candidate
+    return show * c, c
+
+
+@mistake("optimizer.4", "The candidate went through the sigmoid, so nothing negative can be written.",
+         "The gates are sigmoids, the candidate is a tanh.")
+def candidate_by_sigmoid(params, x, h, c):
+    keep, put, show, _ = cell(params, x, h)
+    c = keep * c + put * sigmoid(dense(params["candidate"], np.concatenate([x, h], axis=1)))
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "All rows share one memory, the mean of theirs.",
+         "The rows share params, not the memory: no mean, no sum over axis 0.")
+def one_memory_for_all_rows(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    c = keep * np.mean(c, axis=0, keepdims=True) + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The old memory was made a constant: the values are right, but no derivative flows back to "
+         "the steps before.", "No stop_gradient on h and c: what was remembered earlier is to be learned, too.")
+def memory_cut_off(params, x, h, c):
+    h, c = stop_gradient(h), stop_gradient(c)
+    keep, put, show, candidate = cell(params, x, h)
+    c = keep * c + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "c came back before h.", "return h, c: first what is shown, then the memory.")
+def memory_first(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    c = keep * c + put * candidate
+    return c, show * np.tanh(c)
+
+
+@honest("optimizer.4")
+def cell_row_by_row(params, x, h, c):
+    hs, cs = [], []
+    for i in range(len(x)):
+        row = np.concatenate([x[i], h[i]])
+        z = {gate: np.dot(row, params[gate]["w"]) + params[gate]["b"] for gate in params}
+        memory = sigmoid(z["forget"]) * c[i] + sigmoid(z["input"]) * np.tanh(z["candidate"])
+        cs.append(memory)
+        hs.append(sigmoid(z["output"]) * np.tanh(memory))
+    return np.array(hs), np.array(cs)
+
+
+@honest("optimizer.4")
+def cell_with_weights_cut_in_two(params, x, h, c):
+    def z(gate):
+        w = params[gate]["w"]
+        return np.matmul(x, w[:x.shape[1]]) + np.matmul(h, w[x.shape[1]:]) + params[gate]["b"]
+    c = c / (1 + np.exp(-z("forget"))) + np.tanh(z("candidate")) / (1 + np.exp(-z("input")))
+    return np.tanh(c) / (1 + np.exp(-z("output"))), c
+
+
+# ---------------------------------------------------------------- optimizer.5: train through the steps
+
+
+def walk(update, loss, phi, theta, steps, state=None, cut=stop_gradient):
+    """(losses after each step, theta, state), the right way but for `cut`."""
+    losses = []
+    for _ in range(steps):
+        step, state = update(phi, grad(loss)(cut(theta)), state)
+        theta = theta + step
+        losses.append(loss(theta))
+    return losses, theta, state
+
+
+def held(update, loss, phi, theta, steps):
+    """(theta, state) after steps that nothing flows back through."""
+    return walk(update, loss, stop_gradient(phi), theta, steps)[1:]
+
+
+@mistake("optimizer.5", "The loss after the last step alone was counted.",
+         "All losses of the segment, after each of its steps, divided by `segment`.")
+def last_loss_alone(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return walk(update, loss, phi, theta, segment, state)[0][-1]
+
+
+@mistake("optimizer.5", "Each loss was taken before its step: the loss of the beginning is in the mean, that after "
+         "the last step is not.", "First theta = theta + step, then loss(theta).")
+def losses_before_the_steps(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    losses = [loss(theta), *walk(update, loss, phi, theta, segment, state)[0]]
+    return sum(losses[:-1]) / segment
+
+
+@mistake("optimizer.5", "The steps before were differentiated, too: a derivative flows back through all steps.",
+         "In the steps before, call update(stop_gradient(phi), ...).")
+def steps_before_differentiated(update, loss, phi, theta, steps_before, segment):
+    _, theta, state = walk(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+
+
+@mistake("optimizer.5", "The learner was not held constant when its gradient was taken: the second derivatives, which "
+         "the paper drops, are in.", "grad(loss)(stop_gradient(theta)).")
+def second_derivatives_in(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment, state, cut=lambda a: a)[0]) / segment
+
+
+@mistake("optimizer.5", "The learner itself was made a constant before every step: each loss knows of the last step "
+         "alone.", "stop_gradient is for the point at which the gradient is taken. theta + step starts from theta "
+         "itself.")
+def learner_cut_at_every_step(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    total = 0.0
+    for _ in range(segment):
+        theta = stop_gradient(theta)
+        step, state = update(phi, grad(loss)(theta), state)
+        theta = theta + step
+        total = total + loss(theta)
+    return total / segment
+
+
+@mistake("optimizer.5", "The memory was lost: every step got the state None.",
+         "step, state = update(phi, gradient, state): hand the state on.")
+def memory_lost_at_every_step(update, loss, phi, theta, steps_before, segment):
+    total = 0.0
+    for i in range(steps_before + segment):
+        step, _ = update(phi if i >= steps_before else stop_gradient(phi), grad(loss)(stop_gradient(theta)), None)
+        theta = theta + step
+        total = total + (loss(theta) if i >= steps_before else 0.0)
+    return total / segment
+
+
+@mistake("optimizer.5", "The segment began with an empty memory.",
+         "The state after the steps before goes on into the segment, as the learner does.")
+def memory_lost_before_the_segment(update, loss, phi, theta, steps_before, segment):
+    theta, _ = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment)[0]) / segment
+
+
+@mistake("optimizer.5", "The step was subtracted.",
+         "theta + step: the minus of gradient descent is for the optimiser to learn.")
+def step_subtracted(update, loss, phi, theta, steps_before, segment):
+    def opposite(phi, gradient, state):
+        step, state = update(phi, gradient, state)
+        return -step, state
+    theta, state = held(opposite, loss, phi, theta, steps_before)
+    return sum(walk(opposite, loss, phi, theta, segment, state)[0]) / segment
+
+
+@honest("optimizer.5")
+def unrolled_in_one_loop(update, loss, phi, theta, steps_before, segment):
+    total, state = 0.0, None
+    for i in range(steps_before + segment):
+        gradient = autograd.grad(loss)(stop_gradient(theta))
+        step, state = update(stop_gradient(phi) if i < steps_before else phi, gradient, state)
+        theta = theta + step
+        if i >= steps_before:
+            total = total + loss(theta)
+    return total / segment
+
+
+@honest("optimizer.5")
+def unrolled_with_gradients_stopped_afterwards(update, loss, phi, theta, steps_before, segment):
+    def move(phi, theta, state):
+        step, state = update(phi, stop_gradient(grad(loss)(theta)), state)
+        return theta + step, state
+    state, losses = None, []
+    for _ in range(steps_before):
+        theta, state = move(stop_gradient(phi), theta, state)
+    for _ in range(segment):
+        theta, state = move(phi, theta, state)
+        losses.append(loss(theta))
+    return np.mean(np.array(losses))
