@@ -542,7 +542,8 @@ def run_lesson(options):
     record = write_record(options.out, "lesson5_project", options, time.perf_counter() - started, metrics)
     print("\nWritten: " + "\n         ".join(str(path) for path in [*pictures, record, model_path(options)])
           + "\nNext:    your own hand:   python -m fewshot_np.lesson5_project --draw"
-            "\n         your own images: ... --classify PHOTO... --support FOLDER")
+            "\n         your own images: ... --classify PHOTO... --support FOLDER"
+            "\n         the next lesson: python -m fewshot_np.lesson6_optimizer")
 
 
 if __name__ == "__main__":

@@ -388,6 +388,7 @@ def main(methods, argv=None):
         quick={"effort": 0.0005, "episodes": 12}, full={},
         choices={"protocol": tuple(TABLES), "method": tuple(sorted(names)),
                  "background": ("background", "small1", "small2", "glyphs", "omniglot")}, argv=argv)
+    options.data = "omniglot" if options.protocol in ("finn", "lake") else None  # whatever was said: the protocol's
     started = time.perf_counter()
     task = {"finn": f"{options.n_way}-way {options.k_shot}-shot", "sinusoids": "curves"}.get(options.protocol,
                                                                                              options.background)

@@ -60,7 +60,8 @@ COPY = ", read in a copy"
 FINN, NICHOL = f"Finn et al. 2017, Table 1{COPY}", f"Nichol et al. 2018, Table 2{COPY}"
 SNELL, VINYALS = "Snell et al. 2017, Table 1", f"Vinyals et al. 2016, Table 1{COPY}"
 LAKE = f"Lake et al. 2015{COPY}"
-TASKS = ("5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot", "background", "small1", "small2")
+TASKS = ("5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot", "background", "small1", "small2",
+         "glyphs", "omniglot", "curves")
 PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % after finn, errors in % after lake
     ("finn", "Siamese"): (f"Finn et al. 2017, Table 1, as run by Vinyals et al.{COPY}",
                           dict(zip(TASKS, ("97.3", "98.4", "88.2", "97.0"), strict=False))),
@@ -95,7 +96,8 @@ def runs_of(protocol, folder=LESSONS / "lesson8_comparison" / "results"):
         options = record["options"]
         if options.get("protocol") != protocol or options["quick"] or options["effort"] != 1:
             continue
-        task = f"{options['n_way']}-way {options['k_shot']}-shot" if protocol == "finn" else options["background"]
+        task = {"finn": f"{options['n_way']}-way {options['k_shot']}-shot", "sinusoids": "curves"}.get(
+            protocol, options["background"])
         runs.setdefault((options["method"], task), []).append(record)
     order = [method for _, method in PUBLISHED]
 
@@ -130,6 +132,34 @@ def results_table(protocol, short=False, **where):
         minutes = [record["metrics"]["row"].get("training seconds", 0) / 60 for record in records]
         rows.append([method, task, published, *cells, str(len(records)), f"{sum(minutes) / len(minutes):.0f}",
                      *([] if short else [source if published else ""])])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def worlds_table(**where):
+    """Accuracy in % on the test characters of both worlds: a row per world that was learned from, and pixels."""
+    names = {"glyphs": "printed (glyphs)", "omniglot": "handwritten (Omniglot)"}
+    runs = runs_of("worlds", **where)
+    if not runs:
+        return "No run of this protocol has been recorded yet."
+    rows = [["learned from", *(f"tested on {name}" for name in names.values())], ["---"] * 3]
+    for (_, world), records in runs.items():
+        rows.append([names[world], *(_over_seeds(records, f"accuracy on {test}", MODES[0]) for test in names)])
+    rows.append(["nothing: nearest pixels",
+                 *(_over_seeds(records[:1], f"accuracy on {test}, pixels") for test in names)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+SINUSOIDS = {"MAML": ("", "0.67", "0.38", "0.35"), "pretraining": ("", "2.41", "2.23", "2.19")}  # Finn et al., Table 2
+
+
+def sinusoids_table(**where):
+    """Mean squared error after 0, 1, 5 and 10 steps, from 5 points beside Finn et al. 2017, Table 2, and from 10."""
+    rows = [["start", "points", *(f"{steps} steps" for steps in (0, 1, 5, 10))], ["---"] * 6]
+    for (method, _), records in runs_of("sinusoids", **where).items():
+        rows.append([f"{method}, published", "5", *SINUSOIDS[method]])
+        for points in (5, 10):
+            metrics = [records[0]["metrics"][f"error from {points} points, {steps} steps"] for steps in (0, 1, 5, 10)]
+            rows.append([f"{method}, here", str(points), *(f"{m['mean']:.2f} ± {m['interval']:.2f}" for m in metrics)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

@@ -486,14 +486,12 @@ def test_what_a_comparison_finds(seed, tmp_path):
     metrics = read_record(tmp_path / "record.json")["metrics"]
     accuracy, gain = ({name: metrics[f"{name}, {what}"] for name in ["pixels", *NAMES]}
                       for what in (MODES[False], "all queries minus the support"))
-    milliseconds = {name: cost["adaptation milliseconds"] for name, cost in metrics["costs"].items()}
     metric, optimisation = ([name for name, method in METHODS.items() if method.family == family]
                             for family in (METRIC, OPTIMISATION))
     for name in NAMES:
         assert accuracy[name]["mean"] > accuracy["pixels"]["mean"] + 0.03, name
     for one, two in itertools.product(metric, optimisation):  # in so short a training
         assert metrics[f"{one} minus {two}"]["mean"] > 2 * metrics[f"{one} minus {two}"]["interval"], (one, two)
-        assert milliseconds[one] < milliseconds[two] / 3
     for name in optimisation:
         assert gain[name]["mean"] > gain[name]["interval"], name
     for one, two in itertools.combinations(NAMES, 2):

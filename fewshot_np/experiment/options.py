@@ -16,17 +16,46 @@ HELP = {
     "n_way": "classes per episode, N",
     "k_shot": "support images per class, K",
     "n_query": "query images per class, Q",
-    "inner_lr": "learning rate of the inner loop",
-    "inner_steps": "gradient steps of the inner loop in training",
+    "train_way": "classes per training episode",
+    "train_ways": "classes per training episode",
+    "train_shots": "images per class of a training task",
     "meta_batch": "tasks per meta-step",
     "iterations": "training iterations",
-    "learning_rate": "learning rate of the outer loop, at its start",
+    "learning_rate": "learning rate of training, at its start",
     "channels": "channels of the convolutional network",
+    "down": "how each block halves the image",
+    "inner_lr": "learning rate of the inner loop",
+    "inner_steps": "gradient steps of the inner loop in training",
+    "inner_batch": "images per step of the inner loop",
+    "inner_optimizer": "optimiser of the inner loop",
+    "test_steps": "fine-tuning steps in the test",
     "episodes": "test episodes",
-    "train_way": "classes per training episode",
+    "pairs": "test pairs",
     "repetitions": "draws of classes to repeat with",
     "margin": "distance beyond which different pairs are left alone",
-    "pairs": "test pairs",
+    "method": "which method",
+    "filters": "random filters",
+    "curve_ways": "classes of the curve of accuracy against images",
+    "scratch_iterations": "iterations of each network trained from scratch",
+    "pretraining_iterations": "iterations of pretraining",
+    "pretraining_batch": "images per iteration of pretraining",
+    "pretraining_learning_rate": "learning rate of pretraining, at its start",
+    "sinusoid_iterations": "training iterations on sinusoids",
+    "sinusoid_inner_lr": "learning rate of the inner loop on sinusoids",
+    "sinusoid_learning_rate": "learning rate of training on sinusoids, at its start",
+    "maml_iterations": "training iterations of MAML",
+    "maml_learning_rate": "learning rate of MAML's training, at its start",
+    "horizon": "steps that the LSTM optimiser is trained to make",
+    "segment": "steps that derivatives flow back through",
+    "lstm_batch": "learners per iteration of the LSTM's training",
+    "lstm_iterations": "training iterations of the LSTM optimiser",
+    "lstm_learning_rate": "learning rate of the LSTM's training, at its start",
+    "small_iterations": "training iterations of the small networks",
+    "small_channels": "channels of the small networks",
+    "few_classes": "training characters of the small data set",
+    "effort": "length of all trainings, as a multiple of the lesson's",
+    "protocol": "how it is measured",
+    "background": "what is learned from",
     "workers": "processes that share the tasks of a meta-batch",
     "resume": "go on where a run with the same options was stopped",
 }
@@ -42,13 +71,13 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     program with a message and exit code 2, an unwritable --out among it.
     """
     command = f"python -m fewshot_np.{lesson}"
-    parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options]      (--help lists them)",
+    parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options]  (--help lists them)",
                                      description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False,
                                      parents=parents)
     common = {"data": "glyphs", "data_root": None, "seed": 0, "out": Path("runs") / lesson}
     parser.add_argument("--data", metavar="{glyphs,omniglot,PATH}", help="images to learn from (glyphs)")
     parser.add_argument("--data-root", metavar="FOLDER", help="where Omniglot's archives are")
-    parser.add_argument("--seed", type=_number_like(0, at_least=0), help="seed of every random draw (0)")
+    parser.add_argument("--seed", type=_number_like(0, at_least=0), metavar="N", help="seed of every random draw (0)")
     parser.add_argument("--out", metavar="FOLDER", help=f"where figures and the record go ({common['out']})")
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
@@ -59,8 +88,9 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
             continue
         allowed = (choices or {}).get(name)
         parse = None if allowed else _number_like(value, AT_LEAST.get(name))
-        parser.add_argument("--" + name.replace("_", "-"), type=parse, choices=allowed,
-                            help=f"{HELP.get(name, name.replace('_', ' '))} ({value})")
+        metavar = None if allowed else "N" if isinstance(value, int) else "X"
+        parser.add_argument("--" + name.replace("_", "-"), type=parse, choices=allowed, metavar=metavar,
+                            help=f"{HELP[name]} ({value})")
     given = vars(parser.parse_args(argv))
     preset = quick if given.get("quick") else full if given.get("full") else {}
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}

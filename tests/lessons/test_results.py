@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from fewshot_np.experiment.records import write_record
-from lessons.quoting import MODES, PUBLISHED, TASKS, results_table
+from lessons.quoting import MODES, PUBLISHED, TASKS, results_table, sinusoids_table, worlds_table
 
 
 def leave_record(folder, protocol, method, accuracies, seed=0, modes=MODES, seconds=600.0, **options):
@@ -77,3 +77,32 @@ def test_published_numbers_name_tasks_that_there_are_and_where_they_were_read():
     for (protocol, _), (source, numbers) in PUBLISHED.items():
         assert set(numbers) <= set(TASKS[:4] if protocol == "finn" else TASKS[4:])
         assert source.endswith("read in a copy") or source.startswith("Snell")  # this one was read in the paper itself
+
+
+def leave_metrics(folder, name, metrics, **options):
+    path = folder / name
+    path.mkdir()
+    options = {"quick": False, "effort": 1.0, "background": "background", "n_way": 5, "k_shot": 1, **options}
+    write_record(path, "lesson8_comparison", SimpleNamespace(**options), 1.0,
+                 {key: {"mean": mean, "interval": 0.01} for key, mean in metrics.items()})
+
+
+def test_the_two_worlds_and_pixels(tmp_path):
+    assert worlds_table(folder=tmp_path) == "No run of this protocol has been recorded yet."
+    for world, (own, other) in {"glyphs": (0.9, 0.8), "omniglot": (0.7, 0.95)}.items():
+        metrics = {"accuracy on glyphs, statistics of the support": own, "accuracy on glyphs, pixels": 0.45,
+                   "accuracy on omniglot, statistics of the support": other, "accuracy on omniglot, pixels": 0.42}
+        leave_metrics(tmp_path, world, metrics, protocol="worlds", method="prototypical", background=world)
+    assert cells(worlds_table(folder=tmp_path)) == [
+        ["printed (glyphs)", "90.0 ± 1.0", "80.0 ± 1.0"], ["handwritten (Omniglot)", "70.0 ± 1.0", "95.0 ± 1.0"],
+        ["nothing: nearest pixels", "45.0 ± 1.0", "42.0 ± 1.0"]]
+
+
+def test_sinusoids_from_5_and_10_points_beside_the_published_row(tmp_path):
+    metrics = {f"error from {points} points, {steps} steps": 1 / points for points in (5, 10)
+               for steps in (0, 1, 5, 10)}
+    leave_metrics(tmp_path, "MAML", metrics, protocol="sinusoids", method="MAML")
+    published, five, ten = cells(sinusoids_table(folder=tmp_path))
+    assert published == ["MAML, published", "5", "", "0.67", "0.38", "0.35"]
+    assert five == ["MAML, here", "5", *["0.20 ± 0.01"] * 4]
+    assert ten == ["MAML, here", "10", *["0.10 ± 0.01"] * 4]

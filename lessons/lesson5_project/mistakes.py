@@ -1,0 +1,305 @@
+"""Wrong answers to lesson 5's exercises, each with the thought behind it, and right answers of other kinds."""
+
+import numpy as onp
+from autograd import numpy as np
+
+from lessons.checking import honest, mistake
+
+# ---------------------------------------------------------------- project.1: compare first, then one number
+
+
+def differences(query, support):
+    """(Q,S,D)"""
+    return np.expand_dims(query, 1) - np.expand_dims(support, 0)
+
+
+@mistake("project.1", "The absolute value is missing: (a, b) and (b, a) get different answers, and what differs up "
+         "cancels what differs down.", "np.abs of the difference, before the weights.")
+def signed_difference(query, support, w, b):
+    return differences(query, support) @ w + b
+
+
+@mistake("project.1", "Each image was first made one number, w . e, and the numbers were compared. That is the "
+         "document's wiring: what two images have apart can cancel before they meet.",
+         "First |q - s|, D numbers; then the weighted sum of these.")
+def one_number_first(query, support, w, b):
+    return np.abs(differences(query @ w[:, None], support @ w[:, None])[..., 0]) + b
+
+
+@mistake("project.1", "The differences were squared. Koch's comparison is the absolute difference.", "|q - s|.")
+def squared_difference(query, support, w, b):
+    return differences(query, support) ** 2 @ w + b
+
+
+@mistake("project.1", "b is missing. Equal images would get the log-odds 0, that is p = 1/2.", "w . |q - s| + b.")
+def without_b(query, support, w, b):
+    return np.abs(differences(query, support)) @ w
+
+
+@mistake("project.1", "This is the probability; asked for are the log-odds, from which the loss is computed safely.",
+         "Leave the sigmoid away.")
+def probability_of_same(query, support, w, b):
+    return 1 / (1 + np.exp(-(np.abs(differences(query, support)) @ w + b)))
+
+
+@mistake("project.1", "The minus sign is one too many: w is learned and has its own signs.", "w . |q - s| + b.")
+def minus_the_weighted_sum(query, support, w, b):
+    return b - np.abs(differences(query, support)) @ w
+
+
+@mistake("project.1", "The table is turned round: a row for each example.", "(Q,S): a row for each query.")
+def row_for_each_example(query, support, w, b):
+    return np.abs(differences(support, query)) @ w + b
+
+
+@mistake("project.1", "Values are right, but the gradient of equal numbers is none: the root of a square has no "
+         "derivative at 0.", "np.abs, whose derivative at 0 counts as 0.")
+def root_of_the_square(query, support, w, b):
+    return np.sqrt(differences(query, support) ** 2) @ w + b
+
+
+@honest("project.1")
+def log_odds_by_loops(query, support, w, b):
+    return np.array([[sum(w[i] * abs(q[i] - s[i]) for i in range(len(w))) + b for s in support] for q in query])
+
+
+@honest("project.1")
+def log_odds_by_sums(query, support, w, b):
+    return np.sum(np.abs(query[:, None] - support[None]) * w, axis=-1) + b
+
+
+# ---------------------------------------------------------------- project.2: the cross-entropy of pairs
+
+
+def probability(logits):
+    with onp.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-logits))
+
+
+@mistake("project.2", "p was computed first, then its log: at large logits p is exactly 0 or 1, and log(0) is minus "
+         "infinity.", "-log p = log(1 + exp(-logit)): np.logaddexp(0.0, -logit). The sigmoid is never needed.")
+def log_of_the_sigmoid(logits, same):
+    p = probability(logits)
+    with onp.errstate(divide="ignore", invalid="ignore"):
+        return -np.log(np.where(same == 1, p, 1 - p))
+
+
+@mistake("project.2", "Both logs were computed for every pair, and the one that does not count was multiplied with 0. "
+         "At large logits it is infinite, and 0 times infinity is no number.",
+         "log(1 + exp(logit)) - same * logit, where np.logaddexp(0.0, logits) is the first part.")
+def label_times_log(logits, same):
+    p = probability(logits)
+    with onp.errstate(divide="ignore", invalid="ignore"):
+        return -same * np.log(p) - (1 - same) * np.log(1 - p)
+
+
+@mistake("project.2", "p was clipped, as Keras does with 1e-7: no infinity, but a pair that is badly wrong costs 16 at "
+         "most, and its gradient is 0 just where it should be largest.",
+         "Compute from the logits: np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits).")
+def clipped_probability(logits, same):
+    p = np.clip(probability(logits), 1e-7, 1 - 1e-7)
+    return -np.log(np.where(same == 1, p, 1 - p))
+
+
+@mistake("project.2", "exp of a logit of 1000 is infinite, and so is the log of 1 plus it.",
+         "np.logaddexp(0.0, logits) is log(1 + exp(logits)), and never overflows.")
+def log_of_one_plus_exp(logits, same):
+    with onp.errstate(over="ignore", invalid="ignore"):
+        return np.log(1 + np.exp(logits)) - same * logits
+
+
+@mistake("project.2", "The labels are turned round: same pairs were taken for different ones.",
+         "A large logit means *same*: it costs nothing where same is 1.")
+def turned_round(logits, same):
+    return np.logaddexp(0.0, logits) - (1 - same) * logits
+
+
+@mistake("project.2", "Different pairs cost nothing. A network that answers \"same\" to all would be perfect.",
+         "-log(1 - p) = log(1 + exp(logit)) where same is 0.")
+def same_pairs_alone(logits, same):
+    return same * np.logaddexp(0.0, -logits)
+
+
+@mistake("project.2", "This is the squared error of p. Where the network is sure and wrong its gradient is 0.",
+         "Minus the log of the probability of the truth.")
+def squared_error(logits, same):
+    return (np.exp(-np.logaddexp(0.0, -logits)) - same) ** 2
+
+
+@mistake("project.2", "The sign is missing: this is the log-probability, and training would make it worse.",
+         "-log p is 0 or more.")
+def log_probability(logits, same):
+    return same * logits - np.logaddexp(0.0, logits)
+
+
+@honest("project.2")
+def losses_by_where(logits, same):
+    return np.logaddexp(0.0, np.where(same == 1, -logits, logits))
+
+
+@honest("project.2")
+def losses_pair_by_pair(logits, same):
+    return np.array([np.logaddexp(0.0, -z if s else z) for z, s in zip(logits, same, strict=True)])
+
+
+# ---------------------------------------------------------------- project.3: hard pairs
+
+
+def hardest_of_each(logits, own, n_hard, sign=-1):
+    """Booleans (Q,S): the n_hard different pairs of each query with the largest logits (sign 1: the smallest)."""
+    order = onp.argsort(onp.where(own, onp.inf, sign * logits), axis=1)
+    chosen = onp.zeros(own.shape, bool)
+    onp.put_along_axis(chosen, order[:, :n_hard], True, axis=1)
+    return chosen
+
+
+def half_each(own, hard):
+    return 0.5 * own / own.sum() + 0.5 * hard / hard.sum()
+
+
+@mistake("project.3", "These are the *easiest* different pairs: those that the network tells apart already.",
+         "A large logit says \"same\". The hard pairs are the different ones with the largest.")
+def easiest(logits, own, n_hard):
+    return half_each(own, hardest_of_each(logits, own, n_hard, sign=1))
+
+
+@mistake("project.3", "The hardest pairs of all queries together were taken; one query may have them all.",
+         "n_hard of every row.")
+def hardest_of_all(logits, own, n_hard):
+    apart = onp.where(own, -onp.inf, logits)
+    n = n_hard * len(own)
+    return half_each(own, apart >= onp.sort(apart.ravel())[-n])
+
+
+@mistake("project.3", "Same pairs were among the hard ones: the largest logits are mostly theirs.",
+         "Leave the same pairs out before you sort, for example by putting -np.inf in their place.")
+def own_among_the_hard(logits, own, n_hard):
+    return half_each(own, hardest_of_each(logits, onp.zeros_like(own), n_hard))
+
+
+@mistake("project.3", "All pairs that count, count the same. With n_hard different pairs for a same one, the network "
+         "learns to say \"different\".", "The same pairs add up to 1/2, the hard ones to 1/2: divide each kind by its "
+         "own number.")
+def all_alike(logits, own, n_hard):
+    chosen = own | hardest_of_each(logits, own, n_hard)
+    return chosen / chosen.sum()
+
+
+@mistake("project.3", "Each kind adds up to 1, not to 1/2.", "0.5 * own / own.sum() + 0.5 * hard / hard.sum().")
+def one_each(logits, own, n_hard):
+    return 2 * half_each(own, hardest_of_each(logits, own, n_hard))
+
+
+@mistake("project.3", "All different pairs count: those that are told apart at once are most of them, and teach "
+         "nothing.", "Of each row the n_hard largest logits of different pairs alone.")
+def all_different_pairs(logits, own, n_hard):
+    return half_each(own, ~own)
+
+
+@mistake("project.3", "Each *query* counts alike, not each pair: where a query has more same pairs, they weigh less.",
+         "Divide by the number of same pairs of all queries together.")
+def each_query_alike(logits, own, n_hard):
+    hard = hardest_of_each(logits, own, n_hard)
+    return (own / own.sum(axis=1, keepdims=True) + hard / n_hard) / (2 * len(own))
+
+
+@mistake("project.3", "Only the single hardest pair of each query was taken, whatever n_hard is.",
+         "n_hard of them: with one alone little is learned.")
+def the_hardest_alone(logits, own, n_hard):
+    return half_each(own, hardest_of_each(logits, own, 1))
+
+
+@honest("project.3")
+def weights_by_loops(logits, own, n_hard):
+    weights = onp.zeros(logits.shape)
+    for q in range(len(logits)):
+        others = sorted((s for s in range(len(logits[q])) if not own[q, s]), key=lambda s, q=q: -logits[q, s])
+        for s in others[:n_hard]:
+            weights[q, s] = 0.5 / (n_hard * len(logits))
+    weights[own] = 0.5 / own.sum()
+    return weights
+
+
+@honest("project.3")
+def weights_by_sorting(logits, own, n_hard):
+    return half_each(own, hardest_of_each(logits, own, n_hard))
+
+
+# ---------------------------------------------------------------- project.4: which class, or none of these
+
+
+def by_class(logits, labels, combine):
+    """(Q,N): the logits of each class's examples, combined."""
+    return onp.stack([combine(logits[:, labels == label], axis=1) for label in range(labels.max() + 1)], axis=1)
+
+
+def answers(p, threshold):
+    return onp.where(p.max(axis=1) > threshold, p.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The best example decides. A class with many examples has more chances that one looks like the "
+         "query, and wins by their number.", "The mean of the class's logits.")
+def best_example(logits, labels, threshold):
+    return answers(probability(by_class(logits, labels, onp.max)), threshold)
+
+
+@mistake("project.4", "The logits of a class were summed: a class of many examples has larger scores.",
+         "Divide by the number of the class's examples.")
+def summed(logits, labels, threshold):
+    return answers(probability(by_class(logits, labels, onp.sum)), threshold)
+
+
+@mistake("project.4", "The probabilities were averaged, not the logits.",
+         "First the mean of the logits, then p of that mean.")
+def mean_of_probabilities(logits, labels, threshold):
+    return answers(by_class(probability(logits), labels, onp.mean), threshold)
+
+
+@mistake("project.4", "The threshold is a probability, and was held against the logit.",
+         "p = 1 / (1 + exp(-score)), then p > threshold.")
+def threshold_on_the_logit(logits, labels, threshold):
+    return answers(by_class(logits, labels, onp.mean), threshold)
+
+
+@mistake("project.4", "\"None of these\" is never the answer: a stranger becomes the class that is nearest.",
+         "-1 where the best p is not above the threshold.")
+def never_none(logits, labels, threshold):
+    return by_class(logits, labels, onp.mean).argmax(axis=1)
+
+
+@mistake("project.4", "A softmax over the classes: its numbers add up to 1, so one is large even if no class fits.",
+         "Each class by itself: p = 1 / (1 + exp(-score)).")
+def softmax_over_classes(logits, labels, threshold):
+    e = onp.exp(by_class(logits, labels, onp.mean))
+    return answers(e / e.sum(axis=1, keepdims=True), threshold)
+
+
+@mistake("project.4", "It answers -1 where it is sure, and a class where it is not.",
+         "The class if p is *above* the threshold.")
+def refuses_the_sure(logits, labels, threshold):
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p.max(axis=1) > threshold, -1, p.argmax(axis=1))
+
+
+@mistake("project.4", "The position of the best example came back, not a class.",
+         "One score for each class, then argmax over the classes.")
+def position_of_the_example(logits, labels, threshold):
+    return answers(probability(logits), threshold)
+
+
+@honest("project.4")
+def decided_by_loops(logits, labels, threshold):
+    found = []
+    for row in logits:
+        best, answer = float(onp.log(threshold / (1 - threshold))), -1
+        for label in range(max(labels) + 1):
+            mine = [z for z, owner in zip(row, labels, strict=True) if owner == label]
+            if sum(mine) / len(mine) > best:
+                best, answer = sum(mine) / len(mine), label
+        found.append(answer)
+    return found
+
+
+@honest("project.4")
+def decided_at_once(logits, labels, threshold):
+    return answers(probability(by_class(logits, labels, onp.mean)), threshold)
