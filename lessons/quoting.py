@@ -154,12 +154,16 @@ SINUSOIDS = {"MAML": ("", "0.67", "0.38", "0.35"), "pretraining": ("", "2.41", "
 
 def sinusoids_table(**where):
     """Mean squared error after 0, 1, 5 and 10 steps, from 5 points beside Finn et al. 2017, Table 2, and from 10."""
+    runs = runs_of("sinusoids", **where)
+    if not runs:
+        return "No run of this protocol has been recorded yet."
     rows = [["start", "points", *(f"{steps} steps" for steps in (0, 1, 5, 10))], ["---"] * 6]
-    for (method, _), records in runs_of("sinusoids", **where).items():
+    for (method, _), records in runs.items():
         rows.append([f"{method}, published", "5", *SINUSOIDS[method]])
         for points in (5, 10):
             metrics = [records[0]["metrics"][f"error from {points} points, {steps} steps"] for steps in (0, 1, 5, 10)]
-            rows.append([f"{method}, here", str(points), *(f"{m['mean']:.2f} ± {m['interval']:.2f}" for m in metrics)])
+            rows.append([f"{method}, here", str(points), *(
+                "diverges" if m["mean"] is None else f"{m['mean']:.2f} ± {m['interval']:.2f}" for m in metrics)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

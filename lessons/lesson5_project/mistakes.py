@@ -47,15 +47,15 @@ def minus_the_weighted_sum(query, support, w, b):
     return b - np.abs(differences(query, support)) @ w
 
 
+@mistake("project.1", "The absolute value was taken after the weights: each part counts |w|, and no sign of w is left. "
+         "But a negative weight has to say: what is far apart here is *not* the same.", "w * np.abs(q - s).")
+def absolute_after_the_weights(query, support, w, b):
+    return np.sum(np.abs(differences(query, support) * w), axis=-1) + b
+
+
 @mistake("project.1", "The table is turned round: a row for each example.", "(Q,S): a row for each query.")
 def row_for_each_example(query, support, w, b):
     return np.abs(differences(support, query)) @ w + b
-
-
-@mistake("project.1", "Values are right, but the gradient of equal numbers is none: the root of a square has no "
-         "derivative at 0.", "np.abs, whose derivative at 0 counts as 0.")
-def root_of_the_square(query, support, w, b):
-    return np.sqrt(differences(query, support) ** 2) @ w + b
 
 
 @honest("project.1")
@@ -93,8 +93,17 @@ def label_times_log(logits, same):
         return -same * np.log(p) - (1 - same) * np.log(1 - p)
 
 
-@mistake("project.2", "p was clipped, as Keras does with 1e-7: no infinity, but a pair that is badly wrong costs 16 at "
-         "most, and its gradient is 0 just where it should be largest.",
+@mistake("project.2", "The values are right here, but p or exp(logit) was computed on the way. np.where takes one "
+         "branch; the derivative goes through both, and what is infinite in the other one makes it NaN.",
+         "np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits): neither is ever infinite.")
+def two_branches_of_logs(logits, same):
+    p = probability(logits)
+    with onp.errstate(divide="ignore", invalid="ignore"):
+        return np.where(same == 1, -np.log(p), -np.log(1 - p))
+
+
+@mistake("project.2", "p was clipped, as Keras does with 1e-7, or a little was added to it: no infinity, but a pair "
+         "that is badly wrong costs too little, and teaches nothing just where it should teach most.",
          "Compute from the logits: np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits).")
 def clipped_probability(logits, same):
     p = np.clip(probability(logits), 1e-7, 1 - 1e-7)
@@ -114,16 +123,10 @@ def turned_round(logits, same):
     return np.logaddexp(0.0, logits) - (1 - same) * logits
 
 
-@mistake("project.2", "Different pairs cost nothing. A network that answers \"same\" to all would be perfect.",
-         "-log(1 - p) = log(1 + exp(logit)) where same is 0.")
-def same_pairs_alone(logits, same):
-    return same * np.logaddexp(0.0, -logits)
-
-
-@mistake("project.2", "This is the squared error of p. Where the network is sure and wrong its gradient is 0.",
-         "Minus the log of the probability of the truth.")
-def squared_error(logits, same):
-    return (np.exp(-np.logaddexp(0.0, -logits)) - same) ** 2
+@mistake("project.2", "Every pair was taken for a same one: `same` is not used.",
+         "Where same is 0 it is -log(1 - p) = log(1 + exp(logit)).")
+def all_taken_for_same(logits, same):
+    return np.logaddexp(0.0, -logits)
 
 
 @mistake("project.2", "The sign is missing: this is the log-probability, and training would make it worse.",
@@ -157,10 +160,16 @@ def half_each(own, hard):
     return 0.5 * own / own.sum() + 0.5 * hard / hard.sum()
 
 
-@mistake("project.3", "These are the *easiest* different pairs: those that the network tells apart already.",
-         "A large logit says \"same\". The hard pairs are the different ones with the largest.")
-def easiest(logits, own, n_hard):
-    return half_each(own, hardest_of_each(logits, own, n_hard, sign=1))
+@mistake("project.3", "The same pairs became minus infinity, and then the *smallest* were taken: they come first, and "
+         "after them the easiest pairs.", "np.argsort sorts upwards. The largest first: np.argsort(-row).")
+def smallest_with_own_among_them(logits, own, n_hard):
+    return half_each(own, hardest_of_each(onp.where(own, -onp.inf, logits), onp.zeros_like(own), n_hard, sign=1))
+
+
+@mistake("project.3", "np.argsort gives *positions*; here they were taken for the ranks of the numbers.",
+         "Mark the positions: hard[q, order[:n_hard]] = True. (Ranks are an argsort of an argsort.)")
+def positions_taken_for_ranks(logits, own, n_hard):
+    return half_each(own, onp.argsort(onp.where(own, onp.inf, -logits), axis=1) < n_hard)
 
 
 @mistake("project.3", "The hardest pairs of all queries together were taken; one query may have them all.",
@@ -190,12 +199,6 @@ def one_each(logits, own, n_hard):
     return 2 * half_each(own, hardest_of_each(logits, own, n_hard))
 
 
-@mistake("project.3", "All different pairs count: those that are told apart at once are most of them, and teach "
-         "nothing.", "Of each row the n_hard largest logits of different pairs alone.")
-def all_different_pairs(logits, own, n_hard):
-    return half_each(own, ~own)
-
-
 @mistake("project.3", "Each *query* counts alike, not each pair: where a query has more same pairs, they weigh less.",
          "Divide by the number of same pairs of all queries together.")
 def each_query_alike(logits, own, n_hard):
@@ -203,10 +206,10 @@ def each_query_alike(logits, own, n_hard):
     return (own / own.sum(axis=1, keepdims=True) + hard / n_hard) / (2 * len(own))
 
 
-@mistake("project.3", "Only the single hardest pair of each query was taken, whatever n_hard is.",
-         "n_hard of them: with one alone little is learned.")
-def the_hardest_alone(logits, own, n_hard):
-    return half_each(own, hardest_of_each(logits, own, 1))
+@mistake("project.3", "These are the *easiest* different pairs: those that the network tells apart already.",
+         "A large logit says \"same\". The hard pairs are the different ones with the largest.")
+def easiest(logits, own, n_hard):
+    return half_each(own, hardest_of_each(logits, own, n_hard, sign=1))
 
 
 @honest("project.3")
@@ -274,11 +277,11 @@ def softmax_over_classes(logits, labels, threshold):
     return answers(e / e.sum(axis=1, keepdims=True), threshold)
 
 
-@mistake("project.4", "It answers -1 where it is sure, and a class where it is not.",
-         "The class if p is *above* the threshold.")
-def refuses_the_sure(logits, labels, threshold):
-    p = probability(by_class(logits, labels, onp.mean))
-    return onp.where(p.max(axis=1) > threshold, -1, p.argmax(axis=1))
+@mistake("project.4", "The *first* class above the threshold is the answer, not the best one.",
+         "argmax of the scores; the threshold only decides between this class and -1.")
+def first_above_the_threshold(logits, labels, threshold):
+    passes = probability(by_class(logits, labels, onp.mean)) > threshold
+    return onp.where(passes.any(axis=1), passes.argmax(axis=1), -1)
 
 
 @mistake("project.4", "The position of the best example came back, not a class.",

@@ -24,7 +24,8 @@ def meta_sgd_step(loss, start, rates, x, y):
     squared error changes with the slope by -4 * 2 = -8, with the bias by -4. The rates 0.25 and 0 lead to slope 2.
 
     >>> loss = lambda params, x, y: np.sum((params["slope"] * x + params["bias"] - y) ** 2) / 2
-    >>> start, rates = {"slope": np.array([0.0]), "bias": np.array([1.0])}, {"slope": np.array([0.25]), "bias": 0.0}
+    >>> start = {"slope": np.array([0.0]), "bias": np.array([1.0])}
+    >>> rates = {"slope": np.array([0.25]), "bias": np.array([0.0])}
     >>> meta_sgd_step(loss, start, rates, np.array([2.0]), np.array([5.0]))
     {'slope': array([2.]), 'bias': array([1.])}
     """

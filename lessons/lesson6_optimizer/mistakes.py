@@ -104,14 +104,10 @@ def query_gradient_at_the_start(gradient, w, rates, supports, queries):
     return -np.mean([gradient(w, s) * gradient(w, q) for s, q in zip(supports, queries, strict=True)], axis=0)
 
 
-@mistake("optimizer.2", "Both gradients were taken at w', after the step.",
-         "The step was made with the support gradient at w; that is what its rate multiplies.")
-def support_gradient_after_the_step(gradient, w, rates, supports, queries):
-    total = 0.0
-    for support, query in zip(supports, queries, strict=True):
-        adapted = w - rates * gradient(w, support)
-        total = total - gradient(adapted, support) * gradient(adapted, query)
-    return total / len(supports)
+@mistake("optimizer.2", "The second gradient is that of the *support* at w'. The outer loop judges on the query.",
+         "gradient(w', queries[t]).")
+def judged_on_the_support(gradient, w, rates, supports, queries):
+    return -np.mean([g * gradient(w - rates * g, s) for s in supports for g in [gradient(w, s)]], axis=0)
 
 
 @mistake("optimizer.2", "The tasks were summed, not averaged.", "Divide by T = len(supports).")
@@ -187,12 +183,6 @@ def logarithm_not_divided(gradients, p):
     return two_numbers(gradients, p, large=(onp.log(onp.maximum(onp.abs(gradients), 1e-300)), onp.sign(gradients)))
 
 
-@mistake("optimizer.3", "The logarithm is to base 10.", "The natural logarithm: np.log.")
-def logarithm_to_base_ten(gradients, p):
-    return two_numbers(gradients, p, large=(onp.log10(onp.maximum(onp.abs(gradients), 1e-300)) / p,
-                                            onp.sign(gradients)))
-
-
 @mistake("optimizer.3", "Small gradients kept their size in the second number.",
          "exp(p) g: at the border exp(-p) it is 1, like the sign.")
 def small_ones_left_as_they_are(gradients, p):
@@ -211,6 +201,12 @@ def negative_taken_for_small(gradients, p):
     large = gradients >= onp.exp(-p)
     return onp.stack([onp.where(large, onp.log(size) / p, -1),
                       onp.where(large, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
+
+
+@mistake("optimizer.3", "The second number of a large gradient is always 1: its sign is lost.", "np.sign(g).")
+def signs_lost(gradients, p):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / p
+    return two_numbers(gradients, p, large=(log, 1 + 0 * gradients))
 
 
 @mistake("optimizer.3", "The two numbers of a gradient stand one above the other: (2,R).",
@@ -276,6 +272,22 @@ def one_gate_for_both(params, x, h, c):
     return show * np.tanh(c), c
 
 
+@mistake("optimizer.4", "What is shown is the *old* memory: h was computed before c was renewed.",
+         "First the new c, then h = sigmoid(z_output) * tanh(new c).")
+def old_memory_shown(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    return show * np.tanh(c), keep * c + put * candidate
+
+
+@mistake("optimizer.4", "h stands before x in the row. The first I rows of w are for x.",
+         "np.concatenate([x, h], axis=-1).")
+def h_before_x(params, x, h, c):
+    seen = np.concatenate([h, x], axis=1)
+    keep, put, show = (sigmoid(dense(params[gate], seen)) for gate in ("forget", "input", "output"))
+    c = keep * c + put * np.tanh(dense(params["candidate"], seen))
+    return show * np.tanh(c), c
+
+
 @mistake("optimizer.4", "The memory was shown without its tanh.", "new h = sigmoid(z_output) * tanh(new c).")
 def shown_without_tanh(params, x, h, c):
     keep, put, show, candidate = cell(params, x, h)
@@ -288,23 +300,6 @@ def shown_without_tanh(params, x, h, c):
 def candidate_by_sigmoid(params, x, h, c):
     keep, put, show, _ = cell(params, x, h)
     c = keep * c + put * sigmoid(dense(params["candidate"], np.concatenate([x, h], axis=1)))
-    return show * np.tanh(c), c
-
-
-@mistake("optimizer.4", "All rows share one memory, the mean of theirs.",
-         "The rows share params, not the memory: no mean, no sum over axis 0.")
-def one_memory_for_all_rows(params, x, h, c):
-    keep, put, show, candidate = cell(params, x, h)
-    c = keep * np.mean(c, axis=0, keepdims=True) + put * candidate
-    return show * np.tanh(c), c
-
-
-@mistake("optimizer.4", "The old memory was made a constant: the values are right, but no derivative flows back to "
-         "the steps before.", "No stop_gradient on h and c: what was remembered earlier is to be learned, too.")
-def memory_cut_off(params, x, h, c):
-    h, c = stop_gradient(h), stop_gradient(c)
-    keep, put, show, candidate = cell(params, x, h)
-    c = keep * c + put * candidate
     return show * np.tanh(c), c
 
 
@@ -354,11 +349,11 @@ def held(update, loss, phi, theta, steps):
     return walk(update, loss, stop_gradient(phi), theta, steps)[1:]
 
 
-@mistake("optimizer.5", "The loss after the last step alone was counted.",
-         "All losses of the segment, after each of its steps, divided by `segment`.")
-def last_loss_alone(update, loss, phi, theta, steps_before, segment):
-    theta, state = held(update, loss, phi, theta, steps_before)
-    return walk(update, loss, phi, theta, segment, state)[0][-1]
+@mistake("optimizer.5", "The losses of the steps before are in the sum, too.",
+         "Count a loss only in the segment, after the `steps_before` steps; there are `segment` of them.")
+def losses_of_the_steps_before(update, loss, phi, theta, steps_before, segment):
+    before, theta, state = walk(update, loss, stop_gradient(phi), theta, steps_before)
+    return (sum(before) + sum(walk(update, loss, phi, theta, segment, state)[0])) / segment
 
 
 @mistake("optimizer.5", "Each loss was taken before its step: the loss of the beginning is in the mean, that after "

@@ -18,10 +18,18 @@ def pairs(differences):
     return np.array([mean for mean, _ in found]), np.array([half for _, half in found])
 
 
-@mistake("comparison.1", "The worst method stands first.", "np.argsort sorts upwards: sort by minus the mean.")
-def worst_first(accuracy):
-    order = best_first(accuracy)
-    return order[::-1], *pairs(accuracy[order[::-1]] - accuracy[order[0]])
+@mistake("comparison.1", "The worst method stands first, and was subtracted from the others as if it were the best.",
+         "np.argsort sorts upwards: sort by minus the mean.")
+def worst_taken_for_the_best(accuracy):
+    order = np.argsort(np.mean(accuracy, axis=1), kind="stable")
+    return order, *pairs(accuracy[order] - accuracy[order[0]])
+
+
+@mistake("comparison.1", "Of equal means the *larger* number stands first: the order was sorted upwards and reversed.",
+         "np.argsort(-means, kind=\"stable\").")
+def ties_reversed(accuracy):
+    order = np.argsort(np.mean(accuracy, axis=1), kind="stable")[::-1]
+    return order, *pairs(accuracy[order] - accuracy[order[0]])
 
 
 @mistake("comparison.1", "`order` tells of each method its place; asked for is, for each place, the method.",
@@ -36,12 +44,6 @@ def places(accuracy):
 def differences_in_the_order_of_the_rows(accuracy):
     order = best_first(accuracy)
     return order, *pairs(accuracy - accuracy[order[0]])
-
-
-@mistake("comparison.1", "Each method is compared with the next better one.", "Subtract the best from all of them.")
-def behind_the_next_better(accuracy):
-    ranked = accuracy[best_first(accuracy)]
-    return best_first(accuracy), *pairs(ranked - ranked[[0, *range(len(ranked) - 1)]])
 
 
 @mistake("comparison.1", "The half-widths are those of two results that have nothing to do with each other: the root "
@@ -108,6 +110,12 @@ def farthest_point_decides(a, b):
     return max(apart(a, b).min(axis=1).max(), apart(a, b).min(axis=0).max())
 
 
+@mistake("comparison.2", "The nearest distances were added up: a drawing with more points would be farther away.",
+         "Their mean.")
+def sum_of_the_nearest(a, b):
+    return max(apart(a, b).min(axis=1).sum(), apart(a, b).min(axis=0).sum())
+
+
 @mistake("comparison.2", "The distances are squared.", "The root of the sum of squares, before the mean.")
 def squared(a, b):
     return max((apart(a, b) ** 2).min(axis=1).mean(), (apart(a, b) ** 2).min(axis=0).mean())
@@ -139,13 +147,6 @@ def smaller_direction(a, b):
          "For each point the *nearest* of the other drawing alone.")
 def mean_of_all_pairs(a, b):
     return apart(a, b).mean()
-
-
-@mistake("comparison.2", "The distances are steps along rows and columns, not Euclidean.",
-         "The root of the sum of the squared differences of the coordinates.")
-def along_rows_and_columns(a, b):
-    steps = np.abs(a[:, None] - b).sum(axis=-1)
-    return max(steps.min(axis=1).mean(), steps.min(axis=0).mean())
 
 
 @honest("comparison.2")
