@@ -174,6 +174,12 @@ def mean_confidence_interval(values):
     return float(values.mean()), float(1.96 * values.std(ddof=1) / len(values) ** 0.5)
 
 
+def as_metric(values):
+    """The mean of the values and its interval as a record holds them, {"mean", "interval"}."""
+    mean, interval = mean_confidence_interval(values)
+    return {"mean": mean, "interval": interval}
+
+
 # ---------------------------------------------------------------- the baseline: pixels, nothing learned
 
 

@@ -40,6 +40,7 @@ from fewshot_np.lesson1_data_hunger import (
 )
 from fewshot_np.lesson2_episodes import (
     accuracies,
+    as_metric,
     load_splits,
     mean_confidence_interval,
     origin,
@@ -296,7 +297,7 @@ def print_test(values, reference, options, test):
     _print_rows(values, "{:.1f}")
     print(f"\n  minus {reference}, on the same episodes (one training of each):")
     _print_rows(differences, "{:+.1f}")
-    return {f"{name}{suffix}, {n}-way {k}-shot": _summary(found[n, k])
+    return {f"{name}{suffix}, {n}-way {k}-shot": as_metric(found[n, k])
             for suffix, table in [("", values), (f" minus {reference}", differences)]
             for name, found in table.items() for n, k in settings}
 
@@ -305,11 +306,6 @@ def _print_rows(table, form):
     for name, found in table.items():
         cells = (mean_confidence_interval(100 * value) for value in found.values())
         print(f"  {name:39}" + "".join(f"{form.format(mean):>5} ± {half:<5.1f}" for mean, half in cells).rstrip())
-
-
-def _summary(values):
-    mean, interval = mean_confidence_interval(values)
-    return {"mean": mean, "interval": interval}
 
 
 # ---------------------------------------------------------------- (3) look at the embedding

@@ -282,7 +282,7 @@ def run_sinusoids(options):
     def errors(tasks):
         return {(name, steps): loss(params, tasks.query_x, tasks.query_y)
                 for name, start in trained.items()
-                for steps, params in _after(loss, start, tasks, rates[name], TEST_STEPS["sinusoids"])}
+                for steps, params in adapted_after(loss, start, tasks, rates[name], TEST_STEPS["sinusoids"])}
 
     results = evaluate(errors, lambda n: sample_sinusoids(10, 100, n, rng), options.episodes, label="test sinusoids")
     intervals = {key: mean_confidence_interval(values) for key, values in results.items()}
@@ -308,8 +308,8 @@ def best_rate(loss, start, tasks, steps=10, rates=(0.0003, 0.001, 0.003, 0.01, 0
         return min(rates, key=lambda rate: onp.nan_to_num(error(rate), nan=onp.inf))
 
 
-def _after(loss, start, tasks, inner_lr, step_counts):
-    """Yield (steps, parameters adapted by so many steps) for rising numbers of steps."""
+def adapted_after(loss, start, tasks, inner_lr, step_counts):
+    """Yield (steps, parameters adapted by so many steps) for rising numbers of steps; all tasks begin at `start`."""
     params, done = repeat(start, tasks.support_x.shape[0]), 0
     for steps in step_counts:
         params, done = adapt(loss, params, tasks.support_x, tasks.support_y, inner_lr, steps - done), steps
@@ -320,7 +320,7 @@ def _draw_sinusoids(network, loss, trained, rates, task):
     figure, panels = new_figure(9, 3.4, ncols=len(trained), sharey=True)
     x = onp.linspace(-5, 5, 200, dtype="float32").reshape(1, -1, 1)
     for axes, (name, start) in zip(panels, trained.items(), strict=True):
-        steps_and_params = _after(loss, start, task, rates[name], TEST_STEPS["sinusoids"])
+        steps_and_params = adapted_after(loss, start, task, rates[name], TEST_STEPS["sinusoids"])
         for style, (steps, params) in zip(STYLES, steps_and_params, strict=False):
             label = "before" if steps == 0 else f"{steps} step{'s' if steps > 1 else ''}"
             axes.plot(x[0, :, 0], network.apply(params, x)[0, :, 0], **{**style, "marker": None}, label=label)
@@ -358,7 +358,7 @@ def run_characters(options, training, validation, test):
 
     def measure(episode):
         found = {"pixels": accuracies(pixel_scores(None, episode), episode.query_y)}
-        for steps, adapted in _after(loss, params, episode, inner_lr, TEST_STEPS["characters"]):
+        for steps, adapted in adapted_after(loss, params, episode, inner_lr, TEST_STEPS["characters"]):
             for mode in (False, True):
                 found[steps, mode] = accuracies(query_logits(network, adapted, episode, mode), episode.query_y)
         return found

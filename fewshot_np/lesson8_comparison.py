@@ -56,7 +56,7 @@ from fewshot_np.lesson4_maml import maml_objective, maml_scores
 from fewshot_np.lesson4_siamese import objective as siamese_objective
 from fewshot_np.lesson4_siamese import scores as siamese_scores
 from fewshot_np.lesson6_optimizer import initial_rates, meta_sgd_objective, meta_sgd_scores
-from fewshot_np.lesson7_pitfalls import difference
+from fewshot_np.lesson7_pitfalls import cell, difference
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay, linear_decay, sgd
 from fewshot_np.nn.trees import leaves
@@ -356,10 +356,6 @@ def adaptation_milliseconds(learner, episode, repetitions=30):
 
 
 # ---------------------------------------------------------------- tables
-
-
-def cell(mean, interval, sign=""):
-    return f"{100 * mean:{sign}.1f} ± {100 * interval:.1f}"
 
 
 def print_accuracies(found, pairs, order, options, test):

@@ -37,17 +37,22 @@ from fewshot_np.experiment.training import train
 from fewshot_np.lesson2_episodes import (
     Episode,
     accuracies,
+    as_metric,
     load_splits,
-    mean_confidence_interval,
     sample_episodes,
     split_classes,
     to_float,
 )
 from fewshot_np.lesson2_episodes import scores as pixel_scores
-from fewshot_np.lesson4_maml import adapt, maml_objective, pretraining_objective, sample_sinusoids, squared_error
+from fewshot_np.lesson4_maml import (
+    adapted_after,
+    maml_objective,
+    pretraining_objective,
+    sample_sinusoids,
+    squared_error,
+)
 from fewshot_np.nn.networks import Network, conv4, mlp
 from fewshot_np.nn.optimizers import adam, constant, cosine_decay, linear_decay, sgd
-from fewshot_np.nn.trees import repeat
 
 # ---------------------------------------------------------------- how a row is trained
 
@@ -151,22 +156,35 @@ def run_finn(options, method, row, folder):
     network = conv4(outputs=None if method.head is None else options.n_way, down=row.down, features=row.features)
     rng = np.random.default_rng(options.seed)
     reference = sample_reference(training, rng)
-    task = partial(sample_episodes, n_way=options.n_way, k_shot=options.k_shot)
+    episodes = validation_episodes(validation, options.n_way, options.k_shot, min(5, row.n_query_test))
 
-    def validation_accuracy(params):
-        scores = list(modes_of(method, row, network, params, reference).values())[-1]
-        same = np.random.default_rng(1)
-        episodes = [task(validation, n_query=min(5, row.n_query_test), n_tasks=4, rng=same) for _ in range(25)]
-        return np.mean([accuracies(scores(each), each.query_y) for each in episodes])
-
-    params, history = train_row(options, method, row, network, rng, folder, validation_accuracy,
-                                lambda: sample_training(training, options, row, rng))
-    test_rng, modes = np.random.default_rng(2), modes_of(method, row, network, params, reference)
-    found = evaluate(lambda episode: {mode: accuracies(scores(episode), episode.query_y)
-                                      for mode, scores in modes.items()},
-                     lambda n: task(test, n_query=row.n_query_test, n_tasks=n, rng=test_rng), options.episodes,
-                     batch=4)  # more images at once would not fit the processor's cache
+    params, history = train_row(
+        options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
+        lambda: sample_training(training, options, row, rng))
+    found = accuracies_on(test, modes_of(method, row, network, params, reference), options.n_way, options.k_shot,
+                          row.n_query_test, options.episodes)
     return {f"accuracy, statistics of {mode}": as_metric(values) for mode, values in found.items()}, history
+
+
+def validation_episodes(classes, n_way, k_shot, n_query):
+    """100 tasks, in 25 episodes, always the same."""
+    same = np.random.default_rng(1)
+    return [sample_episodes(classes, n_way, k_shot, n_query, 4, same) for _ in range(25)]
+
+
+def mean_accuracy(method, row, network, reference, episodes, params):
+    """Over all episodes, in the last of the modes that the method has: a number to choose a network by."""
+    scores = list(modes_of(method, row, network, params, reference).values())[-1]
+    return np.mean([accuracies(scores(each), each.query_y) for each in episodes])
+
+
+def accuracies_on(test, modes, n_way, k_shot, n_query, n_episodes, label="testing"):
+    """{mode: accuracy of each episode} on the classes `test`: the same episodes for all modes and all rows."""
+    rng = np.random.default_rng(2)
+    return evaluate(lambda episode: {mode: accuracies(scores(episode), episode.query_y)
+                                     for mode, scores in modes.items()},
+                    lambda n: sample_episodes(test, n_way, k_shot, n_query, n, rng), n_episodes,
+                    batch=4, label=label)  # more images at once would not fit the processor's cache
 
 
 def sample_reference(classes, rng, n_images=200):
@@ -176,11 +194,6 @@ def sample_reference(classes, rng, n_images=200):
 
 def sample_training(training, options, row, rng):
     return sample_episodes(training, row.train_way or options.n_way, options.k_shot, row.n_query, row.batch, rng)
-
-
-def as_metric(values):
-    mean, interval = mean_confidence_interval(values)
-    return {"mean": mean, "interval": interval}
 
 
 # ---------------------------------------------------------------- training, and the choice of a network
@@ -303,14 +316,11 @@ def run_lake(options, method, row, folder):
     network = conv4(outputs=None, down=row.down, features=row.features)
     reference = sample_reference(classes, rng)
 
-    def training_accuracy(params):  # there are no other alphabets to choose by: new episodes of the same, to watch
-        same = np.random.default_rng(1)
-        seen = [sample_within(training, row, same) for _ in range(10)]
-        scores = modes_of(method, row, network, params, reference)["training images"]
-        return np.mean([accuracies(scores(each), each.query_y) for each in seen])
-
-    params, history = train_row(options, method, row, network, rng, folder, training_accuracy,
-                                lambda: sample_within(training, row, rng))
+    same = np.random.default_rng(1)  # there are no other alphabets to choose by: new episodes of the same
+    episodes = [sample_within(training, row, same) for _ in range(10)]
+    params, history = train_row(
+        options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
+        lambda: sample_within(training, row, rng))
     return {f"error, statistics of {mode}": as_metric(1 - accuracies(scores(episode), episode.query_y))
             for mode, scores in modes_of(method, row, network, params, reference).items()}, history
 
@@ -326,23 +336,15 @@ def run_worlds(options, method, row, folder):
     network = conv4(outputs=None, down=row.down, features=row.features)
     rng = np.random.default_rng(options.seed)
     reference = sample_reference(training, rng)
+    episodes = validation_episodes(validation, 5, 1, 5)
 
-    def validation_accuracy(params):
-        same = np.random.default_rng(1)
-        episodes = [sample_episodes(validation, 5, 1, 5, 4, same) for _ in range(25)]
-        scores = modes_of(method, row, network, params, reference)["training images"]
-        return np.mean([accuracies(scores(each), each.query_y) for each in episodes])
-
-    params, history = train_row(options, method, row, network, rng, folder, validation_accuracy,
-                                lambda: sample_training(training, options, row, rng))
+    params, history = train_row(
+        options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
+        lambda: sample_training(training, options, row, rng))
+    modes = modes_of(method, row, network, params, reference) | {"pixels": partial(pixel_scores, None)}
     metrics = {}
     for name, (*_, test) in worlds.items():
-        test_rng, modes = np.random.default_rng(2), modes_of(method, row, network, params, reference)
-        modes["pixels"] = partial(pixel_scores, None)
-        found = evaluate(lambda episode, modes=modes: {mode: accuracies(scores(episode), episode.query_y)
-                                                       for mode, scores in modes.items()},
-                         lambda n, test=test, rng=test_rng: sample_episodes(test, 5, 1, 15, n, rng),
-                         options.episodes, batch=4, label=f"test on {name}")
+        found = accuracies_on(test, modes, 5, 1, 15, options.episodes, label=f"test on {name}")
         metrics |= {f"accuracy on {name}, {'' if mode == 'pixels' else 'statistics of '}{mode}": as_metric(values)
                     for mode, values in found.items()}
     return metrics, history
@@ -364,11 +366,9 @@ def run_sinusoids(options, method, row, folder):
     metrics = {}
     for k_shot in (5, 10):
         tasks = sample_sinusoids(k_shot, 100, options.episodes, np.random.default_rng(2))
-        moved, done = repeat(params, options.episodes), 0
-        for steps in (0, 1, 5, 10):
-            moved, done = adapt(loss, moved, tasks.support_x, tasks.support_y, inner_lr, steps - done), steps
+        for steps, adapted in adapted_after(loss, params, tasks, inner_lr, (0, 1, 5, 10)):
             metrics[f"error from {k_shot} points, {steps} steps"] = as_metric(
-                loss(moved, tasks.query_x, tasks.query_y))
+                loss(adapted, tasks.query_x, tasks.query_y))
     return metrics, history
 
 

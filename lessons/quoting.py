@@ -81,6 +81,7 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
     ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{COPY}", {"background": "8.0 (from 40)"}),
 }
+NOTHING_YET = "No run of this protocol has been recorded yet."
 UNTRAINED = ("pixels", "modified Hausdorff")
 BACKGROUNDS = {"background": "30 alphabets", "small1": "5 alphabets, set 1", "small2": "5 alphabets, set 2"}
 
@@ -115,7 +116,7 @@ def results_table(protocol, short=False, **where):
     """
     kind, runs = {"finn": "accuracy", "lake": "error"}[protocol], runs_of(protocol, **where)
     if not runs:
-        return "No run of this protocol has been recorded yet."
+        return NOTHING_YET
     ours = ("here, inductive", "here, transductive") if short else [f"here, statistics of {mode}" for mode in MODES]
     head = ["method", "task" if protocol == "finn" else "learned from", "published", *ours, "seeds",
             "minutes of training, each", *([] if short else ["published in"])]
@@ -132,7 +133,7 @@ def results_table(protocol, short=False, **where):
         minutes = [record["metrics"]["row"].get("training seconds", 0) / 60 for record in records]
         rows.append([method, task, published, *cells, str(len(records)), f"{sum(minutes) / len(minutes):.0f}",
                      *([] if short else [source if published else ""])])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return as_markdown(rows)
 
 
 def worlds_table(**where):
@@ -140,13 +141,13 @@ def worlds_table(**where):
     names = {"glyphs": "printed (glyphs)", "omniglot": "handwritten (Omniglot)"}
     runs = runs_of("worlds", **where)
     if not runs:
-        return "No run of this protocol has been recorded yet."
+        return NOTHING_YET
     rows = [["learned from", *(f"tested on {name}" for name in names.values())], ["---"] * 3]
     for (_, world), records in runs.items():
         rows.append([names[world], *(_over_seeds(records, f"accuracy on {test}", MODES[0]) for test in names)])
     rows.append(["nothing: nearest pixels",
                  *(_over_seeds(records[:1], f"accuracy on {test}, pixels") for test in names)])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return as_markdown(rows)
 
 
 SINUSOIDS = {"MAML": ("", "0.67", "0.38", "0.35"), "pretraining": ("", "2.41", "2.23", "2.19")}  # Finn et al., Table 2
@@ -156,7 +157,7 @@ def sinusoids_table(**where):
     """Mean squared error after 0, 1, 5 and 10 steps, from 5 points beside Finn et al. 2017, Table 2, and from 10."""
     runs = runs_of("sinusoids", **where)
     if not runs:
-        return "No run of this protocol has been recorded yet."
+        return NOTHING_YET
     rows = [["start", "points", *(f"{steps} steps" for steps in (0, 1, 5, 10))], ["---"] * 6]
     for (method, _), records in runs.items():
         rows.append([f"{method}, published", "5", *SINUSOIDS[method]])
@@ -164,6 +165,11 @@ def sinusoids_table(**where):
             metrics = [records[0]["metrics"][f"error from {points} points, {steps} steps"] for steps in (0, 1, 5, 10)]
             rows.append([f"{method}, here", str(points), *(
                 "diverges" if m["mean"] is None else f"{m['mean']:.2f} ± {m['interval']:.2f}" for m in metrics)])
+    return as_markdown(rows)
+
+
+def as_markdown(rows):
+    """A Markdown table of rows of texts; the second is the line below the head."""
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
