@@ -51,6 +51,7 @@ from fewshot_np.lesson4_maml import (
     sample_sinusoids,
     squared_error,
 )
+from fewshot_np.lesson8_variants import variants
 from fewshot_np.nn.networks import Network, conv4, mlp
 from fewshot_np.nn.optimizers import adam, constant, cosine_decay, linear_decay, sgd
 
@@ -60,7 +61,8 @@ from fewshot_np.nn.optimizers import adam, constant, cosine_decay, linear_decay,
 class Row(NamedTuple):
     """How one method is trained for one task. batch: tasks per iteration; train_way, n_query: of a training episode.
 
-    objective, scores: what the method's functions take besides. n_query_test: queries per class of a test episode.
+    start, objective, scores: what the method's functions take besides. n_query_test: queries per class of a test
+    episode. distorted: each training image is another one each time, see `distort`.
     """
 
     iterations: int
@@ -72,7 +74,9 @@ class Row(NamedTuple):
     down: str = "stride"              # the papers on metrics take "pool", here five times as slow
     features: str = "flatten"
     optimizer: str = "adam"
-    objective: dict = {}              # noqa: RUF012  (never changed)
+    distorted: bool = False
+    start: dict = {}                  # noqa: RUF012  (never changed)
+    objective: dict = {}              # noqa: RUF012
     scores: dict = {}                 # noqa: RUF012
 
 
@@ -87,7 +91,7 @@ FINN = {  # (method, n_way, k_shot); 30 minutes each on one core or less
     ("MAML", 5, 1): maml_row(18000),
     ("first-order MAML", 5, 1): maml_row(16000, first_order=True),
     ("ANIL", 5, 1): maml_row(14000, inner_lr={"head": 2.0}),
-    ("Meta-SGD", 5, 1): maml_row(9000)._replace(objective={}, scores={}),
+    ("Meta-SGD", 5, 1): maml_row(9000)._replace(start={"low": 1.0, "high": 3.0}, objective={}, scores={}),
     ("Reptile", 5, 1): Row(6000, 1.0, 5, n_query=9, n_query_test=1, features="mean", optimizer="sgd",
                            objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
                            scores={"learning_rate": 1.0, "steps": 5}),
@@ -96,6 +100,10 @@ FINN = {  # (method, n_way, k_shot); 30 minutes each on one core or less
                             scores={"temperature": 0.1}),
     ("Siamese", 5, 1): Row(10000, 3e-3, 1, train_way=60, n_query=2,
                            objective={"negatives": "hardest", "margin": 10.0}),
+    ("extended prototypical", 5, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True),
+    ("extended prototypical", 20, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True),
+    ("extended MAML", 5, 1): Row(10000, 3e-3, 16, n_query_test=1, features="mean", distorted=True,
+                                  start={"steps": 3, "inner_lr": 1.0}),
     ("MAML", 5, 5): maml_row(4000)._replace(n_query=5, n_query_test=5),
     ("MAML", 20, 1): maml_row(4000, steps=2, batch=8),
     ("MAML", 20, 5): maml_row(2000, steps=2, batch=4)._replace(n_query=5, n_query_test=5),
@@ -105,9 +113,11 @@ FINN = {  # (method, n_way, k_shot); 30 minutes each on one core or less
 }
 LAKE = {  # (method, learned from)
     (method, background): row
-    for method, row in {"prototypical": Row(12000, 3e-3, 1, train_way=20, n_query=5),
-                        "Siamese": Row(12000, 3e-3, 1, train_way=20, n_query=5,
-                                       objective={"negatives": "hardest", "margin": 10.0})}.items()
+    for method, row in {
+        "prototypical": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True),
+        "extended prototypical": Row(24000, 3e-3, 1, train_way=20, n_query=5, distorted=True),
+        "Siamese": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True,
+                       objective={"negatives": "hardest", "margin": 10.0})}.items()
     for background in ("background", "small1", "small2")
 }
 SINUSOIDS = {(name,): Row(70000, 1e-3, 25, n_query=10) for name in ("MAML", "pretraining")}
@@ -193,7 +203,8 @@ def sample_reference(classes, rng, n_images=200):
 
 
 def sample_training(training, options, row, rng):
-    return sample_episodes(training, row.train_way or options.n_way, options.k_shot, row.n_query, row.batch, rng)
+    episode = sample_episodes(training, row.train_way or options.n_way, options.k_shot, row.n_query, row.batch, rng)
+    return distort_episode(episode, rng) if row.distorted else episode
 
 
 # ---------------------------------------------------------------- training, and the choice of a network
@@ -207,8 +218,8 @@ def train_row(options, method, row, network, rng, folder, validate, sample):
     if not options.resume:
         best.unlink(missing_ok=True)
     _, history = train(
-        partial(method.objective, network, **row.objective), method.start(network, options.n_way, rng), sample,
-        update=update, schedule=decay(row.learning_rate, iterations), iterations=iterations,
+        partial(method.objective, network, **row.objective), method.start(network, options.n_way, rng, **row.start),
+        sample, update=update, schedule=decay(row.learning_rate, iterations), iterations=iterations,
         path=folder / "last.npz", label=options.method, validate=partial(keep_best, best, validate),
         validate_every=iterations if options.quick else max(1, iterations // 15), rng=rng, options=options,
         workers=options.workers)
@@ -268,13 +279,17 @@ def alphabets(classes):
 
 
 def sample_within(parts, row, rng):
-    """Episodes of one alphabet, which is drawn by its number of characters; distorted, see `distort`.
+    """Episodes of one alphabet, which is drawn by its number of characters.
 
     As many ways as the row says, or as the alphabet has characters.
     """
     sizes = np.array([len(part) for part in parts])
     part = parts[rng.choice(len(parts), p=sizes / sizes.sum())]
     episode = sample_episodes(part, min(row.train_way, len(part)), 1, row.n_query, row.batch, rng)
+    return distort_episode(episode, rng) if row.distorted else episode
+
+
+def distort_episode(episode, rng):
     return episode._replace(support_x=distort(episode.support_x, rng), query_x=distort(episode.query_x, rng))
 
 
@@ -379,7 +394,8 @@ PROTOCOLS = {"finn": run_finn, "lake": run_lake, "sinusoids": run_sinusoids, "wo
 
 
 def main(methods, argv=None):
-    """methods: {name: lesson8_comparison.Method}."""
+    """methods: {name: lesson8_comparison.Method}, the plain ones."""
+    methods = methods | variants(methods)
     names = {key[0] for table in TABLES.values() for key in table} | set(UNTRAINED)
     options = parse_options(
         "lesson8_comparison", "One row of the table of results: --protocol, --method, a task and a seed.",

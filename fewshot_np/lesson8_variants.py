@@ -1,0 +1,89 @@
+"""Lesson 8, third part: what the literature found since. Two methods of the table, each with all that helps it.
+
+The plain methods stay plain; these are rows of their own beside them, and their settings are in `lesson8_protocols`.
+
+  extended prototypical  trained on distorted images; where the test is transductive, the queries refine the
+                         prototypes, each counting for a class as much as it probably belongs to it
+  extended MAML          trained on distorted images, with several steps; each step has its own rate for each layer,
+                         learned with the start, and the queries are asked after every step and not after the last
+                         alone, so that the first steps hear, too, what they are for
+"""
+
+from functools import partial
+
+from autograd import numpy as np
+
+from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson3_metric import embed, memberships, prototypes, squared_distances, ways
+from fewshot_np.lesson6_optimizer import meta_sgd_step
+from fewshot_np.nn.primitives import log_softmax
+from fewshot_np.nn.trees import repeat, tree_map
+
+
+def variants(methods):
+    """{name: Method} of the variants, from the plain methods {name: lesson8_comparison.Method}."""
+    return {
+        "extended prototypical": methods["prototypical"]._replace(scores=refined_scores),
+        "extended MAML": methods["MAML"]._replace(objective=steps_objective, scores=steps_scores, start=start_of_steps),
+    }
+
+
+# ---------------------------------------------------------------- prototypes that the queries refine
+
+
+def refined_scores(network, params, episode, transductive, rounds=5):
+    """Minus the distance of each query to each prototype, (T, N Q, N); if transductive, to the refined ones."""
+    support, query = embed(network, params, episode, transductive)
+    centres = prototypes(support, episode.support_y, ways(episode))
+    if transductive:
+        centres = refine(centres, support, episode.support_y, query, rounds)
+    return -squared_distances(query, centres)
+
+
+def refine(centres, support, support_y, query, rounds):
+    """Prototypes (T,N,D) moved by the queries (T,Q,D): soft k-means from where they are. Ren et al. 2018, sec. 3.1.1.
+
+    In each round a query belongs to each class with the probability that the prototypes give it, and a prototype is
+    the mean of its examples and of all queries, weighed by that. No label of a query is seen; that there are several
+    queries, all of these classes, is.
+    """
+    examples = memberships(support_y, support.shape[:-1], centres.shape[-2], support.dtype)
+    for _ in range(rounds):
+        belongs = np.exp(log_softmax(-squared_distances(query, centres)))  # (T,Q,N)
+        weights = np.concatenate([examples, belongs], axis=-2)
+        points = np.concatenate([support, query], axis=-2)
+        total = np.expand_dims(np.sum(weights, axis=-2), -1)               # (T,N,1)
+        centres = np.matmul(np.swapaxes(weights, -1, -2), points) / total
+    return centres
+
+
+# ---------------------------------------------------------------- MAML with a learned rate per step and layer
+
+
+def start_of_steps(network, n_way, rng, steps, inner_lr):
+    """{"start", "rates"}: the network's parameters, and for each step one rate for each of their arrays."""
+    start = network.init(rng)
+    rates = {f"step{i + 1}": tree_map(lambda p: np.full(1, inner_lr, p.dtype), start) for i in range(steps)}
+    return {"start": start, "rates": rates}
+
+
+def steps_objective(network, params, episode):
+    """Mean over tasks and steps of the query loss after each step. Antoniou et al. 2019, sec. 4.
+
+    Of that paper: the rates, and the loss of several steps, here with weights that stay the same.
+    """
+    loss, n_tasks = partial(classification_loss, network), len(episode.support_x)
+    adapted, total = repeat(params["start"], n_tasks), 0.0
+    for rates in params["rates"].values():
+        adapted = meta_sgd_step(loss, adapted, rates, episode.support_x, episode.support_y)
+        total = total + np.sum(loss(adapted, episode.query_x, episode.query_y))
+    return total * (1 / (n_tasks * len(params["rates"])))
+
+
+def steps_scores(network, params, episode, transductive):
+    """Adapt to the support by all steps, then score the queries: (T, N Q, N); see `query_logits`."""
+    adapted = repeat(params["start"], len(episode.support_x))
+    for rates in params["rates"].values():
+        adapted = meta_sgd_step(partial(classification_loss, network), adapted, rates,
+                                episode.support_x, episode.support_y)
+    return query_logits(network, adapted, episode, transductive)
