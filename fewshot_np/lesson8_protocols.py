@@ -18,10 +18,12 @@ learning curve and its network; a row whose record is already there is not run a
     python -m fewshot_np.lesson8_comparison --protocol finn --method prototypical --data-root FOLDER
 """
 
+import argparse
 import os
 import platform
 import time
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -32,7 +34,7 @@ from fewshot_np.data import omniglot
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import draw_learning_curve, save_figure
 from fewshot_np.experiment.options import parse_options
-from fewshot_np.experiment.records import load_params, save_params, write_record
+from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
 from fewshot_np.experiment.training import train
 from fewshot_np.lesson2_episodes import (
     Episode,
@@ -115,7 +117,7 @@ LAKE = {  # (method, learned from)
     (method, background): row
     for method, row in {
         "prototypical": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True),
-        "extended prototypical": Row(24000, 3e-3, 1, train_way=20, n_query=5, distorted=True),
+        "extended prototypical": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True),
         "Siamese": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True,
                        objective={"negatives": "hardest", "margin": 10.0})}.items()
     for background in ("background", "small1", "small2")
@@ -168,7 +170,7 @@ def run_finn(options, method, row, folder):
     reference = sample_reference(training, rng)
     episodes = validation_episodes(validation, options.n_way, options.k_shot, min(5, row.n_query_test))
 
-    params, history = train_row(
+    params, history = network_of(options, row) if options.network else train_row(
         options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
         lambda: sample_training(training, options, row, rng))
     found = accuracies_on(test, modes_of(method, row, network, params, reference), options.n_way, options.k_shot,
@@ -200,6 +202,23 @@ def accuracies_on(test, modes, n_way, k_shot, n_query, n_episodes, label="testin
 def sample_reference(classes, rng, n_images=200):
     """Images (R,H,W,C) that batch statistics are taken from, see `with_reference`."""
     return to_float(classes.images[rng.choice(len(classes.images), n_images, replace=False)])
+
+
+def network_of(options, row):
+    """(parameters, history without losses) of the run in the folder options.network: the row, tested with other ways.
+
+    ValueError where that network was not trained exactly as this row's would be.
+    """
+    record = read_record(options.network / "record.json")
+    theirs = {**Row._field_defaults, **record["metrics"]["row"], **record["options"]}
+    ours = {**row._asdict(), **vars(options)}
+    same = (*{*Row._fields} - {"n_query_test", "scores"}, "protocol", "method", "k_shot", "seed", "effort")
+    differing = [name for name in same if theirs[name] != ours[name]]
+    if row.train_way is None or differing:
+        why = ", ".join(sorted(differing)) or f"as many ways as it is tested with, {theirs['n_way']}"
+        raise ValueError(f"--network {options.network} was trained otherwise: {why}")
+    history = {"seconds": theirs["training seconds"], "validation": theirs["validation"]}
+    return load_params(options.network / "best.npz")["params"], history
 
 
 def sample_training(training, options, row, rng):
@@ -403,8 +422,10 @@ def main(methods, argv=None):
          "episodes": 1000, "effort": 1.0, "workers": 1, "resume": False},
         quick={"effort": 0.0005, "episodes": 12}, full={},
         choices={"protocol": tuple(TABLES), "method": tuple(sorted(names)),
-                 "background": ("background", "small1", "small2", "glyphs", "omniglot")}, argv=argv)
+                 "background": ("background", "small1", "small2", "glyphs", "omniglot")},
+        argv=argv, parents=[of_networks()])
     options.data = "omniglot" if options.protocol in ("finn", "lake") else None  # whatever was said: the protocol's
+    options.network = options.network and Path(options.network)
     started = time.perf_counter()
     task = {"finn": f"{options.n_way}-way {options.k_shot}-shot", "sinusoids": "curves"}.get(options.protocol,
                                                                                              options.background)
@@ -421,8 +442,18 @@ def main(methods, argv=None):
                       "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     if history:
         metrics["row"] |= {"training seconds": round(history["seconds"], 1), "validation": history["validation"]}
+    if history and "loss" in history:
         save_figure(draw_learning_curve(history, f"{options.method}, {task}"), folder / "learning_curve.png")
+    options.network = options.network and options.network.name  # in the record: which run, not where on this machine
     print(f"\nWritten: {write_record(folder, 'lesson8_comparison', options, time.perf_counter() - started, metrics)}")
+
+
+def of_networks():
+    """The option --network, as a parser to be added to others."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--network", metavar="FOLDER", help="test the network of this run instead of training: for a "
+                        "row that differs from it in the ways of the test alone (protocol finn)")
+    return parser
 
 
 def find_row(options):

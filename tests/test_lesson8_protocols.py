@@ -229,6 +229,29 @@ def test_sinusoids_end_to_end(tmp_path, capsys):
 
 
 @needs_omniglot
+def test_a_network_is_tested_with_other_ways(tmp_path, capsys):
+    """The row 20-way takes the network that was trained, 60-way, for the row 5-way; no other row may."""
+    row = partial(main, lesson8_comparison.METHODS)
+    here = ["--protocol", "finn", "--quick", "--out", str(tmp_path)]
+    row([*here, "--method", "prototypical"])
+    (folder,) = tmp_path.iterdir()
+    row([*here, "--method", "prototypical", "--n-way", "20", "--network", str(folder)])
+    first, second = (read_record(tmp_path / f"finn-prototypical-{n}-way-1-shot-seed0" / "record.json") for n in (5, 20))
+    assert second["options"]["network"] == folder.name
+    for name in ("training seconds", "validation"):
+        assert first["metrics"]["row"][name] == second["metrics"]["row"][name]
+    mode = "accuracy, statistics of training images"
+    assert second["metrics"][mode]["mean"] < first["metrics"][mode]["mean"]  # more ways are harder
+    for argv, why in ((["--method", "Siamese"], "method, n_query, objective"),
+                      (["--method", "MAML"], "features"),
+                      (["--method", "prototypical", "--n-way", "20", "--seed", "1"], "seed"),
+                      (["--method", "prototypical", "--n-way", "20", "--k-shot", "5"], "iterations, k_shot")):
+        with pytest.raises(ValueError, match=f"was trained otherwise: .*{why}"):
+            row([*here, *argv, "--network", str(folder)])
+    capsys.readouterr()
+
+
+@needs_omniglot
 @pytest.mark.parametrize("argv", [
     ["--protocol", "finn", "--method", "MAML"], ["--protocol", "lake", "--method", "pixels"],
     ["--protocol", "finn", "--method", "extended MAML"],

@@ -458,7 +458,8 @@ def _line_by_line(x, v, b):
 
 def _along_lines(v, x):
     """v at every pixel of a line, (T or 1, 1, W C)."""
-    return onp.tile(v.reshape(-1, 1, v.shape[-1]), x.shape[-2] if x.ndim > 3 else 1)
+    v = v.reshape(-1, 1, v.shape[-1])
+    return onp.concatenate([v] * x.shape[-2], axis=-1) if x.ndim > 3 else v
 
 
 # sum_rc a[r,c] b[r,c] v[c], r an example's pixel, is a third trilinear form, sum_rc a[r,c] v[c] a bilinear one
@@ -530,7 +531,18 @@ def _inverse_std_vjp(ans, centred, eps, n_reference):  # ds/dc = -s^3 [ref] c / 
     if n_reference < n_images:
         is_reference = (onp.arange(n_images) < n_reference).reshape(-1, *(1,) * (centred.ndim - centred.ndim % 2 - 1))
         centred = centred * is_reference
-    return lambda g: scale(centred, g * ans * ans * ans * (-1 / r))
+    return lambda g: scale(centred, _times_cube(g, ans, -1 / r))
+
+
+@primitive
+def _times_cube(g, s, c):
+    """c g s^3, c a number."""
+    return g * s * s * s * c
+
+
+defvjp(_times_cube,
+       lambda ans, g, s, c: lambda h: _times_cube(h, s, c),
+       lambda ans, g, s, c: lambda h: h * g * s * s * (3 * c), argnums=[0, 1])
 
 
 def _reference(x, n_reference):

@@ -3,27 +3,29 @@
 import numpy as onp
 from autograd import make_vjp
 from autograd import numpy as np
-from autograd.builtins import isinstance  # knows autograd's boxes: inside its own `grad` a dict is a DictBox
+from autograd.builtins import DictBox
 from autograd.extend import defvjp, primitive, vspace
+
+_DICTS = dict, DictBox  # inside autograd's own `grad` a dict is a DictBox
 
 
 def tree_map(f, *trees):
     """f applied to the leaves of `trees` that stand in the same place; ValueError where the keys differ."""
     first = trees[0]
-    if not isinstance(first, dict):
-        if any(isinstance(other, dict) for other in trees):
+    if not isinstance(first, _DICTS):
+        if any(isinstance(other, _DICTS) for other in trees):
             raise ValueError("trees differ: a leaf of one is a dict in another")
         return f(*trees)
     for other in trees[1:]:
-        if not isinstance(other, dict) or set(other) != set(first):
-            keys = sorted(other) if isinstance(other, dict) else type(other).__name__
+        if not isinstance(other, _DICTS) or set(other) != set(first):
+            keys = sorted(other) if isinstance(other, _DICTS) else type(other).__name__
             raise ValueError(f"trees differ: keys {sorted(first)} and {keys}")
     return {key: tree_map(f, *(tree[key] for tree in trees)) for key in first}
 
 
 def leaves(tree):
     """The arrays of a tree, in the order of its keys."""
-    if not isinstance(tree, dict):
+    if not isinstance(tree, _DICTS):
         return [tree]
     return [leaf for key in tree for leaf in leaves(tree[key])]
 
