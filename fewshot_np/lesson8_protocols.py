@@ -89,7 +89,7 @@ def maml_row(iterations, inner_lr=2.0, steps=1, test_steps=5, batch=16, **more):
                scores={"inner_lr": inner_lr, "steps": test_steps})
 
 
-FINN = {  # (method, n_way, k_shot); 30 minutes each on one core or less
+FINN = {  # (method, n_way, k_shot); about half an hour each on one core, or less
     ("MAML", 5, 1): maml_row(18000),
     ("first-order MAML", 5, 1): maml_row(16000, first_order=True),
     ("ANIL", 5, 1): maml_row(14000, inner_lr={"head": 2.0}),
@@ -106,9 +106,9 @@ FINN = {  # (method, n_way, k_shot); 30 minutes each on one core or less
     ("extended prototypical", 20, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True),
     ("extended MAML", 5, 1): Row(10000, 3e-3, 16, n_query_test=1, features="mean", distorted=True,
                                   start={"steps": 3, "inner_lr": 1.0}),
-    ("MAML", 5, 5): maml_row(4000)._replace(n_query=5, n_query_test=5),
-    ("MAML", 20, 1): maml_row(4000, steps=2, batch=8),
-    ("MAML", 20, 5): maml_row(2000, steps=2, batch=4)._replace(n_query=5, n_query_test=5),
+    ("MAML", 5, 5): maml_row(6000, batch=8)._replace(n_query=5, n_query_test=5),
+    ("MAML", 20, 1): maml_row(12000, batch=8),
+    ("MAML", 20, 5): maml_row(3000, batch=4)._replace(n_query=2, n_query_test=5),
     ("prototypical", 5, 5): Row(8000, 3e-3, 1, train_way=60, n_query=5),
     ("prototypical", 20, 1): Row(10000, 3e-3, 1, train_way=60, n_query=5),
     ("prototypical", 20, 5): Row(8000, 3e-3, 1, train_way=60, n_query=5),
