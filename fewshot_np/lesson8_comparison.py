@@ -467,34 +467,32 @@ def _rgb(color):
 # ---------------------------------------------------------------- all of it
 
 
-def split_from_runs(argv):
-    """(the folder behind --from-runs or None, the other arguments)."""
-    parser = argparse.ArgumentParser(prog="python -m fewshot_np.lesson8_comparison", add_help=False, allow_abbrev=False)
-    parser.add_argument("--from-runs", metavar="FOLDER")
-    known, others = parser.parse_known_args(argv)
-    return known.from_runs, others
+def own_options():
+    """The options of this lesson alone, as a parser to be added to others."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--from-runs", metavar="FOLDER",
+                        help="take what an earlier run saved there, if it was trained as it would be now")
+    return parser
 
 
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
-    if "--protocol" in argv:
+    if any(word.split("=")[0] == "--protocol" for word in argv):
         lesson8_protocols.main(METHODS, argv)
         return
-    from_runs, argv = split_from_runs(argv)
     options = parse_options(
         "lesson8_comparison", "Every method of the course on the same episodes. --effort 5 trains each five times as "
-        "long. --from-runs FOLDER takes what an earlier run saved there, if it was trained as it would be now.",
+        "long. --protocol finn measures one method as the papers do, with options of its own: --protocol finn --help.",
         {"n_way": 5, "k_shot": 1, "n_query": 10, "channels": 32, "episodes": 600, "effort": 1.0},
         quick={"effort": 0.01, "episodes": 40, "channels": 16, "n_query": 5},
-        full={"effort": 100.0, "channels": 64, "episodes": 1000}, argv=argv)
-    options.from_runs = from_runs
+        full={"effort": 100.0, "channels": 64, "episodes": 1000}, argv=argv, parents=[own_options()])
     started = time.perf_counter()
     training, _, test = load_splits(options)
     refuse_the_impossible(options, training, test)
     print(f"Ten ways to learn {options.n_way} new characters from {options.k_shot} example(s) of each: which of\n"
           "them is right most often, how sure is that, and what does each cost?")
-    saved, refused = saved_networks(from_runs, options, training) if from_runs else ({}, [])
-    print_saved(from_runs, saved, refused)
+    saved, refused = saved_networks(options.from_runs, options, training) if options.from_runs else ({}, [])
+    print_saved(options.from_runs, saved, refused)
     learners = learners_of(options, training, saved)
     found = measure_accuracies(learners, options, test)
     inductive = {name: found[name, False] for name in learners}

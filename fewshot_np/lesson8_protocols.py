@@ -426,6 +426,8 @@ def main(methods, argv=None):
         argv=argv, parents=[of_networks()])
     options.data = "omniglot" if options.protocol in ("finn", "lake") else None  # whatever was said: the protocol's
     options.network = options.network and Path(options.network)
+    if options.network and options.protocol != "finn":
+        raise ValueError("--network is for the protocol finn alone: no other tests one network in several ways")
     started = time.perf_counter()
     task = {"finn": f"{options.n_way}-way {options.k_shot}-shot", "sinusoids": "curves"}.get(options.protocol,
                                                                                              options.background)

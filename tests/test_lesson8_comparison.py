@@ -38,7 +38,6 @@ from fewshot_np.lesson8_comparison import (
     network_of,
     paired_differences,
     saved_networks,
-    split_from_runs,
     training_episodes,
     training_options,
 )
@@ -302,9 +301,12 @@ def test_a_folder_without_a_run_of_this_lesson_is_refused(tmp_path, options, cla
         saved_networks(tmp_path, options, classes)
 
 
-def test_from_runs_is_told_from_the_other_options():
-    assert split_from_runs(["--quick", "--from-runs", "there", "--seed", "1"]) == ("there", ["--quick", "--seed", "1"])
-    assert split_from_runs(["--seed", "1"]) == (None, ["--seed", "1"])
+def test_the_protocol_is_recognised_however_it_is_written(monkeypatch):
+    asked = []
+    monkeypatch.setattr(lesson8_comparison.lesson8_protocols, "main", lambda methods, argv: asked.append(argv))
+    lesson8_comparison.main(["--protocol=finn", "--seed", "1"])
+    lesson8_comparison.main(["--protocol", "lake"])
+    assert asked == [["--protocol=finn", "--seed", "1"], ["--protocol", "lake"]]
 
 
 # ---------------------------------------------------------------- the figures

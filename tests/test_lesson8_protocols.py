@@ -185,6 +185,12 @@ def test_a_row_that_is_not_there_is_refused_with_those_that_are():
         find_row(SimpleNamespace(protocol="finn", method="pixels", n_way=5, k_shot=1, background="small1"))
 
 
+def test_a_network_is_refused_where_it_would_be_ignored(tmp_path):
+    with pytest.raises(ValueError, match="--network is for the protocol finn alone"):
+        main(lesson8_comparison.METHODS, ["--protocol", "sinusoids", "--method", "MAML", "--quick",
+                                          "--network", "there", "--out", str(tmp_path)])
+
+
 # ---------------------------------------------------------------- on the real data
 
 
