@@ -64,9 +64,8 @@ def _apply_conv4(input_shape, down, features, params, x, n_reference=None):
     for block in range(1, 5):
         p = params[f"block{block}"]
         x = conv2d(x, p["w"], stride=2 if down == "stride" else 1, padding="same")
-        x = relu(batch_norm(p, x, n_reference))
-        if down == "pool":
-            x = max_pool2d(x)
+        x = batch_norm(p, x, n_reference)
+        x = relu(max_pool2d(x) if down == "pool" else x)  # the largest, then ReLU: the same, on a quarter of the pixels
     x = average_pool(x) if features == "mean" else flatten(x)
     return dense(params["head"], x) if "head" in params else x
 

@@ -415,16 +415,15 @@ def scale_and_shift(x, v, b):
 @primitive
 def _column_dots(a, b, v_shape):
     """sum over examples and pixels of a b, shaped like v."""
-    dots = onp.einsum("tlc,tlc->tc", _lines(a, v_shape), _lines(b, v_shape))
-    return dots.reshape(len(dots), -1, v_shape[-1]).sum(axis=1).reshape(v_shape)
+    parts = _line_parts(_lines(a, v_shape), _lines(b, v_shape))
+    return _sum_to(v_shape, results(lambda a, b: onp.einsum("tlc,tlc->tc", a, b), parts))
 
 
 @primitive
 def _column_sums(x, v_shape):
     """sum over examples and pixels of x, shaped like v; as a product with ones, which is faster than `sum`."""
-    lines = _lines(x, v_shape)
-    sums = onp.ones((1, lines.shape[1]), x.dtype) @ lines
-    return sums.reshape(len(lines), -1, v_shape[-1]).sum(axis=1).reshape(v_shape)
+    parts = _line_parts(_lines(x, v_shape))
+    return _sum_to(v_shape, results(lambda lines: onp.ones((1, lines.shape[1]), lines.dtype) @ lines, parts))
 
 
 @primitive
@@ -439,6 +438,19 @@ def _lines(x, v_shape):
     return x.reshape(v_shape[0] if len(v_shape) == 2 else 1, -1, width * x.shape[-1])
 
 
+def _line_parts(*arrays):
+    """Views of arrays (T, lines, W C): of one task a few lines at a time, which fit the cache; several tasks whole."""
+    tasks, n_lines = arrays[0].shape[:2]
+    n = n_lines if tasks > 1 else max(1, n_lines * _CACHE_BYTES // max(1, arrays[0].nbytes))
+    return [[a[:, i:i + n] for a in arrays] for i in range(0, max(1, n_lines), n)]
+
+
+def _sum_to(v_shape, sums):
+    """Add the sums over parts, each (T, W C) or (T, 1, W C), and over the pixels of a line."""
+    total = sum(sums)
+    return total.reshape(len(total), -1, v_shape[-1]).sum(axis=1).reshape(v_shape)
+
+
 def _line_by_line(x, v, b):
     """x v + b, of which v or b may be None."""
     lines = _lines(x, (b if v is None else v).shape)
@@ -451,8 +463,7 @@ def _line_by_line(x, v, b):
         if b is not None:
             onp.add(x, b, out=out)
 
-    n = lines.shape[1] if len(lines) > 1 else max(1, lines.shape[1] * _CACHE_BYTES // max(1, x.nbytes))
-    for_each(compute, ((lines[:, i:i + n], out[:, i:i + n]) for i in range(0, lines.shape[1], n)))
+    for_each(compute, _line_parts(lines, out))
     return out.reshape(x.shape)
 
 
