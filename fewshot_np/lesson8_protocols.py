@@ -12,8 +12,8 @@
 Two more measurements belong to the table. `sinusoids`: Finn's curves at his settings. `worlds`: learned from printed
 characters, tested on handwritten ones, and the other way round, with the embedding frozen.
 
-One run of this module is one row of the table: one method, one task, one seed. It leaves a folder with its record, its
-learning curve and its network; a row whose record is already there is not run again.
+A row of the table is one method, one task, one seed. It leaves a folder with its record, its learning curve and its
+network. Without --method all rows of a protocol are run, but for those that have their record already.
 
     python -m fewshot_np.lesson8_comparison --protocol finn --method prototypical --data-root FOLDER
 """
@@ -113,14 +113,13 @@ FINN = {  # (method, n_way, k_shot); about half an hour each on one core, or les
     ("prototypical", 20, 1): Row(10000, 3e-3, 1, train_way=60, n_query=5),
     ("prototypical", 20, 5): Row(8000, 3e-3, 1, train_way=60, n_query=5),
 }
-LAKE = {  # (method, learned from)
-    (method, background): row
-    for method, row in {
-        "prototypical": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True),
-        "extended prototypical": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True),
-        "Siamese": Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True,
-                       objective={"negatives": "hardest", "margin": 10.0})}.items()
-    for background in ("background", "small1", "small2")
+LAKE = {  # (method, learned from); the first two learn nothing
+    ("modified Hausdorff", "background"): None,
+    ("pixels", "background"): None,
+    **{(method, background): Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True, objective=objective)
+       for method, objective in (("prototypical", {}), ("extended prototypical", {}),
+                                 ("Siamese", {"negatives": "hardest", "margin": 10.0}))
+       for background in ("background", "small1", "small2")},
 }
 SINUSOIDS = {  # Finn's settings; extended: trained on as few points as it will see
     **{(name,): Row(70000, 1e-3, 25, n_query=10, optimizer="adam, constant rate", objective={"points": 10})
@@ -129,7 +128,6 @@ SINUSOIDS = {  # Finn's settings; extended: trained on as few points as it will 
 }
 WORLDS = {("prototypical", world): Row(6000, 3e-3, 1, train_way=60, n_query=5)
           for world in ("glyphs", "omniglot")}
-UNTRAINED = ("pixels", "modified Hausdorff")
 OPTIMIZERS = {"adam": (adam, cosine_decay), "adam, constant rate": (adam, lambda rate, iterations: constant(rate)),
               "sgd": (sgd, linear_decay)}
 
@@ -418,29 +416,43 @@ def run_sinusoids(options, method, row, folder):
 
 TABLES = {"finn": FINN, "lake": LAKE, "sinusoids": SINUSOIDS, "worlds": WORLDS}
 PROTOCOLS = {"finn": run_finn, "lake": run_lake, "sinusoids": run_sinusoids, "worlds": run_worlds}
+KEYS = {"finn": ("method", "n_way", "k_shot"), "lake": ("method", "background"), "sinusoids": ("method",),
+        "worlds": ("method", "background")}  # the options that tell the rows of a table apart
 
 
 def main(methods, argv=None):
     """methods: {name: lesson8_comparison.Method}, the plain ones."""
-    methods = methods | variants(methods)
-    names = {key[0] for table in TABLES.values() for key in table} | set(UNTRAINED)
+    names = {key[0] for table in TABLES.values() for key in table}
     options = parse_options(
-        "lesson8_comparison", "One row of the table of results: --protocol, --method, a task and a seed.",
-        {"protocol": "finn", "method": "prototypical", "n_way": 5, "k_shot": 1, "background": "background",
+        "lesson8_comparison", "The rows of the table of results: --protocol, --method, a task and a seed. Without "
+        "--method all rows of the protocol, one after the other, but for those that have their record.",
+        {"protocol": "finn", "method": "all", "n_way": 5, "k_shot": 1, "background": "background",
          "episodes": 1000, "effort": 1.0, "workers": 1, "resume": False},
         quick={"effort": 0.0005, "episodes": 12}, full={},
-        choices={"protocol": tuple(TABLES), "method": tuple(sorted(names)),
+        choices={"protocol": tuple(TABLES), "method": ("all", *sorted(names)),
                  "background": ("background", "small1", "small2", "glyphs", "omniglot")},
         argv=argv, parents=[of_networks()])
     options.data = "omniglot" if options.protocol in ("finn", "lake") else None  # whatever was said: the protocol's
     options.network = options.network and Path(options.network)
-    if options.network and options.protocol != "finn":
-        raise ValueError("--network is for the protocol finn alone: no other tests one network in several ways")
-    started = time.perf_counter()
-    task = {"finn": f"{options.n_way}-way {options.k_shot}-shot", "sinusoids": "curves"}.get(options.protocol,
-                                                                                             options.background)
-    row = find_row(options)
-    folder = options.out / f"{options.protocol} {options.method} {task} seed{options.seed}".replace(" ", "-")
+    if options.network and (options.protocol != "finn" or options.method == "all"):
+        raise ValueError("--network is for one row of the protocol finn: no other tests one network in several ways")
+    methods = methods | variants(methods)
+    if options.method != "all":
+        run_row(options, methods)
+        return
+    for key in TABLES[options.protocol]:
+        row_options = SimpleNamespace(**vars(options) | dict(zip(KEYS[options.protocol], key, strict=True)))
+        if (folder_of(row_options) / "record.json").is_file():
+            print(f"There is {folder_of(row_options)} already.\n")
+            continue
+        row_options.network = trained_for_other_ways(row_options)
+        run_row(row_options, methods)
+        print()
+
+
+def run_row(options, methods):
+    """Train and test one row; print it, and leave its record and its learning curve in its folder."""
+    started, row, task, folder = time.perf_counter(), find_row(options), task_of(options), folder_of(options)
     folder.mkdir(exist_ok=True)
     print(f"{options.method}, {task}, measured after the protocol {options.protocol}:\n"
           "what is the published number here?\n")
@@ -466,13 +478,33 @@ def of_networks():
     return parser
 
 
+def task_of(options):
+    if options.protocol == "finn":
+        return f"{options.n_way}-way {options.k_shot}-shot"
+    return "curves" if options.protocol == "sinusoids" else options.background
+
+
+def folder_of(options):
+    name = f"{options.protocol} {options.method} {task_of(options)} seed{options.seed}"
+    return options.out / name.replace(" ", "-")
+
+
 def find_row(options):
     """The Row that the options ask for, None for a method that is not trained; ValueError where there is none."""
-    if options.protocol == "lake" and options.method in UNTRAINED:
-        return None
-    key = {"finn": (options.method, options.n_way, options.k_shot),
-           "sinusoids": (options.method,)}.get(options.protocol, (options.method, options.background))
-    if key not in TABLES[options.protocol]:
+    table, key = TABLES[options.protocol], tuple(getattr(options, name) for name in KEYS[options.protocol])
+    if key not in table:
         raise ValueError(f"there is no row {key} in the protocol {options.protocol}; there are\n  "
-                         + "\n  ".join(map(str, TABLES[options.protocol])))
-    return TABLES[options.protocol][key]
+                         + "\n  ".join(map(str, table)))
+    return table[key]
+
+
+def trained_for_other_ways(options):
+    """The folder of the run whose network this row may be tested with, see `network_of`; None where there is none."""
+    row = find_row(options)
+    for n_way in (5, 20):
+        other = SimpleNamespace(**{**vars(options), "n_way": n_way})
+        key, folder = (other.method, n_way, other.k_shot), folder_of(other)
+        if (options.protocol == "finn" and n_way != options.n_way and row.train_way and FINN.get(key) == row
+                and (folder / "record.json").is_file() and (folder / "best.npz").is_file()):
+            return folder
+    return None

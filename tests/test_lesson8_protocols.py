@@ -25,6 +25,7 @@ from fewshot_np.lesson8_protocols import (
     main,
     modified_hausdorff,
     sample_within,
+    trained_for_other_ways,
     with_reference,
 )
 from fewshot_np.lesson8_variants import variants
@@ -185,8 +186,38 @@ def test_a_row_that_is_not_there_is_refused_with_those_that_are():
         find_row(SimpleNamespace(protocol="finn", method="pixels", n_way=5, k_shot=1, background="small1"))
 
 
+def test_all_rows_of_a_protocol_one_after_the_other_and_none_twice(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(lesson8_protocols.TABLES, "sinusoids", {key: row._replace(iterations=40000) for key, row in
+                                                                lesson8_protocols.SINUSOIDS.items()})
+    run = partial(main, lesson8_comparison.METHODS, ["--protocol", "sinusoids", "--quick", "--out", str(tmp_path)])
+    run()
+    folders = {path.name for path in tmp_path.iterdir()}
+    assert folders == {f"sinusoids-{name}-curves-seed0" for name in ("MAML", "pretraining", "extended-MAML")}
+    (tmp_path / "sinusoids-pretraining-curves-seed0" / "record.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/record.json")}
+    capsys.readouterr()
+    run()
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    text = capsys.readouterr().out
+    assert text.count("already") == 2
+    assert text.count("Written") == 1
+
+
+def test_a_row_takes_the_network_of_its_sibling_and_of_no_other(tmp_path):
+    options = SimpleNamespace(protocol="finn", method="prototypical", n_way=20, k_shot=1, seed=0, out=tmp_path)
+    assert trained_for_other_ways(options) is None
+    for name in ("finn-prototypical-5-way-1-shot-seed0", "finn-prototypical-5-way-1-shot-seed1",
+                 "finn-MAML-5-way-1-shot-seed0"):
+        (tmp_path / name).mkdir()
+        for file in ("record.json", "best.npz"):
+            (tmp_path / name / file).touch()
+    assert trained_for_other_ways(options).name == "finn-prototypical-5-way-1-shot-seed0"
+    for other in ({"k_shot": 5}, {"method": "MAML"}, {"seed": 2}):
+        assert trained_for_other_ways(SimpleNamespace(**{**vars(options), **other})) is None
+
+
 def test_a_network_is_refused_where_it_would_be_ignored(tmp_path):
-    with pytest.raises(ValueError, match="--network is for the protocol finn alone"):
+    with pytest.raises(ValueError, match="--network is for one row of the protocol finn"):
         main(lesson8_comparison.METHODS, ["--protocol", "sinusoids", "--method", "MAML", "--quick",
                                           "--network", "there", "--out", str(tmp_path)])
 
