@@ -11,12 +11,15 @@ from fewshot_np import lesson8_comparison, lesson8_protocols
 from fewshot_np.data import ImageClasses, omniglot
 from fewshot_np.experiment.records import load_params, read_record
 from fewshot_np.lesson2_episodes import sample_episodes
+from fewshot_np.lesson4_maml import adapted_after, sample_sinusoids, squared_error
 from fewshot_np.lesson8_protocols import (
     FINN,
     LAKE,
     alphabets,
     as_episode,
+    best_later_rate,
     distort,
+    errors_after,
     find_row,
     finn_splits,
     hausdorff_errors,
@@ -29,7 +32,7 @@ from fewshot_np.lesson8_protocols import (
     with_reference,
 )
 from fewshot_np.lesson8_variants import variants
-from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.trees import leaves
 
 needs_omniglot = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
@@ -184,6 +187,24 @@ def test_a_row_that_is_not_there_is_refused_with_those_that_are():
         find_row(options)
     with pytest.raises(ValueError, match="no row"):
         find_row(SimpleNamespace(protocol="finn", method="pixels", n_way=5, k_shot=1, background="small1"))
+
+
+def test_later_steps_at_the_same_rate_are_those_of_lesson_4_and_others_are_not(rng):
+    network = mlp([1, 8, 1])
+    params, tasks, loss = network.init(rng), sample_sinusoids(5, 20, 7, rng), partial(squared_error, network)
+    errors = dict(errors_after(loss, params, tasks, 0.02, 0.02))
+    for steps, adapted in adapted_after(loss, params, tasks, 0.02, (0, 1, 5, 10)):
+        np.testing.assert_allclose(errors[steps], loss(adapted, tasks.query_x, tasks.query_y), rtol=1e-5)
+    still = dict(errors_after(loss, params, tasks, 0.02, 0.0))
+    np.testing.assert_array_equal(still[1], errors[1])
+    np.testing.assert_array_equal(still[10], still[1])
+
+
+def test_the_later_rate_is_smaller_where_steps_overshoot_and_as_large_as_may_be_where_they_creep(rng):
+    network = mlp([1, 8, 1])
+    params, loss = network.init(rng), partial(squared_error, network)
+    assert best_later_rate(loss, params, 0.05, n_tasks=50) < 0.05
+    assert best_later_rate(loss, params, 1e-4, n_tasks=50) == 1e-4
 
 
 def test_all_rows_of_a_protocol_one_after_the_other_and_none_twice(tmp_path, capsys, monkeypatch):
