@@ -9,7 +9,7 @@ import pytest
 
 from fewshot_np import lesson8_comparison, lesson8_protocols
 from fewshot_np.data import ImageClasses, omniglot
-from fewshot_np.experiment.records import load_params, read_record
+from fewshot_np.experiment.records import load_params, read_record, save_params
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson4_maml import adapted_after, sample_sinusoids, squared_error
 from fewshot_np.lesson8_protocols import (
@@ -306,6 +306,9 @@ def test_a_network_is_tested_with_other_ways(tmp_path, capsys):
                       (["--method", "prototypical", "--n-way", "20", "--k-shot", "5"], "iterations, k_shot")):
         with pytest.raises(ValueError, match=f"was trained otherwise: .*{why}"):
             row([*here, *argv, "--network", str(folder)])
+    save_params(folder / "best.npz", {**load_params(folder / "best.npz"), "value": np.array(2.0)})
+    with pytest.raises(ValueError, match=r"best\.npz is not the network of its record"):
+        row([*here, "--method", "prototypical", "--n-way", "20", "--network", str(folder)])
     capsys.readouterr()
 
 
