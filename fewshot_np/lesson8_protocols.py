@@ -413,7 +413,7 @@ def run_sinusoids(options, method, row, folder):
     later, metrics = best_later_rate(loss, params, inner_lr), {}
     for k_shot in (5, 10):
         tasks = sample_sinusoids(k_shot, 100, options.episodes, np.random.default_rng(2))
-        for rate, which in ((inner_lr, ""), (later, f", the later ones at {later:g}")):
+        for rate, which in sorted({later: f", the later ones at {later:g}", inner_lr: ""}.items(), reverse=True):
             for steps, errors in errors_after(loss, params, tasks, inner_lr, rate):
                 if steps > 1 or rate == inner_lr:
                     metrics[f"error from {k_shot} points, {steps} steps{which}"] = as_metric(errors) | {
