@@ -110,12 +110,12 @@ FINN = {  # (method, n_way, k_shot); about half an hour each on one core, or les
     ("extended prototypical", 20, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True),
     ("extended MAML", 5, 1): Row(10000, 3e-3, 16, n_query_test=1, features="mean", distorted=True,
                                   start={"steps": 3, "inner_lr": 1.0}),
-    ("MAML", 5, 5): maml_row(6000, batch=8)._replace(n_query=5, n_query_test=5),
+    ("MAML", 5, 5): maml_row(4000, batch=8)._replace(n_query=5, n_query_test=5),
     ("MAML", 20, 1): maml_row(12000, batch=8),
-    ("MAML", 20, 5): maml_row(3000, batch=4)._replace(n_query=2, n_query_test=5),
-    ("prototypical", 5, 5): Row(8000, 3e-3, 1, train_way=60, n_query=5),
+    ("MAML", 20, 5): maml_row(2000, batch=4)._replace(n_query=2, n_query_test=5),
+    ("prototypical", 5, 5): Row(4000, 3e-3, 1, train_way=60, n_query=5),
     ("prototypical", 20, 1): Row(10000, 3e-3, 1, train_way=60, n_query=5),
-    ("prototypical", 20, 5): Row(8000, 3e-3, 1, train_way=60, n_query=5),
+    ("prototypical", 20, 5): Row(4000, 3e-3, 1, train_way=60, n_query=5),
 }
 LAKE = {  # (method, learned from); the first two learn nothing
     ("modified Hausdorff", "background"): None,
