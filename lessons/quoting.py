@@ -6,6 +6,7 @@ up to date, and `pytest` fails while they are not.
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from pathlib import Path
@@ -67,6 +68,7 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
                           dict(zip(TASKS, ("97.3", "98.4", "88.2", "97.0"), strict=False))),
     ("finn", "Matching"): (VINYALS, dict(zip(TASKS, ("98.1", "98.9", "93.8", "98.5"), strict=False))),
     ("finn", "prototypical"): (SNELL, dict(zip(TASKS, ("98.8", "99.7", "96.0", "98.9"), strict=False))),
+    ("finn", "extended prototypical"): ("", {}),
     ("finn", "MAML"): (FINN, dict(zip(TASKS, ("98.7 ± 0.4", "99.9 ± 0.1", "95.8 ± 0.3", "98.9 ± 0.2"), strict=False))),
     ("finn", "first-order MAML"): (f"Nichol et al. 2018, Table 2, all queries{COPY}", dict(zip(
         TASKS, ("98.3 ± 0.5", "99.2 ± 0.2", "89.4 ± 0.5", "97.9 ± 0.1"), strict=False))),
@@ -78,6 +80,9 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
         "20-way 1-shot": "88.14 ± 0.15; all queries: 89.43 ± 0.14",
         "20-way 5-shot": "96.65 ± 0.33; all queries: 97.12 ± 0.32"}),
     ("finn", "Meta-SGD"): (f"Li et al. 2017{COPY}", {"5-way 1-shot": "99.53 ± 0.26", "5-way 5-shot": "99.93 ± 0.09"}),
+    ("finn", "extended MAML"): (f"Antoniou et al. 2019, MAML++{COPY}", {"5-way 1-shot": "99.47 (MAML++)"}),
+    ("lake", "prototypical"): ("", {}),
+    ("lake", "extended prototypical"): ("", {}),
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
     ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{COPY}", {"background": "8.0 (from 40)"}),
 }
@@ -154,17 +159,50 @@ SINUSOIDS = {"MAML": ("", "0.67", "0.38", "0.35"), "pretraining": ("", "2.41", "
 
 
 def sinusoids_table(**where):
-    """Mean squared error after 0, 1, 5 and 10 steps, from 5 points beside Finn et al. 2017, Table 2, and from 10."""
+    """Mean squared error after 0, 1, 5 and 10 steps, from 5 points beside Finn et al. 2017, Table 2, and from 10.
+
+    In brackets the median over the tasks: a few that diverge spoil a mean.
+    """
     runs = runs_of("sinusoids", **where)
     if not runs:
         return NOTHING_YET
     rows = [["start", "points", *(f"{steps} steps" for steps in (0, 1, 5, 10))], ["---"] * 6]
     for (method, _), records in runs.items():
-        rows.append([f"{method}, published", "5", *SINUSOIDS[method]])
-        for points in (5, 10):
-            metrics = [records[0]["metrics"][f"error from {points} points, {steps} steps"] for steps in (0, 1, 5, 10)]
-            rows.append([f"{method}, here", str(points), *(
-                "diverges" if m["mean"] is None else f"{m['mean']:.2f} ± {m['interval']:.2f}" for m in metrics)])
+        if method in SINUSOIDS:
+            rows.append([f"{method}, published", "5", *SINUSOIDS[method]])
+        metrics = records[0]["metrics"]
+        rates = sorted({name.partition(" steps")[2] for name in metrics if name.startswith("error")})  # "": the first's
+        for points, rate in ((points, rate) for points in (5, 10) for rate in rates):
+            found = [metrics.get(f"error from {points} points, {steps} steps{rate}") for steps in (0, 1, 5, 10)]
+            rows.append([f"{method}, here{rate}", str(points), *map(_error, found)])
+    return as_markdown(rows)
+
+
+def _error(metric):
+    if metric is None:
+        return ""
+    mean = "diverges" if metric["mean"] is None else f"{metric['mean']:.2f} ± {metric['interval']:.2f}"
+    return f"{mean} ({metric['median']:.2f})"
+
+
+# ---------------------------------------------------------------- how fast it is
+
+BENCHMARKS = LESSONS.parent / "tests" / "benchmarks" / "record.json"  # run.py --json
+
+
+def benchmarks(path=BENCHMARKS):
+    """What `tests/benchmarks/run.py --json` measured."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def benchmarks_table(path=BENCHMARKS):
+    """A row per step, as a Markdown table: milliseconds here, and the ratios to PyTorch's forms."""
+    rows = [["step", "here", "best form in PyTorch", "here / best (goal)", "here / usual loop (goal 0.5)"], ["---"] * 5]
+    for step in benchmarks(path)["steps"]:
+        best = step["best"]
+        here, theirs = (f"{1e3 * form['median_s']:.3g} ms" for form in (step["here"], best))
+        rows.append([step["title"], here, f"{theirs}, {best['form']}",
+                     f"{step['here_over_best']:.2f} ({step['goal']})", f"{step['here_over_loop']:.2f}"])
     return as_markdown(rows)
 
 

@@ -1,11 +1,20 @@
-"""The table of results: right whichever rows exist, also none; seeds together, quick runs never."""
+"""The tables of results: right whichever rows exist, also none; seeds together, quick runs never."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from fewshot_np.experiment.records import write_record
-from lessons.quoting import MODES, PUBLISHED, TASKS, results_table, sinusoids_table, worlds_table
+from lessons.quoting import (
+    MODES,
+    PUBLISHED,
+    TASKS,
+    benchmarks_table,
+    results_table,
+    sinusoids_table,
+    worlds_table,
+)
 
 
 def leave_record(folder, protocol, method, accuracies, seed=0, modes=MODES, seconds=600.0, **options):
@@ -76,7 +85,8 @@ def test_quick_runs_and_other_efforts_are_left_out(tmp_path):
 def test_published_numbers_name_tasks_that_there_are_and_where_they_were_read():
     for (protocol, _), (source, numbers) in PUBLISHED.items():
         assert set(numbers) <= set(TASKS[:4] if protocol == "finn" else TASKS[4:])
-        assert source.endswith("read in a copy") or source.startswith("Snell")  # this one was read in the paper itself
+        if numbers:  # Snell et al. were read in the paper itself
+            assert source.endswith("read in a copy") or source.startswith("Snell")
 
 
 def leave_metrics(folder, name, metrics, **options):
@@ -84,7 +94,7 @@ def leave_metrics(folder, name, metrics, **options):
     path.mkdir()
     options = {"quick": False, "effort": 1.0, "background": "background", "n_way": 5, "k_shot": 1, **options}
     write_record(path, "lesson8_comparison", SimpleNamespace(**options), 1.0,
-                 {key: {"mean": mean, "interval": 0.01} for key, mean in metrics.items()})
+                 {key: {"mean": mean, "interval": 0.01, "median": 0.02} for key, mean in metrics.items()})
 
 
 def test_the_two_worlds_and_pixels(tmp_path):
@@ -102,8 +112,19 @@ def test_sinusoids_from_5_and_10_points_beside_the_published_row(tmp_path):
     metrics = {f"error from {points} points, {steps} steps": 1 / points for points in (5, 10)
                for steps in (0, 1, 5, 10)}
     metrics["error from 5 points, 10 steps"] = float("nan")
+    metrics |= {f"error from {points} points, {steps} steps, the later ones at 0.004": 0.3 for points in (5, 10)
+                for steps in (5, 10)}
     leave_metrics(tmp_path, "MAML", metrics, protocol="sinusoids", method="MAML")
-    published, five, ten = cells(sinusoids_table(folder=tmp_path))
+    published, five, later, ten, _ = cells(sinusoids_table(folder=tmp_path))
     assert published == ["MAML, published", "5", "", "0.67", "0.38", "0.35"]
-    assert five == ["MAML, here", "5", *["0.20 ± 0.01"] * 3, "diverges"]
-    assert ten == ["MAML, here", "10", *["0.10 ± 0.01"] * 4]
+    assert five == ["MAML, here", "5", *["0.20 ± 0.01 (0.02)"] * 3, "diverges (0.02)"]
+    assert later == ["MAML, here, the later ones at 0.004", "5", "", "", *["0.30 ± 0.01 (0.02)"] * 2]
+    assert ten == ["MAML, here", "10", *["0.10 ± 0.01 (0.02)"] * 4]
+
+
+def test_the_benchmarks_have_a_row_each(tmp_path):
+    step = {"title": "a step", "goal": 0.7, "here": {"median_s": 0.0821}, "best": {"median_s": 0.1224, "form": "vmap"},
+            "here_over_best": 0.6707, "here_over_loop": 0.362}
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps({"steps": [step]}), encoding="utf-8")
+    assert cells(benchmarks_table(path)) == [["a step", "82.1 ms", "122 ms, vmap", "0.67 (0.7)", "0.36"]]
