@@ -10,10 +10,11 @@
          wrong. Learned from the 30 background alphabets, or from a minimal set of 5.
 
 Two more measurements belong to the table. `sinusoids`: Finn's curves at his settings. `worlds`: learned from printed
-characters, tested on handwritten ones, and the other way round, with the embedding frozen.
+characters, tested on handwritten ones, and the other way round; nothing is learned in the other world.
 
-A row of the table is one method, one task, one seed. It leaves a folder with its record, its learning curve and its
-network. Without --method all rows of a protocol are run, but for those that have their record already.
+A row of the table is one method, one task, one seed. It leaves a folder with its record and, where something was
+trained, its learning curve, its best network on validation, and the last with all that --resume needs. Without
+--method all rows of a protocol are run. A row that has its record is not run again.
 
     python -m fewshot_np.lesson8_comparison --protocol finn --method prototypical --data-root FOLDER
 """
@@ -86,18 +87,18 @@ class Row(NamedTuple):
 def maml_row(iterations, inner_lr=2.0, test_lr=1.0, batch=16, **more):
     """MAML's network on Omniglot: stride 2, features averaged over the last map; as many queries as supports.
 
-    One step in training, ten of half its rate in the test, for first order of the same: chosen on validation
-    characters. See `best_later_rate`.
+    One step in training; ten in the test, at test_lr, which was chosen on validation characters: for MAML and ANIL half
+    the rate of the training, for first-order MAML the same. See `best_later_rate`.
     """
     return Row(iterations, 3e-3, batch, n_query_test=1, features="mean",
                objective={"inner_lr": inner_lr, "steps": 1, **more}, scores={"inner_lr": test_lr, "steps": 10})
 
 
-FINN = {  # (method, n_way, k_shot); about half an hour each on one core, or less
+FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each
     ("MAML", 5, 1): maml_row(18000),
     ("first-order MAML", 5, 1): maml_row(16000, 0.8, 0.8, first_order=True),  # with MAML's rates it learns less
     ("ANIL", 5, 1): maml_row(14000, {"head": 2.0}, {"head": 1.0}),
-    ("Meta-SGD", 5, 1): maml_row(9000)._replace(start={"low": 1.0, "high": 3.0}, objective={}, scores={}),
+    ("Meta-SGD", 5, 1): Row(9000, 3e-3, 16, n_query_test=1, features="mean", start={"low": 1.0, "high": 3.0}),
     ("Reptile", 5, 1): Row(6000, 1.0, 5, n_query=9, n_query_test=1, features="mean", optimizer="sgd",
                            objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
                            scores={"learning_rate": 1.0, "steps": 5}),
@@ -106,8 +107,10 @@ FINN = {  # (method, n_way, k_shot); about half an hour each on one core, or les
                             scores={"temperature": 0.1}),
     ("Siamese", 5, 1): Row(10000, 3e-3, 1, train_way=60, n_query=2,
                            objective={"negatives": "hardest", "margin": 10.0}),
-    ("extended prototypical", 5, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True),
-    ("extended prototypical", 20, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True),
+    ("extended prototypical", 5, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True,
+                                         scores={"rounds": 5}),
+    ("extended prototypical", 20, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True,
+                                          scores={"rounds": 5}),
     ("extended MAML", 5, 1): Row(10000, 3e-3, 16, n_query_test=1, features="mean", distorted=True,
                                   start={"steps": 3, "inner_lr": 1.0}),
     ("MAML", 5, 5): maml_row(4000, batch=8)._replace(n_query=5, n_query_test=5),
@@ -120,9 +123,9 @@ FINN = {  # (method, n_way, k_shot); about half an hour each on one core, or les
 LAKE = {  # (method, learned from); the first two learn nothing
     ("modified Hausdorff", "background"): None,
     ("pixels", "background"): None,
-    **{(method, background): Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True, objective=objective)
-       for method, objective in (("prototypical", {}), ("extended prototypical", {}),
-                                 ("Siamese", {"negatives": "hardest", "margin": 10.0}))
+    **{(method, background): Row(12000, 3e-3, 1, train_way=20, n_query=5, distorted=True, **more)
+       for method, more in (("prototypical", {}), ("extended prototypical", {"scores": {"rounds": 5}}),
+                            ("Siamese", {"objective": {"negatives": "hardest", "margin": 10.0}}))
        for background in ("background", "small1", "small2")},
 }
 SINUSOIDS = {(name,): Row(70000, 1e-3, 25, n_query=10) for name in ("MAML", "pretraining")}
@@ -155,7 +158,7 @@ def _apply_with_reference(apply, reference, params, x, n_reference=None):
 
 
 def modes_of(method, row, network, params, reference):
-    """{where batch statistics come from: scores(episode)}; from training images where no parameter has a task axis."""
+    """{where batch statistics come from: scores(episode)}; from training images where no weights are adapted."""
     modes = {"the support": partial(method.scores, network, params, transductive=False, **row.scores),
              "all queries": partial(method.scores, network, params, transductive=True, **row.scores)}
     if method.head is None:
@@ -166,15 +169,16 @@ def modes_of(method, row, network, params, reference):
 
 def run_finn(options, method, row, folder):
     """Train one row, choose its network on the validation characters, test it once; the metrics, and the curve."""
+    trained = network_of(options, row) if options.network else None
     training, validation, test = finn_splits(options.data_root)
     network = conv4(outputs=None if method.head is None else options.n_way, down=row.down, features=row.features)
     rng = np.random.default_rng(options.seed)
     reference = sample_reference(training, rng)
     episodes = validation_episodes(validation, options.n_way, options.k_shot, min(5, row.n_query_test))
 
-    params, history = network_of(options, row) if options.network else train_row(
+    params, history = trained or train_row(
         options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
-        lambda: sample_training(training, options, row, rng))
+        lambda: sample_training(training, row, options.n_way, options.k_shot, rng))
     found = accuracies_on(test, modes_of(method, row, network, params, reference), options.n_way, options.k_shot,
                           row.n_query_test, options.episodes)
     return {f"accuracy, statistics of {mode}": as_metric(values) for mode, values in found.items()}, history
@@ -187,13 +191,15 @@ def validation_episodes(classes, n_way, k_shot, n_query):
 
 
 def mean_accuracy(method, row, network, reference, episodes, params):
-    """Over all episodes, in the last of the modes that the method has: a number to choose a network by."""
+    """Over all episodes, a number to choose a network by: with the statistics of training images, or of all queries
+    where the method has no such mode."""
     scores = list(modes_of(method, row, network, params, reference).values())[-1]
     return np.mean([accuracies(scores(each), each.query_y) for each in episodes])
 
 
 def accuracies_on(test, modes, n_way, k_shot, n_query, n_episodes, label="testing"):
-    """{mode: accuracy of each episode} on the classes `test`: the same episodes for all modes and all rows."""
+    """{mode: accuracy of each episode} on the classes `test`: the same episodes for all modes, and for all rows of the
+    same ways, shots and queries."""
     rng = np.random.default_rng(2)
     return evaluate(lambda episode: {mode: accuracies(scores(episode), episode.query_y)
                                      for mode, scores in modes.items()},
@@ -206,28 +212,46 @@ def sample_reference(classes, rng, n_images=200):
     return to_float(classes.images[rng.choice(len(classes.images), n_images, replace=False)])
 
 
-def network_of(options, row):
-    """(parameters, history without losses) of the run in the folder options.network: that row, tested otherwise.
+def sample_training(training, row, n_way, k_shot, rng):
+    """The episodes of one iteration: of the row's train way, or of n_way."""
+    episode = sample_episodes(training, row.train_way or n_way, k_shot, row.n_query, row.batch, rng)
+    return distort_episode(episode, rng) if row.distorted else episode
 
-    ValueError where that network was not trained exactly as this row's would be.
+
+# ---------------------------------------------------------------- one network, tested in several rows
+
+
+def training_of(row, options):
+    """All that decides what a training results in, of a row and its options, both dicts.
+
+    A network with a train way of its own does not depend on the test's, and the extended prototypical network is one
+    that is tested otherwise.
+    """
+    names = {*Row._fields} - {"n_query_test", "scores"}
+    ways = {} if row["train_way"] else {"n_way": options["n_way"]}
+    return {**{name: row[name] for name in names}, **ways,
+            **{name: options[name] for name in ("protocol", "background", "k_shot", "seed", "effort")},
+            "method": options["method"].replace("extended prototypical", "prototypical")}
+
+
+def network_of(options, row):
+    """(parameters, history without losses) of the run in the folder options.network.
+
+    ValueError where that network was not trained exactly as this row's would be, or is not the one of its record.
     """
     record = read_record(options.network / "record.json")
-    theirs = {**Row._field_defaults, **record["metrics"]["row"], **record["options"]}
-    ours = {**row._asdict(), **vars(options)}
-    of_the_training = [*{*Row._fields} - {"n_query_test", "scores"}, "protocol", "method", "k_shot", "seed", "effort"]
-    if row.train_way is None:
-        of_the_training.append("n_way")
-    if differing := sorted(name for name in of_the_training if theirs[name] != ours[name]):
+    theirs = record["metrics"].get("row")
+    if not theirs:
+        raise ValueError(f"--network {options.network} holds no row of a protocol")
+    there = training_of({**Row._field_defaults, **theirs}, record["options"])
+    here = training_of(row._asdict(), vars(options))
+    if differing := sorted(name for name in here if here[name] != there.get(name)):
         raise ValueError(f"--network {options.network} was trained otherwise: {', '.join(differing)}")
     best = load_params(options.network / "best.npz")
     if float(best["value"]) != max(value for _, value in theirs["validation"]):
         raise ValueError(f"--network {options.network}: its best.npz is not the network of its record")
-    return best["params"], {"seconds": theirs["training seconds"], "validation": theirs["validation"]}
-
-
-def sample_training(training, options, row, rng):
-    episode = sample_episodes(training, row.train_way or options.n_way, options.k_shot, row.n_query, row.batch, rng)
-    return distort_episode(episode, rng) if row.distorted else episode
+    return best["params"], {"seconds": theirs["training seconds"], "validation": theirs["validation"],
+                            "commit": theirs.get("training commit", record["commit"])}
 
 
 # ---------------------------------------------------------------- training, and the choice of a network
@@ -238,7 +262,7 @@ def train_row(options, method, row, network, rng, folder, validate, sample):
     update, decay = OPTIMIZERS[row.optimizer]
     iterations = max(1, round(row.iterations * options.effort))
     best = folder / "best.npz"
-    if not options.resume:
+    if not (options.resume and (folder / "last.npz").exists()):
         best.unlink(missing_ok=True)
     _, history = train(
         partial(method.objective, network, **row.objective), method.start(network, options.n_way, rng, **row.start),
@@ -348,6 +372,7 @@ def run_lake(options, method, row, folder):
     episode = as_episode(runs)
     if options.method == "pixels":
         return {"error": as_metric(1 - accuracies(pixel_scores(None, episode), episode.query_y))}, None
+    trained = network_of(options, row) if options.network else None
     classes = omniglot.load(options.data_root, options.background)
     rng = np.random.default_rng(options.seed)
     training = alphabets(classes)
@@ -356,7 +381,7 @@ def run_lake(options, method, row, folder):
 
     same = np.random.default_rng(1)  # there are no other alphabets to choose by: new episodes of the same
     episodes = [sample_within(training, row, same) for _ in range(10)]
-    params, history = train_row(
+    params, history = trained or train_row(
         options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
         lambda: sample_within(training, row, rng))
     return {f"error, statistics of {mode}": as_metric(1 - accuracies(scores(episode), episode.query_y))
@@ -378,7 +403,7 @@ def run_worlds(options, method, row, folder):
 
     params, history = train_row(
         options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
-        lambda: sample_training(training, options, row, rng))
+        lambda: sample_training(training, row, 5, 1, rng))
     modes = modes_of(method, row, network, params, reference) | {"pixels": partial(pixel_scores, None)}
     metrics = {}
     for name, (*_, test) in worlds.items():
@@ -460,19 +485,19 @@ def main(methods, argv=None):
         argv=argv, parents=[of_networks()])
     options.data = "omniglot" if options.protocol in ("finn", "lake") else None  # whatever was said: the protocol's
     options.network = options.network and Path(options.network)
-    if options.network and (options.protocol != "finn" or options.method == "all"):
-        raise ValueError("--network is for one row of the protocol finn: no other tests one network in several ways")
-    methods = methods | variants(methods)
-    if options.method != "all":
-        run_row(options, methods)
-        return
-    for key in TABLES[options.protocol]:
-        row_options = SimpleNamespace(**vars(options) | dict(zip(KEYS[options.protocol], key, strict=True)))
-        if (folder_of(row_options) / "record.json").is_file():
-            print(f"There is {folder_of(row_options)} already.\n")
+    if options.network and (options.protocol not in ("finn", "lake") or options.method == "all"):
+        raise ValueError("--network is for one row of the protocols finn and lake")
+    if options.full:
+        raise ValueError("--full: the rows of the protocols have their full length already")
+    rows = [options] if options.method != "all" else [
+        with_key(options, key) for key in TABLES[options.protocol]]
+    for one in rows:
+        if has_record(one) and not one.network and (options.method == "all" or not one.resume):
+            print(f"There is {folder_of(one)} already.\n")
             continue
-        row_options.network = trained_for_other_ways(row_options)
-        run_row(row_options, methods)
+        if options.method == "all":
+            one.network = sibling_of(one)
+        run_row(one, methods | variants(methods))
         print()
 
 
@@ -480,8 +505,8 @@ def run_row(options, methods):
     """Train and test one row; print it, and leave its record and its learning curve in its folder."""
     started, row, task, folder = time.perf_counter(), find_row(options), task_of(options), folder_of(options)
     folder.mkdir(exist_ok=True)
-    print(f"{options.method}, {task}, measured after the protocol {options.protocol}:\n"
-          "what is the published number here?\n")
+    print(f"{options.method}, {task}, after the protocol {options.protocol}:\n"
+          "how good is it, measured as in the papers?\n")
     metrics, history = PROTOCOLS[options.protocol](options, methods.get(options.method), row, folder)
     scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
     for name, metric in metrics.items():
@@ -490,8 +515,10 @@ def run_row(options, methods):
                       "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     if history:
         metrics["row"] |= {"training seconds": round(history["seconds"], 1), "validation": history["validation"]}
-    if history and "loss" in history:
-        save_figure(draw_learning_curve(history, f"{options.method}, {task}"), folder / "learning_curve.png")
+        if "loss" in history:
+            save_figure(draw_learning_curve(history, f"{options.method}, {task}"), folder / "learning_curve.png")
+        else:
+            metrics["row"]["training commit"] = history["commit"]
     options.network = options.network and options.network.name  # in the record: which run, not where on this machine
     print(f"\nWritten: {write_record(folder, 'lesson8_comparison', options, time.perf_counter() - started, metrics)}")
 
@@ -500,8 +527,13 @@ def of_networks():
     """The option --network, as a parser to be added to others."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--network", metavar="FOLDER", help="test the network of this run instead of training: for a "
-                        "row that differs from it in the test alone, above all in its ways (protocol finn)")
+                        "row that differs from it in the test alone, above all in its ways (protocols finn, lake)")
     return parser
+
+
+def with_key(options, key):
+    """The options of the row `key` of the table."""
+    return SimpleNamespace(**vars(options) | dict(zip(KEYS[options.protocol], key, strict=True)))
 
 
 def task_of(options):
@@ -517,20 +549,35 @@ def folder_of(options):
 
 def find_row(options):
     """The Row that the options ask for, None for a method that is not trained; ValueError where there is none."""
-    table, key = TABLES[options.protocol], tuple(getattr(options, name) for name in KEYS[options.protocol])
+    table, names = TABLES[options.protocol], KEYS[options.protocol]
+    key = tuple(getattr(options, name) for name in names)
     if key not in table:
-        raise ValueError(f"there is no row {key} in the protocol {options.protocol}; there are\n  "
-                         + "\n  ".join(map(str, table)))
+        rows = [" ".join(f"--{name.replace('_', '-')} {value!r}" for name, value in zip(names, row, strict=True))
+                for row in (key, *table)]
+        raise ValueError(f"the protocol {options.protocol} has no row {rows[0]}; its rows are\n  "
+                         + "\n  ".join(rows[1:]))
     return table[key]
 
 
-def trained_for_other_ways(options):
-    """The folder of the run whose network this row may be tested with, see `network_of`; None where there is none."""
+def has_record(options):
+    """Is the row there? ValueError where it is, but of another length."""
+    path = folder_of(options) / "record.json"
+    if not path.is_file():
+        return False
+    there = read_record(path)["options"]
+    for name in ("quick", "effort", "episodes"):
+        if there[name] != getattr(options, name):
+            raise ValueError(f"{path.parent} holds this row with {name} {there[name]}, not {getattr(options, name)}; "
+                             "choose another --out")
+    return True
+
+
+def sibling_of(options):
+    """The folder of a row that is there and has the network that this one would train; None where there is none."""
     row = find_row(options)
-    for n_way in (5, 20):
-        other = SimpleNamespace(**{**vars(options), "n_way": n_way})
-        key, folder = (other.method, n_way, other.k_shot), folder_of(other)
-        if (options.protocol == "finn" and n_way != options.n_way and row.train_way and FINN.get(key) == row
-                and (folder / "record.json").is_file() and (folder / "best.npz").is_file()):
-            return folder
+    for key, other in TABLES[options.protocol].items():
+        one = with_key(options, key)
+        if (row and other and training_of(row._asdict(), vars(options)) == training_of(other._asdict(), vars(one))
+                and has_record(one) and (folder_of(one) / "best.npz").is_file()):
+            return folder_of(one)
     return None

@@ -1,12 +1,13 @@
-"""Lesson 8, third part: what the literature found since. Two methods of the table, each with all that helps it.
+"""Lesson 8, third part: what the literature found since. Two methods of the table, each with something that helps it.
 
 The plain methods stay plain; these are rows of their own beside them, and their settings are in `lesson8_protocols`.
 
-  extended prototypical  trained on distorted images; where the test is transductive, the queries refine the
-                         prototypes, each counting for a class as much as it probably belongs to it
-  extended MAML          trained on distorted images, with several steps; each step has its own rate for each layer,
-                         learned with the start, and the queries are asked after every step and not after the last
-                         alone, so that the first steps hear, too, what they are for
+  extended prototypical  where the test is transductive, the queries refine the prototypes, each counting for a class as
+                         much as it probably belongs to it; after the protocol finn trained twice as long, on distorted
+                         images
+  extended MAML          trained on distorted images, with several steps; each step has its own rate for each array of
+                         parameters, learned with the start, and the queries are asked after every step and not after
+                         the last alone, so that the first steps hear, too, what they are for
 """
 
 from functools import partial
@@ -31,7 +32,7 @@ def variants(methods):
 # ---------------------------------------------------------------- prototypes that the queries refine
 
 
-def refined_scores(network, params, episode, transductive, rounds=5):
+def refined_scores(network, params, episode, transductive, rounds):
     """Minus the distance of each query to each prototype, (T, N Q, N); if transductive, to the refined ones."""
     support, query = embed(network, params, episode, transductive)
     centres = prototypes(support, episode.support_y, ways(episode))
@@ -44,8 +45,8 @@ def refine(centres, support, support_y, query, rounds):
     """Prototypes (T,N,D) moved by the queries (T,Q,D): soft k-means from where they are. Ren et al. 2018, sec. 3.1.1.
 
     In each round a query belongs to each class with the probability that the prototypes give it, and a prototype is
-    the mean of its examples and of all queries, weighed by that. No label of a query is seen; that there are several
-    queries, all of these classes, is.
+    the mean of its examples and of all queries, weighed by that. In the paper other unlabelled images do this, here
+    the queries themselves: no label of theirs is seen, but that there are many, and all of these classes.
     """
     examples = memberships(support_y, support.shape[:-1], centres.shape[-2], support.dtype)
     for _ in range(rounds):
@@ -57,7 +58,7 @@ def refine(centres, support, support_y, query, rounds):
     return centres
 
 
-# ---------------------------------------------------------------- MAML with a learned rate per step and layer
+# ---------------------------------------------------------------- MAML with learned rates, one per step and array
 
 
 def start_of_steps(network, n_way, rng, steps, inner_lr):
@@ -67,23 +68,26 @@ def start_of_steps(network, n_way, rng, steps, inner_lr):
     return {"start": start, "rates": rates}
 
 
+def adapted_by_steps(loss, params, episode):
+    """Yield the parameters of all tasks after the first step, the second, ..., each at its own rates."""
+    adapted = repeat(params["start"], len(episode.support_x))
+    for rates in params["rates"].values():
+        adapted = meta_sgd_step(loss, adapted, rates, episode.support_x, episode.support_y)
+        yield adapted
+
+
 def steps_objective(network, params, episode):
     """Mean over tasks and steps of the query loss after each step. Antoniou et al. 2019, sec. 4.
 
     Of that paper: the rates, and the loss of several steps, here with weights that stay the same.
     """
-    loss, n_tasks = partial(classification_loss, network), len(episode.support_x)
-    adapted, total = repeat(params["start"], n_tasks), 0.0
-    for rates in params["rates"].values():
-        adapted = meta_sgd_step(loss, adapted, rates, episode.support_x, episode.support_y)
-        total = total + np.sum(loss(adapted, episode.query_x, episode.query_y))
-    return total * (1 / (n_tasks * len(params["rates"])))
+    loss = partial(classification_loss, network)
+    losses = [np.sum(loss(adapted, episode.query_x, episode.query_y))
+              for adapted in adapted_by_steps(loss, params, episode)]
+    return sum(losses) * (1 / (len(episode.support_x) * len(losses)))
 
 
 def steps_scores(network, params, episode, transductive):
     """Adapt to the support by all steps, then score the queries: (T, N Q, N); see `query_logits`."""
-    adapted = repeat(params["start"], len(episode.support_x))
-    for rates in params["rates"].values():
-        adapted = meta_sgd_step(partial(classification_loss, network), adapted, rates,
-                                episode.support_x, episode.support_y)
+    *_, adapted = adapted_by_steps(partial(classification_loss, network), params, episode)
     return query_logits(network, adapted, episode, transductive)

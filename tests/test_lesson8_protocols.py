@@ -9,7 +9,7 @@ import pytest
 
 from fewshot_np import lesson8_comparison, lesson8_protocols
 from fewshot_np.data import ImageClasses, omniglot
-from fewshot_np.experiment.records import load_params, read_record, save_params
+from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson4_maml import adapted_after, sample_sinusoids, squared_error
 from fewshot_np.lesson8_protocols import (
@@ -28,7 +28,7 @@ from fewshot_np.lesson8_protocols import (
     main,
     modified_hausdorff,
     sample_within,
-    trained_for_other_ways,
+    sibling_of,
     with_reference,
 )
 from fewshot_np.lesson8_variants import variants
@@ -171,8 +171,7 @@ def test_every_row_names_a_method_and_its_training_can_be_drawn(rng):
     classes = characters([70], rng, n_images=20)
     methods = lesson8_comparison.METHODS | variants(lesson8_comparison.METHODS)
     for (name, n_way, k_shot), row in FINN.items():
-        options = SimpleNamespace(n_way=n_way, k_shot=k_shot)
-        batch = lesson8_protocols.sample_training(classes, options, row._replace(batch=1), rng)
+        batch = lesson8_protocols.sample_training(classes, row._replace(batch=1), n_way, k_shot, rng)
         assert batch.support_x.shape[1] == (row.train_way or n_way) * k_shot
         network = conv4(outputs=None if methods[name].head is None else n_way, channels=2, features=row.features)
         params = methods[name].start(network, n_way, rng, **row.start)
@@ -183,7 +182,8 @@ def test_every_row_names_a_method_and_its_training_can_be_drawn(rng):
 
 def test_a_row_that_is_not_there_is_refused_with_those_that_are():
     options = SimpleNamespace(protocol="finn", method="Reptile", n_way=20, k_shot=5, background="background")
-    with pytest.raises(ValueError, match=r"no row \('Reptile', 20, 5\)(.|\n)*'prototypical', 20, 5"):
+    with pytest.raises(ValueError, match=r"no row --method 'Reptile' --n-way 20 --k-shot 5; (.|\n)*"
+                       "--method 'prototypical' --n-way 20 --k-shot 5"):
         find_row(options)
     with pytest.raises(ValueError, match="no row"):
         find_row(SimpleNamespace(protocol="finn", method="pixels", n_way=5, k_shot=1, background="small1"))
@@ -225,20 +225,39 @@ def test_all_rows_of_a_protocol_one_after_the_other_and_none_twice(tmp_path, cap
 
 
 def test_a_row_takes_the_network_of_its_sibling_and_of_no_other(tmp_path):
-    options = SimpleNamespace(protocol="finn", method="prototypical", n_way=20, k_shot=1, seed=0, out=tmp_path)
-    assert trained_for_other_ways(options) is None
-    for name in ("finn-prototypical-5-way-1-shot-seed0", "finn-prototypical-5-way-1-shot-seed1",
-                 "finn-MAML-5-way-1-shot-seed0"):
+    options = SimpleNamespace(protocol="finn", method="prototypical", n_way=20, k_shot=1, seed=0, out=tmp_path,
+                              background="background", effort=1.0, episodes=1000, quick=False)
+
+    def leave(name):
         (tmp_path / name).mkdir()
-        for file in ("record.json", "best.npz"):
-            (tmp_path / name / file).touch()
-    assert trained_for_other_ways(options).name == "finn-prototypical-5-way-1-shot-seed0"
-    for other in ({"k_shot": 5}, {"method": "MAML"}, {"seed": 2}):
-        assert trained_for_other_ways(SimpleNamespace(**{**vars(options), **other})) is None
+        write_record(tmp_path / name, "lesson8_comparison", options, 1.0, {})
+        (tmp_path / name / "best.npz").touch()
+
+    assert sibling_of(options) is None
+    for name in ("finn-prototypical-5-way-1-shot-seed0", "finn-prototypical-5-way-1-shot-seed1",
+                 "finn-MAML-5-way-1-shot-seed0", "lake-prototypical-small1-seed0"):
+        leave(name)
+    assert sibling_of(options).name == "finn-prototypical-5-way-1-shot-seed0"
+    for other in ({"k_shot": 5}, {"method": "MAML"}, {"method": "extended prototypical"}, {"seed": 2}):
+        assert sibling_of(SimpleNamespace(**{**vars(options), **other})) is None
+    lake = {**vars(options), "protocol": "lake", "method": "extended prototypical", "background": "small1"}
+    assert sibling_of(SimpleNamespace(**lake)).name == "lake-prototypical-small1-seed0"
+    assert sibling_of(SimpleNamespace(**{**lake, "background": "small2"})) is None
+    assert sibling_of(SimpleNamespace(**{**lake, "method": "Siamese"})) is None
+
+
+def test_a_row_of_another_length_is_no_reason_to_skip_one(tmp_path, capsys):
+    run = partial(main, lesson8_comparison.METHODS)
+    argv = ["--protocol", "sinusoids", "--method", "pretraining", "--quick", "--out", str(tmp_path)]
+    run(argv)
+    run(argv)
+    assert capsys.readouterr().out.count("already") == 1
+    with pytest.raises(ValueError, match=r"holds this row with episodes 12, not 20; choose another --out"):
+        run([*argv, "--episodes", "20"])
 
 
 def test_a_network_is_refused_where_it_would_be_ignored(tmp_path):
-    with pytest.raises(ValueError, match="--network is for one row of the protocol finn"):
+    with pytest.raises(ValueError, match="--network is for one row of the protocols finn and lake"):
         main(lesson8_comparison.METHODS, ["--protocol", "sinusoids", "--method", "MAML", "--quick",
                                           "--network", "there", "--out", str(tmp_path)])
 
@@ -303,7 +322,8 @@ def test_a_network_is_tested_with_other_ways(tmp_path, capsys):
     for argv, why in ((["--method", "Siamese"], "method, n_query, objective"),
                       (["--method", "MAML"], "features"),
                       (["--method", "prototypical", "--n-way", "20", "--seed", "1"], "seed"),
-                      (["--method", "prototypical", "--n-way", "20", "--k-shot", "5"], "iterations, k_shot")):
+                      (["--method", "prototypical", "--n-way", "20", "--k-shot", "5"], "iterations, k_shot"),
+                      (["--method", "extended prototypical"], "distorted, iterations")):
         with pytest.raises(ValueError, match=f"was trained otherwise: .*{why}"):
             row([*here, *argv, "--network", str(folder)])
     save_params(folder / "best.npz", {**load_params(folder / "best.npz"), "value": np.array(2.0)})
@@ -333,6 +353,7 @@ def test_a_row_end_to_end(tmp_path, capsys, argv):
         return
     assert {path.name for path in folder.iterdir()} == {"record.json", "learning_curve.png", "best.npz", "last.npz"}
     first = load_params(folder / "best.npz")["params"]
+    (folder / "record.json").unlink()
     row()  # the same seed, the same bits
     again = load_params(folder / "best.npz")["params"]
     for a, b in zip(leaves(first), leaves(again), strict=True):
@@ -342,7 +363,6 @@ def test_a_row_end_to_end(tmp_path, capsys, argv):
 def test_the_sampler_of_the_rows_is_lesson_2s(rng):
     """A row's episodes are `sample_episodes`, with the numbers of the row."""
     classes, row = characters([8], rng), FINN["MAML", 5, 5]
-    options = SimpleNamespace(n_way=5, k_shot=5)
-    mine = lesson8_protocols.sample_training(classes, options, row, np.random.default_rng(3))
+    mine = lesson8_protocols.sample_training(classes, row, 5, 5, np.random.default_rng(3))
     theirs = sample_episodes(classes, 5, 5, row.n_query, row.batch, np.random.default_rng(3))
     np.testing.assert_array_equal(mine.query_ids, theirs.query_ids)

@@ -67,7 +67,7 @@ def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
     query = middles[np.repeat([0, 1], 50)] + 0.5 * rng.normal(size=(1, 100, 2))
     support = middles + np.array([[[-1.5, 0], [-1.5, 0]]])  # then the border is at 0.5, and not at 2
     episode = Episode(support, np.array([[0, 1]]), query, np.repeat([0, 1], 50)[None], None, None)
-    right = {transductive: accuracies(refined_scores(IDENTITY, {}, episode, transductive), episode.query_y)[0]
+    right = {transductive: accuracies(refined_scores(IDENTITY, {}, episode, transductive, 5), episode.query_y)[0]
              for transductive in (False, True)}
     assert right[False] < 0.95
     assert right[True] > right[False] + 0.04
@@ -76,9 +76,9 @@ def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
 def test_refined_scores_without_the_queries_are_those_of_the_prototypes(rng):
     network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images(rng)
     params = network.init(rng)
-    np.testing.assert_array_equal(refined_scores(network, params, episode, False),
+    np.testing.assert_array_equal(refined_scores(network, params, episode, False, 5),
                                   prototypical_scores(network, params, episode, False))
-    assert not np.allclose(refined_scores(network, params, episode, True),
+    assert not np.allclose(refined_scores(network, params, episode, True, 5),
                            prototypical_scores(network, params, episode, True))
 
 
@@ -86,8 +86,8 @@ def test_refined_scores_never_see_a_label_of_a_query(rng):
     network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images(rng)
     params = network.init(rng)
     other = episode._replace(query_y=episode.query_y[:, ::-1])
-    np.testing.assert_array_equal(refined_scores(network, params, episode, True),
-                                  refined_scores(network, params, other, True))
+    np.testing.assert_array_equal(refined_scores(network, params, episode, True, 5),
+                                  refined_scores(network, params, other, True, 5))
 
 
 # ---------------------------------------------------------------- MAML in steps
@@ -140,7 +140,7 @@ def test_float32_stays_float32(rng):
     assert {np.asarray(leaf).dtype for leaf in [*leaves(params), *leaves(gradient)]} == {np.dtype("float32")}
     assert refined_scores(IDENTITY, {}, episode._replace(support_x=episode.support_x.reshape(2, 3, 64),
                                                          query_x=episode.query_x.reshape(2, 6, 64)),
-                          True).dtype == np.float32
+                          True, 5).dtype == np.float32
 
 
 def test_the_variants_leave_the_plain_methods_as_they_are():
