@@ -1,7 +1,7 @@
 """What the texts quote, so that they cannot drift: numbers of the records, code of the library, its citations.
 
-The texts call these from their cog comments: `python -m cogapp -r lessons/README.md lessons/*/README.md` brings them
-up to date, and `pytest` fails while they are not.
+The texts call these from their cog comments: `python -m cogapp -r lessons/README.md lessons/*/README.md
+lessons/*/*/README.md` brings them up to date, and `pytest` fails while they are not.
 """
 
 import importlib
@@ -86,6 +86,7 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
     ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{COPY}", {"background": "8.0 (from 40)"}),
 }
+NAME = "finn {method} {n_way}-way {k_shot}-shot seed{seed}"  # a row tested again names itself
 NOTHING_YET = "No run of this protocol has been recorded yet."
 UNTRAINED = ("pixels", "modified Hausdorff")
 BACKGROUNDS = {"background": "30 alphabets", "small1": "5 alphabets, set 1", "small2": "5 alphabets, set 2"}
@@ -135,10 +136,18 @@ def results_table(protocol, short=False, **where):
         if method in UNTRAINED:  # they know no batch norm
             cells, task = [_over_seeds(records, kind), *["the same"] * (len(ours) - 1)], "nothing"
         task = BACKGROUNDS.get(task, task)
-        minutes = [record["metrics"]["row"].get("training seconds", 0) / 60 for record in records]
-        rows.append([method, task, published, *cells, str(len(records)), f"{sum(minutes) / len(minutes):.0f}",
+        rows.append([method, task, published, *cells, str(len(records)), _minutes(records),
                      *([] if short else [source if published else ""])])
     return as_markdown(rows)
+
+
+def _minutes(records):
+    """Minutes of training, the mean over the seeds; none where the network was another row's."""
+    row = {record["options"].get("network") for record in records} - {None}
+    if row and not any(NAME.format(**record["options"]).replace(" ", "-") in row for record in records):
+        return "none: another row's network"
+    minutes = [record["metrics"]["row"].get("training seconds", 0) / 60 for record in records]
+    return f"{sum(minutes) / len(minutes):.0f}"
 
 
 def worlds_table(**where):
@@ -201,7 +210,7 @@ def benchmarks_table(path=BENCHMARKS):
     for step in benchmarks(path)["steps"]:
         best = step["best"]
         here, theirs = (f"{1e3 * form['median_s']:.3g} ms" for form in (step["here"], best))
-        rows.append([step["title"], here, f"{theirs}, {best['form']}",
+        rows.append([step["title"], here, f"{theirs}, {best['form'].replace('last', 'channels last')}",
                      f"{step['here_over_best']:.2f} ({step['goal']})", f"{step['here_over_loop']:.2f}"])
     return as_markdown(rows)
 

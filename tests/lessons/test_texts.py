@@ -50,7 +50,7 @@ def test_a_cell_has_ten_lines_at_most_and_needs_no_scrolling(page):
 
 @pytest.mark.timeout(120)
 def test_what_the_pages_quote_is_what_stands_in_the_records_and_the_library():
-    """`python -m cogapp -r lessons/README.md lessons/*/README.md` brings them up to date."""
+    """`python -m cogapp -r lessons/README.md lessons/*/README.md lessons/*/*/README.md` brings them up to date."""
     pages = [str(page.relative_to(ROOT)) for page in PAGES]
     done = subprocess.run([sys.executable, "-m", "cogapp", "--check", "--diff", *pages], cwd=ROOT,
                           capture_output=True, text=True, encoding="utf-8", timeout=100)
