@@ -429,7 +429,7 @@ def run_sinusoids(options, method, row, folder):
     params, history = train(objective, network.init(rng), partial(sample_sinusoids, 10, row.n_query, row.batch, rng),
                             update=adam, schedule=constant(row.learning_rate), iterations=iterations,
                             path=folder / "last.npz", label=options.method, rng=rng, options=options)
-    later, metrics = best_later_rate(loss, params, inner_lr), {}
+    later, metrics = best_later_rate(loss, params, inner_lr, 5 * options.episodes), {}
     for k_shot in (5, 10):
         tasks = sample_sinusoids(k_shot, 100, options.episodes, np.random.default_rng(2))
         for rate, which in sorted({later: f", the later ones at {later:g}", inner_lr: ""}.items(), reverse=True):
@@ -450,7 +450,7 @@ def errors_after(loss, params, tasks, inner_lr, later_lr):
             yield steps, loss(adapted, tasks.query_x, tasks.query_y)
 
 
-def best_later_rate(loss, params, inner_lr, n_tasks=5000):
+def best_later_rate(loss, params, inner_lr, n_tasks):
     """The rate of the steps after the first with the smallest mean error after 5 steps from 5 points, on other tasks.
 
     MAML makes its one step as long as it can: the training shapes the loss for it. Nothing there asks whether a second

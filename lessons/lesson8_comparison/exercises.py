@@ -41,3 +41,25 @@ def modified_hausdorff(a, b):
     2.0
     """
     raise NotImplementedError("comparison.2: the modified Hausdorff distance")
+
+
+def refine(centres, support, support_y, query, rounds):
+    """Move the prototypes of each task to where its queries show the classes to be: soft k-means.
+
+    T tasks: centres (T,N,D), the prototypes at the start; support (T,M,D) and its labels support_y (T,M), integers in
+    0...N-1 in any order, at least one example of each class, often not equally many; query (T,Q,D), without labels.
+    Returns the prototypes (T,N,D) after so many rounds; 0 rounds give `centres`. Each round has two parts:
+    1. Query q belongs to class n with the probability p(n | q): the softmax over the classes of minus the *squared*
+       distance of q to each prototype. This must be right also where q is far from all of them.
+    2. The new prototype n is a weighted mean of support and queries: an example has the weight 1 for its own class and
+       0 for the others, query q the weight p(n | q). The old prototype is not one of the points.
+
+    By hand, on a line: the prototypes are 0 and 6, each the only example of its class. The query 3 is in the middle and
+    belongs to each by half. The query 9 belongs to class 1 (all but e^-72). So the new ones are (0 + 3/2) / (1 + 1/2)
+    and (6 + 3/2 + 9) / (1 + 1/2 + 1).
+
+    >>> start = np.array([[[0.0], [6.0]]])
+    >>> refine(start, start, np.array([[0, 1]]), np.array([[[3.0], [9.0]]]), rounds=1).round(3).tolist()
+    [[[1.0], [6.6]]]
+    """
+    raise NotImplementedError("comparison.3: prototypes refined by the queries")

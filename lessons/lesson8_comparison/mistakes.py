@@ -159,3 +159,107 @@ def by_loops(a, b):
 @honest("comparison.2")
 def by_differences(a, b):
     return max(apart(a, b).min(axis=1).mean(), apart(b, a).min(axis=1).mean())
+
+
+# ---------------------------------------------------------------- comparison.3: prototypes refined by the queries
+
+
+def to_centres(query, centres):
+    """Squared distances (T,Q,N)."""
+    return ((query[:, :, None] - centres[:, None]) ** 2).sum(axis=-1)
+
+
+def softmax(scores, axis=-1):
+    weights = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return weights / weights.sum(axis=axis, keepdims=True)
+
+
+def sums(support, support_y, query, belongs):
+    """Of each class the weighted sum of its points (T,N,D), and the sum of their weights (T,N,1)."""
+    members = np.eye(belongs.shape[-1])[support_y]
+    weights, points = np.concatenate([members, belongs], axis=1), np.concatenate([support, query], axis=1)
+    return np.einsum("tpn,tpd->tnd", weights, points), weights.sum(axis=1)[..., None]
+
+
+def moved_by(belonging, centres, support, support_y, query, rounds):
+    """The prototypes after all rounds, where belonging(squared distances) tells how far each query is of each class."""
+    for _ in range(rounds):
+        total, weight = sums(support, support_y, query, belonging(to_centres(query, centres)))
+        centres = total / weight
+    return centres
+
+
+@mistake("comparison.3", "The softmax was taken of the distances without the minus: each query counts most for the "
+         "class that is farthest from it.", "softmax of *minus* the squared distances: near is likely.")
+def farthest_class(centres, support, support_y, query, rounds):
+    return moved_by(softmax, centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "The softmax runs over the queries: for each class the probabilities of all queries sum to 1.",
+         "Each *query* has one whole vote to share out: its p(n | q) sum to 1 over the classes, the last axis of "
+         "(T,Q,N).")
+def softmax_over_queries(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d, axis=1), centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "Each query went to its nearest prototype as a whole. That is k-means, but not the soft one: "
+         "a query between two classes counts for one of them alone.", "Weigh it by p(n | q), the softmax; no argmin.")
+def nearest_class_alone(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: np.eye(d.shape[-1])[d.argmin(axis=-1)], centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "The probabilities come from the plain distances.",
+         "Minus the *squared* distance, as in a prototypical network: no root.")
+def plain_distances(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-np.sqrt(d)), centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "The new prototypes are means of the queries alone; the examples, whose class is known for "
+         "sure, were left out.", "Put them into both sums, of the points and of the weights, with the weight 1.")
+def queries_alone(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        belongs = softmax(-to_centres(query, centres))
+        centres = np.einsum("tqn,tqd->tnd", belongs, query) / belongs.sum(axis=1)[..., None]
+    return centres
+
+
+@mistake("comparison.3", "The weighted sum was divided by the number of points, M + Q, as a plain mean is. But most of "
+         "them count for a class by a part only, or not at all.",
+         "Divide by the sum of the weights, which is another number for each class.")
+def divided_by_all_points(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        total, _ = sums(support, support_y, query, softmax(-to_centres(query, centres)))
+        centres = total / (support.shape[1] + query.shape[1])
+    return centres
+
+
+@mistake("comparison.3", "This is what one round gives. Either there was only one, or all rounds used the "
+         "probabilities of the first one, and then nothing moves any more.",
+         "Both parts belong in the loop: the probabilities anew, from the prototypes as they are now, then the mean.")
+def one_round(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, min(rounds, 1))
+
+
+@honest("comparison.3")
+def refined_by_loops(centres, support, support_y, query, rounds):
+    result = []
+    for prototypes, examples, labels, queries in zip(centres, support, support_y, query, strict=True):
+        for _ in range(rounds):
+            total, weight = np.zeros(prototypes.shape), np.zeros(len(prototypes))
+            for x, label in zip(examples, labels, strict=True):
+                total[label] += x
+                weight[label] += 1
+            for q in queries:
+                distances = [sum((q - c) ** 2) for c in prototypes]
+                near = [np.exp(min(distances) - d) for d in distances]
+                for n in range(len(prototypes)):
+                    total[n] += near[n] / sum(near) * q
+                    weight[n] += near[n] / sum(near)
+            prototypes = total / weight[:, None]
+        result.append(prototypes)
+    return np.array(result)
+
+
+@honest("comparison.3")
+def refined_all_at_once(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, rounds)

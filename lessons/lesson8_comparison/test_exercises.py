@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fewshot_np import lesson8_protocols
+from fewshot_np import lesson8_protocols, lesson8_variants
 from fewshot_np.lesson8_comparison import paired_differences
 from lessons.checking import case, exercise
 
@@ -59,3 +59,50 @@ def test_modified_hausdorff(rng):
                b=np.array([[0.0, 6], [0, 0], [9, 0]]))
     yield case("the same points in another order", expected=0.0, a=np.array([[0.0, 0], [2, 1], [5, 5]]),
                b=np.array([[5.0, 5], [0, 0], [2, 1]]))
+
+
+# ---------------------------------------------------------------- prototypes refined by the queries
+
+
+def tasks(n_tasks, n_way, n_support, n_query, n_features, rng):
+    """Inputs without `rounds`: in each task the classes have examples in another order, and not equally many."""
+    support = 0.7 * rng.normal(size=(n_tasks, n_support, n_features))
+    labels = np.stack([rng.permutation([*range(n_way), *rng.integers(0, n_way, n_support - n_way)])
+                       for _ in range(n_tasks)])
+    centres = np.stack([[x[y == n].mean(axis=0) for n in range(n_way)] for x, y in zip(support, labels, strict=True)])
+    return {"centres": centres, "support": support, "support_y": labels,
+            "query": 0.7 * rng.normal(size=(n_tasks, n_query, n_features))}
+
+
+def on_a_line(centres, support, support_y, query):
+    """One task with one feature."""
+    return {"centres": np.reshape(centres, (1, -1, 1)), "support": np.reshape(support, (1, -1, 1)),
+            "support_y": np.array([support_y]), "query": np.reshape(query, (1, -1, 1))}
+
+
+@exercise("comparison.3", lesson8_variants.refine)
+def test_refine(rng):
+    yield case("by hand", expected=[[[1.0], [6.6]]], **on_a_line([0.0, 6], [0.0, 6], [0, 1], [3.0, 9]), rounds=1)
+    # 1.5 has the squared distances 2.25 and 0.25: two apart
+    p = 1 / (1 + np.exp(2.0))
+    yield case("by hand, the queries 1 and 1.5",
+               expected=[[[(0.5 + p * 1.5) / (1.5 + p)], [(2.5 + (1 - p) * 1.5) / (2.5 - p)]]],
+               **on_a_line([0.0, 2], [0.0, 2], [0, 1], [1, 1.5]), rounds=1)
+    # class 0: (0 + 1.5) / 1.5; class 1: (4 + 8 + 1.5) / 2.5
+    yield case("by hand, two examples of class 1", expected=[[[1.0], [5.4]]],
+               **on_a_line([0.0, 6], [4.0, 0, 8], [1, 0, 1], [3.0]), rounds=1)
+    for n_tasks, n_way, n_support, n_query, n_features, rounds in [(2, 3, 7, 5, 4, 1), (3, 4, 6, 7, 2, 3)]:
+        yield case(f"{n_tasks} tasks, {n_way} classes, {n_support} examples, {n_query} queries, {rounds} rounds",
+                   **tasks(n_tasks, n_way, n_support, n_query, n_features, rng), rounds=rounds)
+    yield case("one example of each class, one query", **tasks(2, 3, 3, 1, 5, rng), rounds=2)
+    others = tasks(2, 3, 5, 4, 6, rng)
+    yield case("prototypes that are not the means of the examples",
+               **{**others, "centres": others["centres"] + 0.5 * rng.normal(size=(2, 3, 6))}, rounds=2)
+    yield case("0 rounds", expected=others["centres"] + 1.0, **{**others, "centres": others["centres"] + 1.0}, rounds=0)
+    # 1 and 5, and the query is in the middle again
+    yield case("a query in the middle, 4 rounds", expected=[[[1.0], [5.0]]],
+               **on_a_line([0.0, 6], [0.0, 6], [0, 1], [3.0]), rounds=4)
+    # exp(-54^2) is 0 for a computer, but class 1 is nearer: (6 + 1.5 + 60) / 2.5
+    yield case("a query far from both prototypes", expected=[[[1.0], [27.0]]],
+               **on_a_line([0.0, 6], [0.0, 6], [0, 1], [3.0, 60]), rounds=1)
+    yield case("one class", expected=[[[4.0]]], **on_a_line([2.0], [1.0, 3], [0, 0], [3.0, 9]), rounds=2)
