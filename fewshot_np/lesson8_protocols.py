@@ -102,23 +102,20 @@ FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each
     ("Reptile", 5, 1): Row(6000, 1.0, 5, n_query=9, n_query_test=1, features="mean", optimizer="sgd",
                            objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
                            scores={"learning_rate": 1.0, "steps": 5}),
-    ("prototypical", 5, 1): Row(10000, 3e-3, 1, train_way=60, n_query=5),
     ("Matching", 5, 1): Row(10000, 3e-3, 1, train_way=60, n_query=5, objective={"temperature": 0.1},
                             scores={"temperature": 0.1}),
     ("Siamese", 5, 1): Row(10000, 3e-3, 1, train_way=60, n_query=2,
                            objective={"negatives": "hardest", "margin": 10.0}),
-    ("extended prototypical", 5, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True,
-                                         scores={"rounds": 5}),
-    ("extended prototypical", 20, 1): Row(20000, 3e-3, 1, train_way=60, n_query=5, distorted=True,
-                                          scores={"rounds": 5}),
     ("extended MAML", 5, 1): Row(10000, 3e-3, 16, n_query_test=1, features="mean", distorted=True,
                                   start={"steps": 3, "inner_lr": 1.0}),
     ("MAML", 5, 5): maml_row(4000, batch=8)._replace(n_query=5, n_query_test=5),
     ("MAML", 20, 1): maml_row(12000, batch=8),
     ("MAML", 20, 5): maml_row(2000, batch=4)._replace(n_query=2, n_query_test=5),
-    ("prototypical", 5, 5): Row(4000, 3e-3, 1, train_way=60, n_query=5),
-    ("prototypical", 20, 1): Row(10000, 3e-3, 1, train_way=60, n_query=5),
-    ("prototypical", 20, 5): Row(4000, 3e-3, 1, train_way=60, n_query=5),
+    **{(method, n_way, k_shot): Row(iterations, 3e-3, 1, train_way=60, n_query=5, **more)
+       for method, k_shot, iterations, more in (
+           ("prototypical", 1, 10000, {}), ("prototypical", 5, 4000, {}),
+           ("extended prototypical", 1, 20000, {"distorted": True, "scores": {"rounds": 5}}))
+       for n_way in (5, 20)},  # one training serves both
 }
 LAKE = {  # (method, learned from); the first two learn nothing
     ("modified Hausdorff", "background"): None,
@@ -215,7 +212,9 @@ def sample_reference(classes, rng, n_images=200):
 def sample_training(training, row, n_way, k_shot, rng):
     """The episodes of one iteration: of the row's train way, or of n_way."""
     episode = sample_episodes(training, row.train_way or n_way, k_shot, row.n_query, row.batch, rng)
-    return distort_episode(episode, rng) if row.distorted else episode
+    if not row.distorted:
+        return episode
+    return episode._replace(support_x=distort(episode.support_x, rng), query_x=distort(episode.query_x, rng))
 
 
 # ---------------------------------------------------------------- one network, tested in several rows
@@ -332,12 +331,8 @@ def sample_within(parts, row, rng):
     """
     sizes = np.array([len(part) for part in parts])
     part = parts[rng.choice(len(parts), p=sizes / sizes.sum())]
-    episode = sample_episodes(part, min(row.train_way, len(part)), 1, row.n_query, row.batch, rng)
-    return distort_episode(episode, rng) if row.distorted else episode
-
-
-def distort_episode(episode, rng):
-    return episode._replace(support_x=distort(episode.support_x, rng), query_x=distort(episode.query_x, rng))
+    ways = min(row.train_way, len(part))
+    return sample_training(part, row._replace(train_way=ways), ways, 1, rng)
 
 
 def distort(images, rng):
@@ -459,7 +454,8 @@ def best_later_rate(loss, params, inner_lr, n_tasks):
     tasks = sample_sinusoids(5, 100, n_tasks, np.random.default_rng(1))
 
     def error(rate):
-        return np.nan_to_num(np.mean(dict(errors_after(loss, params, tasks, inner_lr, rate))[5]), nan=np.inf)
+        after = errors_after(loss, params, tasks, inner_lr, rate)
+        return np.nan_to_num(np.mean(next(errors for steps, errors in after if steps == 5)), nan=np.inf)
     return min((share * inner_lr for share in (1, 0.5, 0.4, 0.3, 0.2)), key=error)
 
 
@@ -489,6 +485,7 @@ def main(methods, argv=None):
         raise ValueError("--network is for one row of the protocols finn and lake")
     if options.full:
         raise ValueError("--full: the rows of the protocols have their full length already")
+    methods = methods | variants(methods)
     rows = [options] if options.method != "all" else [
         with_key(options, key) for key in TABLES[options.protocol]]
     for one in rows:
@@ -497,7 +494,7 @@ def main(methods, argv=None):
             continue
         if options.method == "all":
             one.network = sibling_of(one)
-        run_row(one, methods | variants(methods))
+        run_row(one, methods)
         print()
 
 

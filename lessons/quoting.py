@@ -10,9 +10,11 @@ import json
 import pkgutil
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import fewshot_np
 from fewshot_np.experiment.records import read_record
+from fewshot_np.lesson8_protocols import folder_of, task_of
 
 LESSONS = Path(__file__).parent
 PACKAGE = Path(fewshot_np.__file__).parent
@@ -86,7 +88,6 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
     ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{COPY}", {"background": "8.0 (from 40)"}),
 }
-NAME = "finn {method} {n_way}-way {k_shot}-shot seed{seed}"  # a row tested again names itself
 NOTHING_YET = "No run of this protocol has been recorded yet."
 UNTRAINED = ("pixels", "modified Hausdorff")
 BACKGROUNDS = {"background": "30 alphabets", "small1": "5 alphabets, set 1", "small2": "5 alphabets, set 2"}
@@ -103,9 +104,7 @@ def runs_of(protocol, folder=LESSONS / "lesson8_comparison" / "results"):
         options = record["options"]
         if options.get("protocol") != protocol or options["quick"] or options["effort"] != 1:
             continue
-        task = {"finn": f"{options['n_way']}-way {options['k_shot']}-shot", "sinusoids": "curves"}.get(
-            protocol, options["background"])
-        runs.setdefault((options["method"], task), []).append(record)
+        runs.setdefault((options["method"], task_of(SimpleNamespace(**options))), []).append(record)
     order = [method for _, method in PUBLISHED]
 
     def place(key):  # methods in the order of PUBLISHED, tasks in that of TASKS
@@ -143,8 +142,9 @@ def results_table(protocol, short=False, **where):
 
 def _minutes(records):
     """Minutes of training, the mean over the seeds; none where the network was another row's."""
-    row = {record["options"].get("network") for record in records} - {None}
-    if row and not any(NAME.format(**record["options"]).replace(" ", "-") in row for record in records):
+    tested = [record["options"] for record in records if record["options"].get("network")]
+    if tested and all(folder_of(SimpleNamespace(**options, out=Path())).name != options["network"]
+                      for options in tested):  # a row tested again names itself
         return "none: another row's network"
     minutes = [record["metrics"]["row"].get("training seconds", 0) / 60 for record in records]
     return f"{sum(minutes) / len(minutes):.0f}"
