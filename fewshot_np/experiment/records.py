@@ -80,17 +80,20 @@ def save_params(path, params):
 def check_folder(folder, resumed=None):
     """ValueError unless a run may write into `folder`: it holds no files, or those of a run of fewshot_np.
 
-    A run is known by its record, and one that was stopped, which has none, by its parameters. Each of them must be
-    whole. Hidden files and folders do not count. resumed: options (a dict) that every checkpoint must have.
+    A run is known by its record, the runs of a table by those in folders below, and one that was stopped, which has
+    none, by its parameters. Each of them must be whole. Hidden files and folders do not count. resumed: options (a
+    dict) that every checkpoint must have.
     """
     paths = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+    files = [path.name for path in paths if path.is_file()]
     proofs = [path for path in paths if path.name == "record.json" or path.suffix == ".npz"]
+    if files and not proofs:
+        proofs = sorted(Path(folder).glob("*/record.json"))
     for path in proofs:
         if path.suffix != ".npz":
             read_record(path)
         elif _load(path)[1] and resumed is not None:
             load_checkpoint(path, resumed)
-    files = [path.name for path in paths if path.is_file()]
     if files and not proofs:
         raise ValueError(f"{folder} holds {files[0]}, but no record or parameters of fewshot_np; choose a new folder")
 
@@ -236,14 +239,14 @@ def _unpack(packed, arrays):
 
 
 def _commit():
-    """The commit of the source, with a + where files differ from it; None outside a git checkout of the project."""
+    """The commit of the source, with a + where the package differs from it; None outside the project's checkout."""
     def git(*words):
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
                               timeout=10, check=True).stdout.strip()
     try:
         if not git("ls-files", Path(__file__).name):
             return None
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno", "..") else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -473,6 +473,16 @@ def test_a_run_without_parameters_is_known_by_its_record(tmp_path):
     check_folder(tmp_path)
 
 
+def test_a_page_may_stand_beside_folders_of_runs(tmp_path):
+    (tmp_path / "README.md").write_bytes(b"a page")
+    (tmp_path / "row").mkdir()
+    write_record(tmp_path / "row", "lesson0", OPTIONS, 1, METRICS)
+    check_folder(tmp_path)
+    (tmp_path / "row" / "record.json").write_bytes(b"theirs")
+    with pytest.raises(ValueError, match=r"row.record\.json is damaged or not a record"):
+        check_folder(tmp_path)
+
+
 def test_a_folder_of_other_files_is_refused_and_one_of_them_named(tmp_path):
     (tmp_path / "letter.txt").write_bytes(b"mine")
     with pytest.raises(ValueError, match=r"holds letter\.txt, .*new folder"):
@@ -499,11 +509,12 @@ def test_a_foreign_record_or_parameter_file_is_refused_beside_good_ones(tmp_path
 
 @pytest.fixture
 def folder_of_the_source(tmp_path, monkeypatch):
-    """records.py believes to lie in an empty folder outside every git checkout."""
+    """records.py believes to lie two folders below this one, which is outside every git checkout."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    source = tmp_path / "records.py"
+    source = tmp_path / "fewshot_np" / "experiment" / "records.py"
+    source.parent.mkdir(parents=True)
     source.write_text("# source\n", encoding="utf-8")
     monkeypatch.setattr(records, "__file__", str(source))
     return tmp_path
@@ -550,11 +561,15 @@ def test_in_the_checkout_of_another_project_the_commit_is_null(tmp_path, folder_
 @needs_git
 def test_in_its_own_checkout_the_commit_is_named_with_a_plus_for_changes(tmp_path, folder_of_the_source):
     git(folder_of_the_source, "init", "-q")
-    git(folder_of_the_source, "add", "records.py")
+    table = folder_of_the_source / "table.txt"
+    table.write_text("1\n", encoding="utf-8")
+    git(folder_of_the_source, "add", "fewshot_np", "table.txt")
     git(folder_of_the_source, "commit", "-q", "-m", "ours")
     head = git(folder_of_the_source, "rev-parse", "HEAD").strip()
     found = commit_recorded(tmp_path)
     assert len(found) >= 7
     assert head.startswith(found)
-    (folder_of_the_source / "records.py").write_text("# changed\n", encoding="utf-8")
+    table.write_text("2\n", encoding="utf-8")  # a result, not the source
+    assert commit_recorded(tmp_path) == found
+    (folder_of_the_source / "fewshot_np" / "experiment" / "records.py").write_text("# changed\n", encoding="utf-8")
     assert commit_recorded(tmp_path) == found + "+"
