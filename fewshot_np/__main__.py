@@ -11,7 +11,7 @@ LESSONS = [
     ("3", "lesson3_initialisation", "2.5", "pretrain and fine-tune; Reptile"),
     ("4", "lesson4_siamese", "1.2", "Siamese networks: a distance from pairs"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
-    ("5", "lesson5_project", "1.5", "the document's network on your own images"),
+    ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
     ("6", "lesson6_optimizer", "2.3", "Meta-SGD, and an optimiser that is learned"),
     ("6", "lesson6_model_based", "0.8", "an update that is a forward pass"),
     ("7", "lesson7_pitfalls", "2", "how accuracies lie"),

@@ -33,7 +33,7 @@ def variants(methods):
 
 
 def refined_scores(network, params, episode, transductive, rounds):
-    """Minus the distance of each query to each prototype, (T, N Q, N); if transductive, to the refined ones."""
+    """Minus the squared distance of each query to each prototype, (T, N Q, N); if transductive, to the refined ones."""
     support, query = embed(network, params, episode, transductive)
     centres = prototypes(support, episode.support_y, ways(episode))
     if transductive:
