@@ -732,10 +732,10 @@ def claims():
                                                  episode.query_y).mean()}
         for name, method in methods(20, 5).items():
             rng, params, state = rng_of(seed), start, None
-            for iteration in range(250):
+            for iteration in range(500):  # after 250 the last bits of a sum still move the order
                 batch = sample_episodes(training, method.train_way, 1, 5, 20 // method.train_way, rng)
                 _, gradient = value_and_grad(partial(method.objective, network))(params, batch)
-                params, state = adam(params, gradient, state, 1e-2 * (1 - iteration / 250))
+                params, state = adam(params, gradient, state, 1e-2 * (1 - iteration / 500))
             scores = method.scores(network, params, episode, False)
             found[seed][name] = accuracies(scores, episode.query_y).mean()
     return found
@@ -750,11 +750,9 @@ def test_a_trained_embedding_beats_pixels_and_an_untrained_one(claims, seed):
 
 
 @pytest.mark.slow
-def test_more_ways_in_training_than_in_the_test_help(claims):
-    """The gains are 0.07, 0.06 and 0.02, and the last bits of a sum move each by half a point."""
-    gains = [found["prototypical, 20-way"] - found["prototypical, 5-way"] for found in claims.values()]
-    assert min(gains) > 0
-    assert np.mean(gains) > 0.03
+@pytest.mark.parametrize("seed", range(3))
+def test_more_ways_in_training_than_in_the_test_help(claims, seed):
+    assert claims[seed]["prototypical, 20-way"] > claims[seed]["prototypical, 5-way"] + 0.02
 
 
 @pytest.mark.slow
