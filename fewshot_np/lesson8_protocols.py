@@ -332,7 +332,7 @@ def sample_within(parts, row, rng):
     sizes = np.array([len(part) for part in parts])
     part = parts[rng.choice(len(parts), p=sizes / sizes.sum())]
     ways = min(row.train_way, len(part))
-    return sample_training(part, row._replace(train_way=ways), ways, 1, rng)
+    return sample_training(part, row._replace(train_way=None), ways, 1, rng)
 
 
 def distort(images, rng):

@@ -135,12 +135,12 @@ def results_table(protocol, short=False, **where):
         if method in UNTRAINED:  # they know no batch norm
             cells, task = [over_seeds(records, kind), *["the same"] * (len(ours) - 1)], "nothing"
         task = BACKGROUNDS.get(task, task)
-        rows.append([method, task, published, *cells, str(len(records)), _minutes(records),
+        rows.append([method, task, published, *cells, str(len(records)), minutes_of(records),
                      *([] if short else [source if published else ""])])
     return as_markdown(rows)
 
 
-def _minutes(records):
+def minutes_of(records):
     """Minutes of training, the mean over the seeds; none where the network was another row's."""
     tested = [record["options"] for record in records if record["options"].get("network")]
     if tested and all(folder_of(SimpleNamespace(**options, out=Path())).name != options["network"]
