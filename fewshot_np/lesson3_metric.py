@@ -83,8 +83,7 @@ def memberships(labels, shape, n_way, dtype):
 
 def squared_distances(a, b):
     """|a_i - b_j|^2 of every pair of rows: (A,D), (B,D) -> (A,B), or (T,A,D), (T,B,D) -> (T,A,B)."""
-    difference = differences(a, b)
-    return np.sum(difference * difference, axis=-1)
+    return np.sum(np.square(differences(a, b)), axis=-1)
 
 
 def plain_distances(a, b):

@@ -219,8 +219,7 @@ def squared_error(network, params, x, y):
     output = network.apply(params, x)
     if output.shape != y.shape:
         raise ValueError(f"the network's output is {output.shape}, y is {y.shape}")
-    difference = output - y
-    return np.sum(difference * difference, axis=(-2, -1)) * (1 / difference.shape[-2])
+    return np.sum(np.square(output - y), axis=(-2, -1)) * (1 / y.shape[-2])
 
 
 def pretraining_objective(loss, params, episode):

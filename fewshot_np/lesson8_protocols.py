@@ -95,7 +95,7 @@ def maml_row(iterations, inner_lr=2.0, test_lr=1.0, batch=16, **more):
                objective={"inner_lr": inner_lr, "steps": 1, **more}, scores={"inner_lr": test_lr, "steps": 10})
 
 
-FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each, MAML at 20 ways and at 5 shots up to 2 hours
+FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each, MAML at 20 ways up to 2 hours
     ("MAML", 5, 1): maml_row(18000),
     ("first-order MAML", 5, 1): maml_row(16000, 0.8, 0.8, first_order=True),  # with MAML's rates it learns less
     ("ANIL", 5, 1): maml_row(14000, {"head": 2.0}, {"head": 1.0}),
@@ -109,7 +109,7 @@ FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each, MAM
                            objective={"negatives": "hardest", "margin": 10.0}),
     ("extended MAML", 5, 1): Row(6000, 3e-3, 16, n_query_test=1, features="mean", distorted=True,
                                   start={"steps": 3, "inner_lr": 1.0}),
-    ("MAML", 5, 5): maml_row(9000, batch=8)._replace(n_query=5, n_query_test=5),
+    ("MAML", 5, 5): maml_row(4000, batch=8)._replace(n_query=5, n_query_test=5),
     ("MAML", 20, 1): maml_row(48000, 8.0, 2.0, batch=8),
     ("MAML", 20, 5): maml_row(14000, 4.0, 2.0, batch=4)._replace(n_query=2, n_query_test=5),
     **{(method, n_way, k_shot): Row(iterations, 3e-3, 1, train_way=60, n_query=5, **more)

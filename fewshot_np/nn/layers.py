@@ -1,8 +1,18 @@
 """Layers: functions of their own small dict of parameters, made of primitives."""
 
+import numpy as onp
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import centre_and_inverse_std, conv2d, linear, scale_and_shift, shift
+from fewshot_np.nn.primitives import (
+    conv2d,
+    linear,
+    max_pool2d,
+    mean_and_inverse_std,
+    scale,
+    scale_and_shift,
+    shift,
+    stop_gradient,
+)
 
 
 def conv(params, x, stride=1, padding="valid"):
@@ -20,10 +30,29 @@ def batch_norm(params, x, n_reference=None):
 
     It always uses the statistics of the images at hand, as MAML does: of all, or of the first n_reference.
     """
+    return scale_and_shift(x, *_factor_and_offset(params, x, n_reference))
+
+
+def pooled_batch_norm(params, x, n_reference=None):
+    """max_pool2d(batch_norm(params, x, n_reference)), in another order: (M,H,W,C) -> (M,H//2,W//2,C).
+
+    Batch norm keeps the order of a channel's pixels, or turns it round. So the largest is found first, and the rest
+    is done on a quarter of the pixels.
+    """
+    factor, offset = _factor_and_offset(params, x, n_reference)
+    if (stop_gradient(factor) < 0).any():  # rare: where the order is turned round, the largest is that of -x
+        sign = onp.where(stop_gradient(factor) < 0, -1, 1).astype(x.dtype)
+        x, factor = scale(x, sign), factor * sign
+    return scale_and_shift(max_pool2d(x), factor, offset)
+
+
+def _factor_and_offset(params, x, n_reference):
+    """a and b of each channel for which batch norm is a x + b: one pass over the images."""
     for name in ("gamma", "beta"):
         _check_channels(params[name], x, name)
-    centred, inverse_std = centre_and_inverse_std(x, n_reference=n_reference)
-    return scale_and_shift(centred, inverse_std * params["gamma"], params["beta"])  # two small factors first
+    mean, inverse_std = mean_and_inverse_std(x, n_reference=n_reference)
+    factor = params["gamma"] * inverse_std
+    return factor, params["beta"] - mean * factor
 
 
 def flatten(x):

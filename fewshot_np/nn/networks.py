@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as onp
 from autograd.tracer import getval
 
-from fewshot_np.nn.layers import average_pool, batch_norm, dense, flatten
-from fewshot_np.nn.primitives import conv2d, max_pool2d, relu
+from fewshot_np.nn.layers import average_pool, batch_norm, dense, flatten, pooled_batch_norm
+from fewshot_np.nn.primitives import conv2d, relu
 
 
 class Network(NamedTuple):
@@ -61,11 +61,11 @@ def _init_conv4(depths, n_features, outputs, rng):
 
 def _apply_conv4(input_shape, down, features, params, x, n_reference=None):
     _check_images(x, input_shape)
+    stride, norm = (2, batch_norm) if down == "stride" else (1, pooled_batch_norm)
     for block in range(1, 5):
         p = params[f"block{block}"]
-        x = conv2d(x, p["w"], stride=2 if down == "stride" else 1, padding="same")
-        x = batch_norm(p, x, n_reference)
-        x = relu(max_pool2d(x) if down == "pool" else x)  # the largest, then ReLU: the same, on a quarter of the pixels
+        x = conv2d(x, p["w"], stride, padding="same")
+        x = relu(norm(p, x, n_reference))  # pooled before ReLU: the same, on a quarter of the pixels
     x = average_pool(x) if features == "mean" else flatten(x)
     return dense(params["head"], x) if "head" in params else x
 

@@ -213,6 +213,9 @@ def _conv(x, w, stride, pad):
 
 @primitive
 def _conv_x(g, w, x_shape, stride, pad):
+    if stride == 1:  # a convolution of g with the kernels turned by 180 degrees; patches need not be added
+        turned = onp.ascontiguousarray(w[..., ::-1, ::-1, :, :].swapaxes(-1, -2))
+        return _conv(g, turned, 1, tuple(k - 1 - p for k, p in zip(w.shape[-4:-2], pad, strict=True)))
     x = onp.empty(x_shape, onp.result_type(g, w))
     for_each(lambda images, kernels, maps: _add_patches(maps, kernels, images, stride, pad), _chunks(x, w, g))
     return x
@@ -494,11 +497,12 @@ def standardize(x, eps=1e-5, n_reference=None):
     from the first n_reference images alone (a query is then judged by the statistics of the support, whatever its
     neighbours); None takes all. Ioffe & Szegedy 2015, Algorithm 1. ValueError where n_reference is not in 1...M.
     """
-    return scale(*centre_and_inverse_std(x, eps, n_reference))
+    mean, inverse_std = mean_and_inverse_std(x, eps, n_reference)
+    return scale_and_shift(x, inverse_std, -mean * inverse_std)
 
 
-def centre_and_inverse_std(x, eps=1e-5, n_reference=None):
-    """The factors of `standardize`: x minus its mean, and 1 / sqrt(variance + eps) of each channel, (C,) or (T,C)."""
+def mean_and_inverse_std(x, eps=1e-5, n_reference=None):
+    """What `standardize` needs to know of each channel: its mean, and 1 / sqrt(variance + eps), (C,) or (T,C)."""
     _check_float("x", x)
     if x.ndim not in (2, 3, 4, 5):
         raise ValueError(f"x must be (M,D), (T,M,D), (M,H,W,C) or (T,M,H,W,C), got {x.shape}")
@@ -508,41 +512,44 @@ def centre_and_inverse_std(x, eps=1e-5, n_reference=None):
     _check_positive_integer("n_reference", n_reference)
     if n_reference > n_images:
         raise ValueError(f"n_reference must be at most the {n_images} images, got {n_reference}")
-    centred = _centre(x, n_reference)
-    return centred, _inverse_std(centred, eps, n_reference)
+    moments = _moments(x, n_reference)
+    return moments[0], _inverse_root(moments[1], eps)
 
 
 @primitive
-def _centre(x, n_reference):
-    """x - sum_ref(x)/r: linear in x. r is the number of reference pixels, sum_ref the sum over them alone."""
+def _moments(x, n_reference):
+    """Mean and variance of each channel of the reference images, together: (2,C) or (2,T,C)."""
     reference, r = _reference(x, n_reference)
-    return shift(x, _column_sums(reference, _moments_shape(x)) * (-1 / r))
+    shape = x.shape[:x.ndim % 2] + x.shape[-1:]
+    lines = _lines(reference, shape)
+    mean = _column_sums(reference, shape) * (1 / r)
+    means = _along_lines(mean, x)
+
+    def squares(lines):
+        centred = lines - means
+        return onp.einsum("tlc,tlc->tc", centred, centred)
+
+    return onp.stack([mean, _sum_to(shape, results(squares, _line_parts(lines))) * (1 / r)])
+
+
+def _moments_vjp(ans, x, n_reference):  # d mean / dx = 1/r, d variance / dx = 2 (x - mean) / r; x a reference pixel
+    reference, r = _reference(x, n_reference)
+
+    def vjp(g):
+        slope = g[1] * (2 / r)
+        product = scale_and_shift(reference, slope, g[0] * (1 / r) - ans[0] * slope)
+        if reference.shape == x.shape:
+            return product
+        axis = x.ndim % 2
+        others = (*x.shape[:axis], x.shape[axis] - n_reference, *x.shape[axis + 1:])
+        return np.concatenate([product, onp.zeros(others, x.dtype)], axis=axis)
+    return vjp
 
 
 @primitive
-def _centre_adjoint(g, n_reference):
-    """g - [ref] sum(g)/r: the transpose of `_centre`; [ref] is 1 on reference pixels and 0 on the others."""
-    reference, r = _reference(g, n_reference)
-    centred = shift(reference, _column_sums(g, _moments_shape(g)) * (-1 / r))
-    if reference.size == g.size:
-        return centred
-    return onp.concatenate([centred, _others(g, n_reference)], axis=g.ndim % 2)
-
-
-@primitive
-def _inverse_std(centred, eps, n_reference):
-    """s = (sum_ref(c^2)/r + eps)^(-1/2) of each channel, (C,) or (T,C)."""
-    reference, r = _reference(centred, n_reference)
-    return 1 / onp.sqrt(_column_dots(reference, reference, _moments_shape(centred)) * (1 / r) + eps)
-
-
-def _inverse_std_vjp(ans, centred, eps, n_reference):  # ds/dc = -s^3 [ref] c / r
-    _, r = _reference(centred, n_reference)
-    n_images = centred.shape[centred.ndim % 2]
-    if n_reference < n_images:
-        is_reference = (onp.arange(n_images) < n_reference).reshape(-1, *(1,) * (centred.ndim - centred.ndim % 2 - 1))
-        centred = centred * is_reference
-    return lambda g: scale(centred, _times_cube(g, ans, -1 / r))
+def _inverse_root(x, eps):
+    """(x + eps)^(-1/2), eps a number."""
+    return 1 / onp.sqrt(x + eps)
 
 
 @primitive
@@ -551,6 +558,8 @@ def _times_cube(g, s, c):
     return g * s * s * s * c
 
 
+defvjp(_moments, _moments_vjp, argnums=[0])
+defvjp(_inverse_root, lambda ans, x, eps: lambda g: _times_cube(g, ans, -0.5), argnums=[0])
 defvjp(_times_cube,
        lambda ans, g, s, c: lambda h: _times_cube(h, s, c),
        lambda ans, g, s, c: lambda h: h * g * s * s * (3 * c), argnums=[0, 1])
@@ -558,21 +567,9 @@ defvjp(_times_cube,
 
 def _reference(x, n_reference):
     """The first n_reference images of every task, and the number of their pixels per channel."""
-    reference = x[:, :n_reference] if x.ndim % 2 else x[:n_reference]
-    return reference, reference.size // (reference.shape[-1] * (x.shape[0] if x.ndim % 2 else 1))
-
-
-def _others(x, n_reference):
-    return x[:, n_reference:] if x.ndim % 2 else x[n_reference:]
-
-
-def _moments_shape(x):
-    return x.shape[:x.ndim % 2] + x.shape[-1:]
-
-
-defvjp(_centre, lambda ans, x, n: lambda g: _centre_adjoint(g, n), argnums=[0])
-defvjp(_centre_adjoint, lambda ans, g, n: lambda h: _centre(h, n), argnums=[0])
-defvjp(_inverse_std, _inverse_std_vjp, argnums=[0])
+    if n_reference < x.shape[x.ndim % 2]:
+        x = x[:, :n_reference] if x.ndim % 2 else x[:n_reference]
+    return x, int(onp.prod(x.shape[x.ndim % 2:-1]))
 
 
 # ---------------------------------------------------------------- what the input must be

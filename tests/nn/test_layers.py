@@ -7,7 +7,8 @@ import numpy
 import pytest
 from autograd import grad
 
-from fewshot_np.nn.layers import average_pool, batch_norm, conv, dense, flatten
+from fewshot_np.nn.layers import average_pool, batch_norm, conv, dense, flatten, pooled_batch_norm
+from fewshot_np.nn.primitives import max_pool2d
 from tests.nn import slow
 from tests.nn.derivatives import (
     after_inner_step,
@@ -46,6 +47,10 @@ def batch_norm_with_reference(x, gamma, beta):
     return batch_norm({"gamma": gamma, "beta": beta}, x, n_reference=2)
 
 
+def pooled_batch_norm_layer(x, gamma, beta):
+    return pooled_batch_norm({"gamma": gamma, "beta": beta}, x)
+
+
 # name: function, shapes of one task
 LAYERS = {
     "conv stride 2 same": (conv_stride_2_same, [(2, 7, 5, 2), (3, 3, 2, 3), (3,)]),
@@ -55,6 +60,7 @@ LAYERS = {
     "batch_norm features": (batch_norm_layer, [(4, 3), (3,), (3,)]),
     "batch_norm images n_reference": (batch_norm_with_reference, [(4, 3, 2, 2), (2,), (2,)]),
     "batch_norm features n_reference": (batch_norm_with_reference, [(4, 3), (3,), (3,)]),
+    "pooled_batch_norm": (pooled_batch_norm_layer, [(4, 5, 4, 2), (2,), (2,)]),
     "flatten": (flatten, [(2, 3, 2, 2)]),
     "average_pool": (average_pool, [(2, 3, 2, 2)]),
 }
@@ -210,3 +216,25 @@ def test_a_layers_parameters_may_be_traced_as_a_dict():
     gradient = grad(lambda params: np.sum(cotangent * dense(params, x)))(params)
     assert_close(gradient["w"], x.T @ cotangent)
     assert_close(gradient["b"], cotangent.sum(axis=0))
+
+
+@pytest.mark.parametrize("n_reference", [None, 2])
+@pytest.mark.parametrize("gamma", [(1.5, 0.5, 2.0), (1.5, -0.5, -2.0)], ids=["all positive", "some negative"])
+@pytest.mark.parametrize("tasks", ["no tasks", "tasks everywhere"])
+def test_pooled_batch_norm_is_batch_norm_and_then_pooling(tasks, gamma, n_reference):
+    x, beta = arrays_of([(4, 5, 6, 3), (3,)], tasks)
+    gamma = numpy.array(gamma) + numpy.zeros_like(beta)
+
+    def in_the_usual_order(x, gamma, beta):
+        return max_pool2d(batch_norm({"gamma": gamma, "beta": beta}, x, n_reference))
+
+    def pooled(x, gamma, beta):
+        return pooled_batch_norm({"gamma": gamma, "beta": beta}, x, n_reference)
+
+    expected = in_the_usual_order(x, gamma, beta)
+    assert_close(pooled(x, gamma, beta), expected)
+    cotangent = normal(*expected.shape, seed=1)
+    for ours, usual in zip(gradients(pooled, (x, gamma, beta), cotangent),
+                           gradients(in_the_usual_order, (x, gamma, beta), cotangent), strict=True):
+        assert_close(ours, usual)
+    assert_differentiates(pooled, x, gamma, beta)
