@@ -215,6 +215,17 @@ def benchmarks_table(path=BENCHMARKS):
     return as_markdown(rows)
 
 
+def profile_table(path=BENCHMARKS):
+    """A row per step, as a Markdown table: where its time goes on one thread, and what it could not do without."""
+    rows = [["step, one thread", "here", "floor", "matrix products", "passes over memory", "Python"], ["---"] * 6]
+    for step in benchmarks(path)["steps"]:
+        seconds = next(form["median_s"] for form in step["forms"] if (form["form"], form["threads"]) == ("here", 1))
+        shares, floor = step["profile"], step["profile"]["floor_s"]
+        rows.append([step["title"], f"{1e3 * seconds:.3g} ms", f"{1e3 * floor:.3g} ms" if floor else "",
+                     *(f"{100 * shares[key]:.0f} %" for key in ("products", "passes", "python"))])
+    return as_markdown(rows)
+
+
 def as_markdown(rows):
     """A Markdown table of rows of texts; the second is the line below the head."""
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

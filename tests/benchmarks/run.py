@@ -18,6 +18,7 @@ one large batch between threads. The ratio takes the faster of ours, and the fas
    ReLUs on the other side of their kink, and each moves the gradient by a thousandth: hence the wide limit
    (which alone would miss a wrong batch norm). Nothing is timed unless all forms pass;
 3. after a warm-up they take turns, here, loop, vmap, ..., here, ...: medians, and ratios of medians.
+Before that, our own step is profiled on one thread: where its time goes, and how fast it could be at best.
 
 NumPy's OpenBLAS and PyTorch's libraries each choose their kernels for the processor: where the environment dictates
 another processor's to OpenBLAS (OPENBLAS_CORETYPE), that is lifted, unless --keep-kernels is given. All processes
@@ -29,6 +30,7 @@ are timed. --figure FILE draws time and peak memory of a MAML step against tasks
 """
 
 import argparse
+import cProfile
 import ctypes
 import importlib.metadata
 import importlib.util
@@ -36,6 +38,7 @@ import json
 import multiprocessing
 import os
 import platform
+import pstats
 import statistics
 import subprocess
 import sys
@@ -44,6 +47,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 from matplotlib.ticker import LogLocator
@@ -56,6 +60,7 @@ from fewshot_np.lesson2_episodes import Episode, sample_episodes
 from fewshot_np.lesson3_initialisation import classification_loss
 from fewshot_np.lesson3_metric import prototypical_objective
 from fewshot_np.lesson4_maml import maml_objective, sample_sinusoids, squared_error
+from fewshot_np.nn import primitives
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.threads import threads
 from fewshot_np.nn.trees import tree_map
@@ -160,6 +165,58 @@ def opened(work, name, n_threads):
         yield lambda params, episode, dtype: lambda: loss_and_gradient(params, episode)
 
 
+# ---------------------------------------------------------------- where our own time goes
+
+PRODUCTS = ("convolve", "products", "_add_patches", "_linear", "_linear_x", "_linear_w")  # none of them calls another
+
+
+def profile(step, repeats):
+    """Shares of a step's time: {"products", "passes", "python"}; "floor_s": seconds it could not do without.
+
+    products: what multiplies matrices, with laying out the patches for it. python: functions outside
+    `primitives`, above all autograd's tape; the profiler makes them look slower. passes: what remains, primitives that
+    do little with each number and walk through memory. floor: the multiplications of all convolutions, at the
+    rate of a large matrix product.
+    """
+    profiler = cProfile.Profile()
+    with profiler:
+        for _ in range(repeats):
+            step()
+    total = products = python = 0
+    for (file, _, name), (_, _, own, cumulative, _) in pstats.Stats(profiler).stats.items():
+        total += own
+        if file == primitives.__file__:
+            products += cumulative * (name in PRODUCTS)
+        elif file.endswith(".py") and name != "_add":  # autograd's, which adds gradients: a pass
+            python += own
+    return {"products": products / total, "passes": 1 - (products + python) / total, "python": python / total,
+            "floor_s": float(operations(step) / operations_per_second())}
+
+
+def operations(step):
+    """Multiplications and additions in the convolutions of a step."""
+    counts, chunks = [], primitives._chunks
+
+    def counting(x, w, y):
+        counts.append(2 * np.prod(w.shape[-4:], dtype=float) * np.prod(y.shape[:-1]))
+        return chunks(x, w, y)
+
+    with mock.patch.object(primitives, "_chunks", counting):
+        step()
+    return sum(counts)
+
+
+def operations_per_second(n=1024, runs=9):
+    """Of the product of two large float32 matrices on this thread, at its best."""
+    a = np.random.default_rng(0).random((n, n), dtype="float32")
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - start)
+    return 2 * n ** 3 / min(seconds)
+
+
 # ---------------------------------------------------------------- one form in its own process
 
 
@@ -177,6 +234,8 @@ def serve(connection, work, name, n_threads):
         first["peak_mb"] = (peak - before) / 2**20 if peak and name != "compiled" else None
         first["kernels"] = ", ".join(sorted({pool["architecture"] for pool in threadpool_info()
                                              if "architecture" in pool}))
+        if (name, n_threads) == ("here", 1):
+            first["profile"] = profile(step, work.repeats)
         connection.send(first)
         del first
         with suppress(EOFError):  # the process that asked has ended
@@ -306,8 +365,8 @@ def measure(work, forms, runs):
     rows = [{"form": name, "threads": n, "median_s": statistics.median(seconds[name, n]),
              "peak_mb": first[name, n]["peak_mb"], "error_float64": errors[name, n]["float64"][0],
              "error_float32": errors[name, n]["float32"][0], "seconds": seconds[name, n]} for name, n in forms]
-    return {"title": work.title, "goal": work.goal, "numpy_kernels": first["here", 1]["kernels"], "forms": rows,
-            **ratios(rows)}
+    return {"title": work.title, "goal": work.goal, "numpy_kernels": first["here", 1]["kernels"],
+            "profile": first["here", 1]["profile"], "forms": rows, **ratios(rows)}
 
 
 def ratios(rows):
@@ -406,7 +465,11 @@ def report(result):
         lines.append(f"  {row['form']:9s}{row['threads']:8d} {1e3 * row['median_s']:11.2f} "
                      f"{1e3 * min(row['seconds']):8.2f} {result['here']['median_s'] / row['median_s']:11.2f} "
                      f"{peak:>9s} {row['error_float64']:13.0e} {row['error_float32']:13.0e}")
-    return "\n".join(lines)
+    shares = result["profile"]
+    return "\n".join([*lines, "  here, 1 thread: " + ", ".join(
+        f"{100 * shares[key]:.0f} % {what}" for key, what in
+        (("products", "products"), ("passes", "passes over memory"), ("python", "Python")))
+        + (f"; convolutions take at least {1e3 * shares['floor_s']:.3g} ms" if shares["floor_s"] else "")])
 
 
 def summary(results, sampling):

@@ -53,6 +53,18 @@ def test_the_ratio_is_that_of_the_faster_of_ours_to_the_fastest_of_theirs(run):
     assert run.ratios(rows[:2])["here_over_best"] is None
 
 
+def test_the_shares_of_a_profile_are_all_of_it_and_the_floor_counts_every_multiplication(run):
+    work = run.prototypical(n_way=4)
+    with run.opened(work, "here", 1) as form:
+        step = form(*work.make(), "float32")
+        shares = run.profile(step, 2)
+        counted = run.operations(step)
+    assert sum(shares[key] for key in ("products", "passes", "python")) == pytest.approx(1)
+    assert all(shares[key] > 0 for key in shares)
+    forward = [2 * 24 * size ** 2 * 9 * depth * 64 for size, depth in ((28, 1), (14, 64), (7, 64), (3, 64))]
+    assert counted == 3 * sum(forward) - forward[0]  # towards images and weights as well, but not towards the input
+
+
 def test_the_steps_are_those_of_the_table(run):
     images = {name: work.make()[1].support_x.shape for name, work in run.WORKS.items()}
     assert images == {"maml-1": (32, 5, 28, 28, 1), "maml-5": (32, 5, 28, 28, 1), "sinusoids": (25, 10, 1),

@@ -11,6 +11,7 @@ from lessons.quoting import (
     PUBLISHED,
     TASKS,
     benchmarks_table,
+    profile_table,
     results_table,
     sinusoids_table,
     worlds_table,
@@ -128,3 +129,15 @@ def test_the_benchmarks_have_a_row_each(tmp_path):
     path = tmp_path / "record.json"
     path.write_text(json.dumps({"steps": [step]}), encoding="utf-8")
     assert cells(benchmarks_table(path)) == [["a step", "82.1 ms", "122 ms, vmap", "0.67 (0.7)", "0.36"]]
+
+
+def test_the_profile_has_a_row_for_each_step_and_no_floor_without_convolutions(tmp_path):
+    forms = [{"form": "loop", "threads": 1, "median_s": 9}, {"form": "here", "threads": 2, "median_s": 0.09},
+             {"form": "here", "threads": 1, "median_s": 0.1604}]
+    shares = {"products": 0.626, "passes": 0.25, "python": 0.124}
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps({"steps": [
+        {"title": title, "forms": forms, "profile": shares | {"floor_s": floor}}
+        for title, floor in (("a step", 0.0423), ("another", 0.0))]}), encoding="utf-8")
+    assert cells(profile_table(path)) == [["a step", "160 ms", "42.3 ms", "63 %", "25 %", "12 %"],
+                                          ["another", "160 ms", "", "63 %", "25 %", "12 %"]]
