@@ -518,7 +518,10 @@ def mean_and_inverse_std(x, eps=1e-5, n_reference=None):
 
 @primitive
 def _moments(x, n_reference):
-    """Mean and variance of each channel of the reference images, together: (2,C) or (2,T,C)."""
+    """sum_ref(x)/r and sum_ref((x - mean)^2)/r, the mean and the variance of each channel, together: (2,C) or (2,T,C).
+
+    r is the number of reference pixels, sum_ref the sum over them alone.
+    """
     reference, r = _reference(x, n_reference)
     shape = x.shape[:x.ndim % 2] + x.shape[-1:]
     lines = _lines(reference, shape)
@@ -537,12 +540,12 @@ def _moments_vjp(ans, x, n_reference):  # d mean / dx = 1/r, d variance / dx = 2
 
     def vjp(g):
         slope = g[1] * (2 / r)
-        product = scale_and_shift(reference, slope, g[0] * (1 / r) - ans[0] * slope)
+        gradient = scale_and_shift(reference, slope, g[0] * (1 / r) - ans[0] * slope)
         if reference.shape == x.shape:
-            return product
+            return gradient
         axis = x.ndim % 2
         others = (*x.shape[:axis], x.shape[axis] - n_reference, *x.shape[axis + 1:])
-        return np.concatenate([product, onp.zeros(others, x.dtype)], axis=axis)
+        return np.concatenate([gradient, onp.zeros(others, x.dtype)], axis=axis)
     return vjp
 
 
