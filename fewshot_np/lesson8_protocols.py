@@ -75,7 +75,7 @@ class Row(NamedTuple):
     train_way: int | None = None      # None: as in the test
     n_query: int = 1
     n_query_test: int = 15
-    down: str = "stride"              # the papers on metrics take "pool", here five times as slow
+    down: str = "stride"              # the papers on metrics take "pool", here two to three times as slow
     features: str = "flatten"
     optimizer: str = "adam"
     distorted: bool = False
