@@ -11,7 +11,6 @@ from fewshot_np.nn.primitives import (
     scale,
     scale_and_shift,
     shift,
-    stop_gradient,
 )
 
 
@@ -40,8 +39,9 @@ def pooled_batch_norm(params, x, n_reference=None):
     is done on a quarter of the pixels.
     """
     factor, offset = _factor_and_offset(params, x, n_reference)
-    if (stop_gradient(factor) < 0).any():  # rare: where the order is turned round, the largest is that of -x
-        sign = onp.where(stop_gradient(factor) < 0, -1, 1).astype(x.dtype)
+    negative = factor < 0
+    if negative.any():  # rare: where the order is turned round, the largest is that of -x
+        sign = onp.where(negative, -1, 1).astype(x.dtype)
         x, factor = scale(x, sign), factor * sign
     return scale_and_shift(max_pool2d(x), factor, offset)
 
