@@ -109,7 +109,7 @@ FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each, MAM
                            objective={"negatives": "hardest", "margin": 10.0}),
     ("extended MAML", 5, 1): Row(6000, 3e-3, 16, n_query_test=1, features="mean", distorted=True,
                                   start={"steps": 3, "inner_lr": 1.0}),
-    ("MAML", 5, 5): maml_row(4000, batch=8)._replace(n_query=5, n_query_test=5),
+    ("MAML", 5, 5): maml_row(11000, batch=8)._replace(n_query=5, n_query_test=5),
     ("MAML", 20, 1): maml_row(48000, 8.0, 2.0, batch=8),
     ("MAML", 20, 5): maml_row(14000, 4.0, 2.0, batch=4)._replace(n_query=2, n_query_test=5),
     **{(method, n_way, k_shot): Row(iterations, 3e-3, 1, train_way=60, n_query=5, **more)
