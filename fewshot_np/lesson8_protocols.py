@@ -100,9 +100,9 @@ FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each, MAM
     ("first-order MAML", 5, 1): maml_row(16000, 0.8, 0.8, first_order=True),  # with MAML's rates it learns less
     ("ANIL", 5, 1): maml_row(14000, {"head": 2.0}, {"head": 1.0}),
     ("Meta-SGD", 5, 1): Row(9000, 3e-3, 16, n_query_test=1, features="mean", start={"low": 1.0, "high": 3.0}),
-    ("Reptile", 5, 1): Row(6000, 1.0, 5, n_query=9, n_query_test=1, features="mean", optimizer="sgd",
-                           objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
-                           scores={"learning_rate": 1.0, "steps": 5}),
+    ("Reptile", 5, 1): Row(20000, 1.0, 5, n_query=9, n_query_test=1, features="mean", optimizer="sgd",
+                           objective={"inner_lr": 2.0, "inner_steps": 5, "inner_batch": 10},
+                           scores={"learning_rate": 1.0, "steps": 20}),
     ("Matching", 5, 1): Row(10000, 3e-3, 1, train_way=60, n_query=5, objective={"temperature": 0.1},
                             scores={"temperature": 0.1}),
     ("Siamese", 5, 1): Row(10000, 3e-3, 1, train_way=60, n_query=2,
