@@ -175,7 +175,7 @@ def sinusoids_table(**where):
     runs = runs_of("sinusoids", **where)
     if not runs:
         return NOTHING_YET
-    rows = [["start", "points", *(f"{steps} steps" for steps in (0, 1, 5, 10))], ["---"] * 6]
+    rows = [["start", "points", "0 steps", "1 step", "5 steps", "10 steps"], ["---"] * 6]
     for (method, _), records in runs.items():
         if method in SINUSOIDS:
             rows.append([f"{method}, published", "5", *SINUSOIDS[method]])
