@@ -175,14 +175,15 @@ def sinusoids_table(**where):
     runs = runs_of("sinusoids", **where)
     if not runs:
         return NOTHING_YET
-    rows = [["start", "points", "0 steps", "1 step", "5 steps", "10 steps"], ["---"] * 6]
+    numbers = (0, 1, 5, 10)
+    rows = [["start", "points", *(f"{n} step" + "s" * (n != 1) for n in numbers)], ["---"] * 6]
     for (method, _), records in runs.items():
         if method in SINUSOIDS:
             rows.append([f"{method}, published", "5", *SINUSOIDS[method]])
         metrics = records[0]["metrics"]
         rates = sorted({name.partition(" steps")[2] for name in metrics if name.startswith("error")})  # "": the first's
         for points, rate in ((points, rate) for points in (5, 10) for rate in rates):
-            found = [metrics.get(f"error from {points} points, {steps} steps{rate}") for steps in (0, 1, 5, 10)]
+            found = [metrics.get(f"error from {points} points, {n} steps{rate}") for n in numbers]
             rows.append([f"{method}, here{rate}", str(points), *map(_error, found)])
     return as_markdown(rows)
 
