@@ -20,7 +20,7 @@ from autograd import grad
 from autograd import numpy as np
 from tqdm import tqdm
 
-from fewshot_np.data import folders, glyphs, omniglot
+from fewshot_np.data.splits import load_test
 from fewshot_np.experiment.figures import BLACK, STYLES, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
@@ -148,18 +148,6 @@ def network_from_scratch(support_x, support_y, query_x, n_way, rng, channels=32,
 # ---------------------------------------------------------------- the curve: accuracy against images per class
 
 
-def load_characters(options):
-    """The classes that later lessons keep for their tests, so that their curves can be compared with this one's.
-
-    These are the glyphs' test scripts, Omniglot's evaluation set, or all classes of a folder.
-    """
-    if options.data == "glyphs":
-        return glyphs.load("test", quick=options.quick)
-    if options.data == "omniglot":
-        return omniglot.load(options.data_root, "evaluation")
-    return folders.load(options.data)
-
-
 def split_drawings(classes, n_way, n_train, n_held_out, rng):
     """n_way random classes and for each n_train images to learn from and n_held_out others to be asked about.
 
@@ -274,7 +262,7 @@ def main(argv=None):
         quick={"n_way": 5, "repetitions": 2, "channels": 16, "iterations": 40},
         full={"repetitions": 100, "channels": 64, "iterations": 200}, argv=argv)
     started = time.perf_counter()
-    classes = load_characters(options)
+    classes = load_test(options)
     fewest = min(map(len, classes.images_of))
     shots = [k_shot for k_shot in SHOTS if k_shot + HELD_OUT <= fewest] or SHOTS[:1]
     split_drawings(classes, options.n_way, max(shots), HELD_OUT, onp.random.default_rng(0))  # impossible? Say so now

@@ -27,10 +27,11 @@ from tqdm import tqdm
 
 from fewshot_np.data import glyphs
 from fewshot_np.data.cache import cached
+from fewshot_np.data.classes import to_float
 from fewshot_np.experiment.figures import GREEN, RED, STYLES, draw_image, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
-from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, to_float
+from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval
 from fewshot_np.nn.primitives import conv2d, relu
 
 # ---------------------------------------------------------------- names, and what they say

@@ -26,24 +26,20 @@ from typing import Any, NamedTuple
 import numpy as onp
 from autograd import numpy as np
 
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import STYLES, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import (
-    accuracies,
-    load_splits,
-    mean_confidence_interval,
-    sample_episodes,
-    to_float,
-)
+from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.nn.layers import dense
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay, linear_decay, sgd
 from fewshot_np.nn.primitives import cross_entropy, stop_gradient
-from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
+from fewshot_np.nn.trees import leaves, repeat, task_gradient, tree_map
 
 # ---------------------------------------------------------------- fine-tuning: T tasks at once
 
@@ -65,18 +61,11 @@ def fine_tuning(loss, params, batches, learning_rate, update=sgd):
     sum is each task's own. The state of the optimiser (`update`, see `nn.optimizers`) is new for each call, so none is
     carried from task to task. ValueError where the loss has a task axis and a parameter has not.
     """
-    def total_loss(params, x, y):
-        value = loss(params, x, y)
-        for leaf in leaves(params):
-            if np.shape(value) and np.shape(leaf)[:1] != np.shape(value):
-                raise ValueError(f"the loss is {np.shape(value)}, one number per task, but a parameter is "
-                                 f"{np.shape(leaf)}, without a task axis: use repeat(params, n_tasks)")
-        return np.sum(value)
-
+    gradient = task_gradient(loss)
     yield params
     state = None
     for x, y in batches:
-        params, state = update(params, grad(total_loss)(params, x, y), state, learning_rate)
+        params, state = update(params, gradient(params, x, y), state, learning_rate)
         yield params
 
 
@@ -90,13 +79,18 @@ def last(path):
     return deque(path, maxlen=1).pop()
 
 
-def query_logits(network, params, episode, transductive):
+def query_logits(network, params, episode, statistics):
     """Logits of the queries, (T, N Q, N), from parameters fitted to the support.
 
-    transductive: batch norm uses the statistics of all queries together, so that the answer to one depends on its
-    neighbours. Otherwise it uses those of the support alone, as if each query had come by itself.
+    statistics: which images batch norm takes mean and variance from. "support": from the support alone, so that each
+    query is answered as if it had come by itself (inductive). "queries": from all queries together, so that the answer
+    to one depends on the others (transductive); this is what the MAML paper reports.
+
+    Raises: ValueError for other statistics.
     """
-    if transductive:
+    if statistics not in ("support", "queries"):
+        raise ValueError(f'statistics must be "support" or "queries", got {statistics!r}')
+    if statistics == "queries":
         return network.apply(params, episode.query_x)
     n_support = episode.support_x.shape[1]
     images = np.concatenate([episode.support_x, episode.query_x], axis=1)
@@ -117,7 +111,7 @@ def sample_images(classes, n_images, rng):
     return to_float(classes.images[ids]), classes.labels[ids]
 
 
-def pretraining_objective(network, params, batch):
+def classification_objective(network, params, batch):
     """Mean cross-entropy of ordinary classification: batch = (images, labels), the labels of *all* training classes."""
     return classification_loss(network, params, *batch)
 
@@ -212,15 +206,15 @@ def fine_tuned(network, start, episode, steps):
         yield {**body, "head": head}
 
 
-def fine_tuned_scores(network, start, episode, transductive, steps):
+def fine_tuned_scores(network, start, episode, statistics, steps):
     """Fine-tune on the support, then score the queries: (T, N Q, N)."""
-    return query_logits(network, last(fine_tuned(network, start, episode, steps)), episode, transductive)
+    return query_logits(network, last(fine_tuned(network, start, episode, steps)), episode, statistics)
 
 
-def best_rate(network, start, episode, steps=3, rates=(0.03, 0.1, 0.3, 1.0, 3.0)):
+def tune_rate(network, start, episode, steps=3, rates=(0.03, 0.1, 0.3, 1.0, 3.0)):
     """The learning rate after whose `steps` steps most queries are right, on tasks that are not tested on."""
     def accuracy(rate):
-        logits = fine_tuned_scores(network, start._replace(learning_rate=rate), episode, False, steps)
+        logits = fine_tuned_scores(network, start._replace(learning_rate=rate), episode, "support", steps)
         return accuracies(logits, episode.query_y).mean()
     return max(rates, key=accuracy)
 
@@ -241,10 +235,10 @@ def run_pretraining(options, training, held_out):
 
     def validate(params):
         start = Start(with_new_head(params, options.n_way), head_only=True)
-        return accuracies(fine_tuned_scores(network, start, held_out, False, 5), held_out.query_y).mean()
+        return accuracies(fine_tuned_scores(network, start, held_out, "support", 5), held_out.query_y).mean()
 
     params, history = train(
-        partial(pretraining_objective, network), network.init(rng),
+        partial(classification_objective, network), network.init(rng),
         lambda: sample_images(training, n_images, rng), update=adam,
         schedule=cosine_decay(options.pretraining_learning_rate, options.pretraining_iterations),
         iterations=options.pretraining_iterations, path=options.out / "pretrained.npz", label="pretraining",
@@ -263,7 +257,7 @@ def run_reptile(options, params, training, held_out):
 
     def validate(params):
         start = Start(params, options.inner_lr, update=update)
-        return accuracies(fine_tuned_scores(network, start, held_out, False, 5), held_out.query_y).mean()
+        return accuracies(fine_tuned_scores(network, start, held_out, "support", 5), held_out.query_y).mean()
 
     return train(
         objective, params, lambda: sample_reptile_tasks(options, training, rng), update=sgd,
@@ -289,7 +283,7 @@ def find_starts(options, training, validation):
     reptile, meta_training = run_reptile(options, scratch, training, held_out)
     starts = {"random": Start(scratch), "pretrained, head": Start(pretrained, head_only=True),
               "pretrained, all": Start(pretrained)}
-    starts = {name: start._replace(learning_rate=best_rate(network, start, held_out))
+    starts = {name: start._replace(learning_rate=tune_rate(network, start, held_out))
               for name, start in starts.items()}
     starts["Reptile"] = Start(reptile, options.inner_lr, update=UPDATES[options.inner_optimizer])
     return starts, {"pretraining": pretraining, "Reptile": meta_training}
@@ -301,7 +295,7 @@ STEPS = (0, 1, 3, 5, 10)  # and the last
 
 
 def run_test(options, starts, test, k_shot, episodes):
-    """{(start, steps, transductive): accuracy of each episode}, and {"nearest pixels": ...} on the same episodes.
+    """{(start, steps, statistics): accuracy of each episode}, and {"nearest pixels": ...} on the same episodes.
 
     Batch norm sees the support alone; only after the last step the queries are scored in the other mode as well.
     """
@@ -311,7 +305,7 @@ def run_test(options, starts, test, k_shot, episodes):
         found = {"nearest pixels": accuracies(pixel_scores(None, episode), episode.query_y)}
         for name, start in starts.items():
             for steps, params in enumerate(fine_tuned(network, start, episode, counts[-1])):
-                for mode in (False, True) if steps == counts[-1] else (False,) if steps in counts else ():
+                for mode in ("support", "queries") if steps == counts[-1] else ("support",) if steps in counts else ():
                     found[name, steps, mode] = accuracies(query_logits(network, params, episode, mode),
                                                           episode.query_y)
         return found
@@ -337,7 +331,7 @@ def print_test(intervals, options, starts, k_shot, episodes):
           f" {'after steps':16}" + "".join(f"{steps:9}" for steps in [*counts, counts[-1]]))
     for name in starts:
         print(f" {name:16}" + "".join(f"{cell((name, steps, mode)):>9}" for steps, mode
-                                      in [*((steps, False) for steps in counts), (counts[-1], True)]))
+                                      in [*((steps, "support") for steps in counts), (counts[-1], "queries")]))
 
 
 def draw_curves(results, starts, options):
@@ -346,7 +340,7 @@ def draw_curves(results, starts, options):
     counts = steps_to_test(options)
     for axes, (k_shot, intervals) in zip(panels[0], results.items(), strict=True):
         for size, style, name in zip((5, 9, 5, 5), STYLES, starts, strict=False):  # the second lies under the third
-            mean, half = 100 * onp.array([intervals[name, steps, False] for steps in counts]).T
+            mean, half = 100 * onp.array([intervals[name, steps, "support"] for steps in counts]).T
             axes.plot(range(len(counts)), mean, **style, markersize=size, label=name)
             axes.fill_between(range(len(counts)), mean - half, mean + half, color=style["color"], alpha=0.2)
         axes.axhline(100 * intervals["nearest pixels"][0], color="black", linewidth=1, label="nearest pixels")
@@ -425,7 +419,7 @@ def as_metrics(results, starts, options, test):
     metrics = {"learning rates": {name: start.learning_rate for name, start in starts.items()}}
     for k_shot, episodes in possible_shots(options, test):
         for key, (mean, interval) in results[k_shot].items():
-            name = key if isinstance(key, str) else f"{key[0]}, {key[1]} steps{', transductive' if key[2] else ''}"
+            name = key if isinstance(key, str) else f"{key[0]}, {key[1]} steps, statistics of the {key[2]}"
             metrics[f"{name}, {k_shot}-shot"] = {"mean": mean, "interval": interval, "episodes": episodes}
     return metrics
 

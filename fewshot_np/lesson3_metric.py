@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as onp
 from autograd import numpy as np
 
+from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import STYLES, draw_image, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
@@ -38,14 +39,7 @@ from fewshot_np.lesson1_data_hunger import (
     network_from_scratch,
     print_curves,
 )
-from fewshot_np.lesson2_episodes import (
-    accuracies,
-    as_metric,
-    load_splits,
-    mean_confidence_interval,
-    origin,
-    sample_episodes,
-)
+from fewshot_np.lesson2_episodes import accuracies, as_metric, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
@@ -151,40 +145,45 @@ def matching_log_probabilities(embeddings_s, labels_s, embeddings_q, n_way, temp
 # ---------------------------------------------------------------- the two methods, on episodes
 
 
-def embed(network, params, episode, transductive):
+def embed(network, params, episode, statistics):
     """The embeddings of support and query, (T,NK,D) and (T,NQ,D), from one pass through the network.
 
-    transductive: batch norm uses the statistics of support and query together, so that where a query lands depends on
-    its neighbours. Otherwise it uses those of the support alone, as if each query had come by itself.
+    statistics: which images batch norm takes mean and variance from. "support": from the support alone, so that each
+    query is embedded as if it had come by itself (inductive). "support and queries": from both together, so that where
+    a query lands depends on the other queries (transductive).
+
+    Raises: ValueError for other statistics.
     """
+    if statistics not in ("support", "support and queries"):
+        raise ValueError(f'statistics must be "support" or "support and queries", got {statistics!r}')
     n_support = episode.support_x.shape[1]
     images = onp.concatenate([episode.support_x, episode.query_x], axis=1)
-    embeddings = network.apply(params, images, n_reference=None if transductive else n_support)
+    embeddings = network.apply(params, images, n_reference=n_support if statistics == "support" else None)
     return embeddings[:, :n_support], embeddings[:, n_support:]
 
 
 def prototypical_objective(network, params, episode, distances=squared_distances):
     """Mean over tasks of the prototypical loss; all images of a task share their batch statistics."""
-    support, query = embed(network, params, episode, transductive=True)
+    support, query = embed(network, params, episode, "support and queries")
     loss = prototypical_loss(support, episode.support_y, query, episode.query_y, ways(episode), distances)
     return np.sum(loss) * (1 / len(episode.support_y))
 
 
-def prototypical_scores(network, params, episode, transductive, distances=squared_distances):
+def prototypical_scores(network, params, episode, statistics, distances=squared_distances):
     """Minus the distance of each query to each prototype: (T, N Q, N)."""
-    support, query = embed(network, params, episode, transductive)
+    support, query = embed(network, params, episode, statistics)
     return -distances(query, prototypes(support, episode.support_y, ways(episode)))
 
 
 def matching_objective(network, params, episode, temperature=1.0):
     """Mean over tasks and queries of -log p(own class); all images of a task share their batch statistics."""
-    log_p = matching_scores(network, params, episode, True, temperature)
+    log_p = matching_scores(network, params, episode, "support and queries", temperature)
     return np.sum(cross_entropy(log_p, episode.query_y)) * (1 / len(episode.support_y))  # log_softmax(log p) = log p
 
 
-def matching_scores(network, params, episode, transductive, temperature=1.0):
+def matching_scores(network, params, episode, statistics, temperature=1.0):
     """log p(class) of each query: (T, N Q, N)."""
-    support, query = embed(network, params, episode, transductive)
+    support, query = embed(network, params, episode, statistics)
     return matching_log_probabilities(support, episode.support_y, query, ways(episode), temperature)
 
 
@@ -226,7 +225,7 @@ def run_training(options, candidates, network, start, training, validation):
     trained, histories = {}, {}
     for name, method in candidates.items():
         def validate(params, scores=method.scores):
-            return accuracies(scores(network, params, held_out, False), held_out.query_y).mean()
+            return accuracies(scores(network, params, held_out, "support"), held_out.query_y).mean()
 
         sample = partial(sample_episodes, training, method.train_way, options.k_shot, options.n_query,
                          n_tasks=most // method.train_way, rng=onp.random.default_rng(options.seed))
@@ -264,11 +263,12 @@ def possible_settings(classes, options):
 def run_test(options, candidates, network, start, trained, test):
     """{name: {(ways, shots): accuracy of each episode}}; in one setting all methods meet the same episodes."""
     scorers = {"nearest pixels": partial(pixel_scores, None),
-               "no training": partial(prototypical_scores, network, start, transductive=False)}
-    scorers |= {name: partial(method.scores, network, trained[name], transductive=False)
+               "no training": partial(prototypical_scores, network, start, statistics="support")}
+    scorers |= {name: partial(method.scores, network, trained[name], statistics="support")
                 for name, method in candidates.items()}
     for name in (next(iter(candidates)), list(candidates)[-1]):
-        scorers[f"{name}, transductive"] = partial(candidates[name].scores, network, trained[name], transductive=True)
+        scorers[f"{name}, statistics of the support and queries"] = partial(
+            candidates[name].scores, network, trained[name], statistics="support and queries")
 
     def measure(episode):
         return {name: accuracies(score(episode), episode.query_y) for name, score in scorers.items()}
@@ -290,7 +290,7 @@ def print_test(values, reference, options, test):
     differences = {name: {s: values[name][s] - values[reference][s] for s in settings}
                    for name in names[names.index(reference) + 1:]}
     print(f"\nAccuracy in %, 95 % interval over {options.episodes} episodes, {options.n_query} queries per class,\n"
-          f"{len(test)} characters{origin(test, options)}. Batch norm sees the support alone; where it says\n"
+          f"{len(test)} characters{group_phrase(test, options)}. Batch norm sees the support alone; where it says\n"
           "transductive, the queries as well. Sharper: cosines times 10.\n\n"
           f"  {'':39}" + "".join(f"{f'{n}-way {k}-shot':<13}" for n, k in settings))
     _print_rows(values, "{:.1f}")
@@ -329,8 +329,8 @@ def draw_embedding(network, start, trained, episode):
         panels[0].plot(-0.35 * side, (n + 0.5) * side - 0.5, **style)
     panels[0].axis("off")
     for axes, params, when in zip(panels[1:], (start, trained), ("before", "after"), strict=True):
-        right = accuracies(prototypical_scores(network, params, episode, False), episode.query_y)[0]
-        support, query = (part[0] for part in embed(network, params, episode, False))
+        right = accuracies(prototypical_scores(network, params, episode, "support"), episode.query_y)[0]
+        support, query = (part[0] for part in embed(network, params, episode, "support"))
         points = principal_components(onp.concatenate([support, query]))
         points_s, points_q = points[:len(support)], points[len(support):]
         centres = prototypes(points_s, labels_s, n_way)  # to project is linear: the mean stays the mean

@@ -24,25 +24,19 @@ import numpy as onp
 from autograd import numpy as np
 from autograd.builtins import isinstance  # knows autograd's boxes
 
+from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import STYLES, draw_episode, draw_learning_curve, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import (
-    Episode,
-    accuracies,
-    load_splits,
-    mean_confidence_interval,
-    origin,
-    sample_episodes,
-)
+from fewshot_np.lesson2_episodes import Episode, accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.primitives import add_scaled, cross_entropy, stop_gradient
-from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
+from fewshot_np.nn.trees import grad, repeat, task_gradient, tree_map
 
 # ---------------------------------------------------------------- the inner loop
 
@@ -67,17 +61,10 @@ def adapt(loss, params, x, y, inner_lr, steps, first_order=False):
         raise ValueError(f"steps must be an integer from 0, got {steps!r}")
     _check_rates(inner_lr, params)
     moving, still = _split(params, inner_lr)
-    shapes = [np.shape(leaf) for leaf in leaves(moving)]
-
-    def total_loss(moving, still):
-        value = loss(_join(moving, still), x, y)
-        _check_task_axis(np.shape(value), shapes)
-        return np.sum(value)
-
+    gradient = task_gradient(lambda moving, still: loss(_join(moving, still), x, y))
     for _ in range(steps):
         at = (tree_map(stop_gradient, tree) if first_order else tree for tree in (moving, still))
-        gradient = grad(total_loss)(*at)
-        moving = _descend(moving, gradient, inner_lr)
+        moving = _descend(moving, gradient(*at), inner_lr)
     return _join(moving, still)
 
 
@@ -110,15 +97,6 @@ def _check_rates(inner_lr, params):
             raise ValueError(f"inner_lr names {sorted(inner_lr)}, but the parameters there are {names}")
         for key in inner_lr:
             _check_rates(inner_lr[key], params[key])
-
-
-def _check_task_axis(loss_shape, shapes):
-    if len(loss_shape) > 1:
-        raise ValueError(f"the loss must be () or (T,), one number per task, got {loss_shape}")
-    for shape in shapes if loss_shape else []:
-        if shape[:1] != loss_shape:
-            raise ValueError(f"the loss is of {loss_shape[0]} tasks, but a parameter is {shape}, without a task axis: "
-                             f"all tasks would share one step; use repeat(params, {loss_shape[0]})")
 
 
 # ---------------------------------------------------------------- the outer loop
@@ -222,7 +200,7 @@ def squared_error(network, params, x, y):
     return np.sum(np.square(output - y), axis=(-2, -1)) * (1 / y.shape[-2])
 
 
-def pretraining_objective(loss, params, episode):
+def joint_objective(loss, params, episode):
     """No inner loop: fit the queries of all tasks with the same parameters, the usual way to pretrain."""
     n_tasks = episode.query_x.shape[0]
     return np.sum(loss(params, episode.query_x, episode.query_y)) * (1 / n_tasks)
@@ -231,12 +209,12 @@ def pretraining_objective(loss, params, episode):
 # ---------------------------------------------------------------- characters
 
 
-def maml_scores(network, params, episode, transductive, inner_lr, steps):
-    """Adapt to the support, then score the queries: (T, N Q, N). The MAML paper's results are transductive."""
+def maml_scores(network, params, episode, statistics, inner_lr, steps):
+    """Adapt to the support, then score the queries: (T, N Q, N). See `query_logits` for `statistics`."""
     n_tasks = episode.support_x.shape[0]
     adapted = adapt(partial(classification_loss, network), repeat(params, n_tasks),
                     episode.support_x, episode.support_y, inner_lr, steps)
-    return query_logits(network, adapted, episode, transductive)
+    return query_logits(network, adapted, episode, statistics)
 
 
 # ---------------------------------------------------------------- the run: (1) the proof
@@ -265,7 +243,7 @@ def run_sinusoids(options):
     loss = partial(squared_error, network)
     objectives = {
         "MAML": lambda params, tasks: maml_objective(loss, params, tasks, options.sinusoid_inner_lr, 1),
-        "pretrained": lambda params, tasks: pretraining_objective(loss, params, tasks)}
+        "pretrained": lambda params, tasks: joint_objective(loss, params, tasks)}
     trained = {}
     for name, objective in objectives.items():
         trained[name], _ = train(
@@ -276,7 +254,7 @@ def run_sinusoids(options):
 
     # MAML's start was made for its inner rate; a pretrained one is given the rate that suits it best
     rates = {"MAML": options.sinusoid_inner_lr,
-             "pretrained": best_rate(loss, trained["pretrained"], sample_sinusoids(10, 10, 200, rng))}
+             "pretrained": tune_rate(loss, trained["pretrained"], sample_sinusoids(10, 10, 200, rng))}
 
     def errors(tasks):
         return {(name, steps): loss(params, tasks.query_x, tasks.query_y)
@@ -298,7 +276,7 @@ def run_sinusoids(options):
             save_figure(figure, options.out / "sinusoids.png"))
 
 
-def best_rate(loss, start, tasks, steps=10, rates=(0.0003, 0.001, 0.003, 0.01, 0.03)):
+def tune_rate(loss, start, tasks, steps=10, rates=(0.0003, 0.001, 0.003, 0.01, 0.03)):
     """The rate after whose `steps` steps the query loss is lowest, on tasks that are not tested on."""
     def error(rate):
         adapted = adapt(loss, repeat(start, len(tasks.support_x)), tasks.support_x, tasks.support_y, rate, steps)
@@ -346,7 +324,7 @@ def run_characters(options, training, validation, test):
 
     def validation_accuracy(params):
         episode = sample_episodes(validation, n_way, k_shot, 5, 40, onp.random.default_rng(options.seed))
-        logits = maml_scores(network, params, episode, False, inner_lr, options.inner_steps)
+        logits = maml_scores(network, params, episode, "support", inner_lr, options.inner_steps)
         return accuracies(logits, episode.query_y).mean()
 
     params, history = train(
@@ -358,7 +336,7 @@ def run_characters(options, training, validation, test):
     def measure(episode):
         found = {"pixels": accuracies(pixel_scores(None, episode), episode.query_y)}
         for steps, adapted in adapted_after(loss, params, episode, inner_lr, TEST_STEPS["characters"]):
-            for mode in (False, True):
+            for mode in ("support", "queries"):
                 found[steps, mode] = accuracies(query_logits(network, adapted, episode, mode), episode.query_y)
         return found
 
@@ -367,7 +345,7 @@ def run_characters(options, training, validation, test):
     intervals = {key: mean_confidence_interval(values) for key, values in results.items()}
     _print_characters(intervals, options, test)
     episode = sample_episodes(test, n_way, k_shot, 5, 1, rng)
-    predictions = maml_scores(network, params, episode, False, inner_lr, 1)[0].argmax(axis=-1)
+    predictions = maml_scores(network, params, episode, "support", inner_lr, 1)[0].argmax(axis=-1)
     figure = draw_episode(episode.support_x[0], episode.support_y[0], episode.query_x[0], episode.query_y[0],
                           predictions, f"{k_shot} example of each (left), after one gradient step")
     pictures = [save_figure(figure, options.out / "episode.png"),
@@ -379,7 +357,7 @@ def run_characters(options, training, validation, test):
 def _name(key):
     if key == "pixels":
         return "characters, pixel nearest neighbour"
-    return f"characters, {key[0]} steps, statistics of {'all queries' if key[1] else 'the support'}"
+    return f"characters, {key[0]} steps, statistics of the {key[1]}"
 
 
 def _print_characters(intervals, options, test):
@@ -387,14 +365,14 @@ def _print_characters(intervals, options, test):
         mean, interval = intervals[key]
         return f"{100 * mean:8.1f} ± {100 * interval:.1f} %"
 
-    print(f"\n3. New characters: {options.n_way} at a time, out of {len(test)}{origin(test, options)}; "
+    print(f"\n3. New characters: {options.n_way} at a time, out of {len(test)}{group_phrase(test, options)}; "
           f"{options.k_shot} example(s) of each.\n"
           f"   Accuracy on {options.episodes} episodes, {options.n_query} queries per class; "
           f"guessing scores {100 / options.n_way:.1f} %.\n\n"
           "                         batch norm sees     batch norm sees\n"
           "   gradient steps        the support only    all queries at once")
     for steps in TEST_STEPS["characters"]:
-        print(f"   {steps if steps else '0 (before)':<20}{cell((steps, False)):>18}{cell((steps, True)):>20}")
+        print(f"   {steps if steps else '0 (before)':<20}{cell((steps, 'support')):>18}{cell((steps, 'queries')):>20}")
     print(f"   {'nearest pixels':20}{cell('pixels'):>18}")
 
 

@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numpy as onp
 from autograd import numpy as np
 
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import (
     BLUE,
@@ -38,13 +40,7 @@ from fewshot_np.experiment.figures import (
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import (
-    accuracies,
-    load_splits,
-    mean_confidence_interval,
-    sample_episodes,
-    to_float,
-)
+from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_metric import embed, plain_distances, ways
 from fewshot_np.nn.networks import conv4
@@ -139,7 +135,7 @@ def objective(network, params, episode, margin=10.0, negatives="random", loss=co
     of support and query together. The margin is a distance of the embedding, and must fit its scale: an untrained conv4
     of 32 channels has distances of about 8, and a margin of 1 would make it shrink before it learns to tell.
     """
-    support, query = embed(network, params, episode, transductive=True)
+    support, query = embed(network, params, episode, "support and queries")
     partners = choose_partners(stop_gradient(support), stop_gradient(query), episode.support_y, episode.query_y,
                                negatives)                                            # (T, NQ, 2K)
     n_tasks, n_query, n_partners = partners.shape
@@ -174,9 +170,9 @@ def choose_partners(support, query, support_y, query_y, negatives):
 # ---------------------------------------------------------------- one-shot recognition: the nearest
 
 
-def scores(network, params, episode, transductive):
+def scores(network, params, episode, statistics):
     """Minus the distance of each query to the nearest support image of each class: (T, NQ, N)."""
-    support, query = embed(network, params, episode, transductive)
+    support, query = embed(network, params, episode, statistics)
     apart = onp.stack([plain_distances(*task) for task in zip(query, support, strict=True)])   # (T, NQ, NK)
     return -onp.stack([onp.where(episode.support_y[:, None] == label, apart, onp.inf).min(axis=-1)
                        for label in range(ways(episode))], axis=-1)
@@ -332,7 +328,7 @@ def run_verification(options, embeddings, validation, test):
 # ---------------------------------------------------------------- the run: one-shot recognition
 
 
-STATISTICS = {False: ", statistics of the support", True: ", statistics of all queries"}  # transductive?
+STATISTICS = {s: f", statistics of the {s}" for s in ("support", "support and queries")}
 
 
 def run_recognition(options, network, trained, test):
@@ -456,7 +452,7 @@ def main(argv=None):
     best = "hard negatives"
     pairs = balanced_pairs(test, 400, rng)
     episode = sample_episodes(test, options.n_way, options.k_shot, min(5, options.n_query), 1, rng)
-    predictions = scores(network, trained[best], episode, False)[0].argmax(axis=-1)
+    predictions = scores(network, trained[best], episode, "support")[0].argmax(axis=-1)
     figures = {
         "distances": draw_distances(results, same, options.margin),
         "roc": draw_roc(results, same),

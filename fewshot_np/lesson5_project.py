@@ -36,6 +36,8 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.data import ImageClasses, folders
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import (
     BLUE,
@@ -48,15 +50,7 @@ from fewshot_np.experiment.figures import (
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import check_replaceable, load_params, save_params, write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import (
-    Episode,
-    accuracies,
-    load_splits,
-    mean_confidence_interval,
-    origin,
-    sample_episodes,
-    to_float,
-)
+from fewshot_np.lesson2_episodes import Episode, accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_metric import memberships, plain_distances, prototypes, squared_distances, ways
 from fewshot_np.lesson4_siamese import DRAWS, balanced_pairs, choose_threshold, verification
@@ -170,10 +164,10 @@ def pair_weights(logits, own, n_hard):
     return 0.5 * own / own.sum(axis=(1, 2), keepdims=True) + 0.5 * hard / hard.sum(axis=(1, 2), keepdims=True)
 
 
-def scores(params, episode, transductive=False):
+def scores(params, episode, statistics=None):
     """The log-odds of *same* of each query with each class, (T, NQ, N): the mean over the class's K examples.
 
-    Neighbours do not matter, so `transductive` is ignored.
+    There is no batch norm, so `statistics` is ignored.
     """
     return embedded_scores(params, embedding(params, episode.support_x), embedding(params, episode.query_x),
                            episode.support_y, ways(episode))
@@ -520,7 +514,7 @@ def run_lesson(options):
     training, validation, test = load_splits(options)
     refuse_the_impossible(options, training, validation, test)
     check_replaceable(model_path(options))
-    print(f"Are two images of the same character? Asked about {len(test)} characters{origin(test, options)}\n"
+    print(f"Are two images of the same character? Asked about {len(test)} characters{group_phrase(test, options)}\n"
           "never seen. One network, wired in two ways; then you can use it yourself.")
     network = siamese_network(training.images.shape[1:])
     n = n_parameters(network.init(onp.random.default_rng(0)))

@@ -31,7 +31,7 @@ from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.training import train
 from fewshot_np.lesson2_episodes import mean_confidence_interval
-from fewshot_np.lesson4_maml import adapt, best_rate, maml_objective, sample_sinusoids, squared_error
+from fewshot_np.lesson4_maml import adapt, maml_objective, sample_sinusoids, squared_error, tune_rate
 from fewshot_np.nn.networks import Network, mlp
 from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.trees import repeat
@@ -159,7 +159,7 @@ METHODS = ("CNP", "MAML, 1 step", "MAML, 10 steps")
 
 def descent_rate(maml, n_points, rng, height=1):
     """The rate for MAML's 10 steps: that of training diverges on few points, so take the best on 300 other curves."""
-    return best_rate(maml_loss, maml, stretched(sample_sinusoids(n_points, 50, 300, rng), height))
+    return tune_rate(maml_loss, maml, stretched(sample_sinusoids(n_points, 50, 300, rng), height))
 
 
 def stretched(tasks, height):

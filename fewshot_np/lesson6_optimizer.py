@@ -22,12 +22,13 @@ import numpy as onp
 from autograd import numpy as np
 from autograd.extend import defvjp, notrace_primitive, primitive
 
+from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import BLACK, STYLES, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import accuracies, load_splits, mean_confidence_interval, origin, sample_episodes
+from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson4_maml import adapt, maml_objective, maml_scores, sample_sinusoids, squared_error
 from fewshot_np.nn.layers import dense
@@ -60,11 +61,11 @@ def meta_sgd_objective(loss, params, episode):
     return np.sum(loss(adapted, episode.query_x, episode.query_y)) * (1 / n_tasks)
 
 
-def meta_sgd_scores(network, params, episode, transductive):
+def meta_sgd_scores(network, params, episode, statistics):
     """Adapt to the support, then score the queries: (T, N Q, N); see `query_logits`."""
     adapted = meta_sgd_step(partial(classification_loss, network), repeat(params["start"], len(episode.support_x)),
                             params["rates"], episode.support_x, episode.support_y)
-    return query_logits(network, adapted, episode, transductive)
+    return query_logits(network, adapted, episode, statistics)
 
 
 # ---------------------------------------------------------------- the LSTM optimiser: one coordinate
@@ -315,7 +316,7 @@ def run_meta_sgd(options, training, test):
                 return meta_sgd_scores(network, params, episode, mode)
             return maml_scores(network, params, episode, mode, options.inner_lr, 1)
         return {(name, mode): accuracies(scores(params, mode), episode.query_y)
-                for name, params in trained.items() for mode in (False, True)}
+                for name, params in trained.items() for mode in ("support", "queries")}
 
     found = evaluate(measure, lambda n: sample_episodes(test, options.n_way, options.k_shot, options.n_query, n, rng),
                      options.episodes, label="test characters")
@@ -326,31 +327,31 @@ def run_meta_sgd(options, training, test):
 
 
 def _print_accuracies(found, trained, options, test):
-    print(f"\n1. Characters: {options.n_way} from {len(test)}{origin(test, options)} never seen, {options.k_shot} "
-          f"example(s) of each.\n   Accuracy after 1 step, {options.episodes} episodes, {options.n_query} queries per "
-          f"class; guessing: {100 / options.n_way:.1f} %.\n\n"
+    print(f"\n1. Characters: {options.n_way} from {len(test)}{group_phrase(test, options)} never seen, "
+          f"{options.k_shot} example(s) of each.\n   Accuracy after 1 step, {options.episodes} episodes, "
+          f"{options.n_query} queries per class; guessing: {100 / options.n_way:.1f} %.\n\n"
           "                                 batch norm sees     batch norm sees\n"
           "                                the support only    all queries at once")
     metrics = {}
     for name in trained:
         cells = ""
-        for mode in (False, True):
+        for mode in ("support", "queries"):
             mean, interval = mean_confidence_interval(found[name, mode])
             metrics[f"{name}, {_statistics(mode)}"] = {"mean": mean, "interval": interval}
-            cells += f"{100 * mean:{12 if mode else 11}.1f} ± {100 * interval:.1f} %"
+            cells += f"{100 * mean:{12 if mode == 'queries' else 11}.1f} ± {100 * interval:.1f} %"
         print(f"   {name:28}{cells}")
     first = next(iter(meta_sgds(options)))
-    for mode in (False, True):
+    for mode in ("support", "queries"):
         mean, interval = mean_confidence_interval(found[first, mode] - found["MAML", mode])
         metrics[f"{first} minus MAML, {_statistics(mode)}"] = {"mean": mean, "interval": interval}
-    support = metrics[f"{first} minus MAML, {_statistics(False)}"]
+    support = metrics[f"{first} minus MAML, {_statistics('support')}"]
     print(f"\n   {first} minus MAML, episode by episode (support only):\n"
           f"   {100 * support['mean']:+.1f} ± {100 * support['interval']:.1f} points.")
     return metrics
 
 
 def _statistics(mode):
-    return f"statistics of {'all queries' if mode else 'the support'}"
+    return f"statistics of the {mode}"
 
 
 def named_rates(rates):

@@ -16,21 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.splits import group_phrase, load_splits, split_classes
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import BLACK, BLUE, ORANGE, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import (
-    Episode,
-    accuracies,
-    load_splits,
-    mean_confidence_interval,
-    origin,
-    sample_episodes,
-    split_classes,
-    to_float,
-)
+from fewshot_np.lesson2_episodes import Episode, accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson4_maml import adapt, maml_objective, maml_scores
@@ -253,7 +246,7 @@ def train_learner(name, network, iterations, classes, options, validation, seed=
 def accuracy(learner, episode, options, steps=None):
     """The honest accuracy of each task, (T,), after `steps` steps: batch norm sees the support alone."""
     steps = options.inner_steps if steps is None else steps
-    return accuracies(maml_scores(*learner, episode, False, options.inner_lr, steps), episode.query_y)
+    return accuracies(maml_scores(*learner, episode, "support", options.inner_lr, steps), episode.query_y)
 
 
 # ---------------------------------------------------------------- (2) what they score
@@ -297,7 +290,7 @@ def measure_test(learners, options, episode):
     (network, params), labels = learners["network"], episode.query_y
     adapted = adapt(partial(classification_loss, network), repeat(params, len(labels)), episode.support_x,
                     episode.support_y, options.inner_lr, options.inner_steps)
-    logits = query_logits(network, adapted, episode, transductive=False)
+    logits = query_logits(network, adapted, episode, "support")
     by_class = np.arange(labels.shape[1])
     shuffled = np.random.default_rng(0).permutation(by_class)
     found = {"honest": accuracies(logits, labels), **pixels("pixels", episode),
@@ -307,7 +300,7 @@ def measure_test(learners, options, episode):
         found[mode] = accuracies(logits_in_batches(network, adapted, episode.query_x, batches), labels)
     for spoil in (overlap, support_as_query):
         spoiled = spoil(episode)
-        found[spoil.__name__] = accuracies(query_logits(network, adapted, spoiled, False), spoiled.query_y)
+        found[spoil.__name__] = accuracies(query_logits(network, adapted, spoiled, "support"), spoiled.query_y)
     found["outer"] = accuracy(learners["on support"], episode, options)
     found["outer, support"] = accuracy(learners["on support"], support_as_query(episode), options)
     found["models"] = np.stack([accuracy(model, episode, options) for _, model in learners["models"]], axis=1)
@@ -372,8 +365,8 @@ def cell(mean, interval, sign=""):
 def print_batch_norm(found, options, test):
     """Print the five accuracies, a sixth that exposes them, and the baseline; returns them by name."""
     print(f"\n1. One network, one test: {options.episodes} episodes of {options.n_way} characters"
-          f"{origin(test, options)} never\n   seen, {options.k_shot} example(s) and {options.n_query} queries of each. "
-          "Batch norm takes its statistics\n   from the images that go through the network together:\n\n"
+          f"{group_phrase(test, options)} never\n   seen, {options.k_shot} example(s) and {options.n_query} queries of "
+          "each. Batch norm takes its statistics\n   from the images that go through the network together:\n\n"
           f"   {'these are':30}{'accuracy, %':>14}{'against the honest':>22}")
     metrics = {}
     for key in ["honest", *company(options.n_way, options.n_query), "pixels"]:

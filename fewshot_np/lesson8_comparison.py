@@ -29,18 +29,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fewshot_np import lesson8_protocols
+from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import BLACK, STYLES, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import accuracies, load_splits, mean_confidence_interval, origin, sample_episodes
+from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_initialisation import (
     Start,
     classification_loss,
+    classification_objective,
     fine_tuned_scores,
-    pretraining_objective,
     reptile_objective,
     sample_images,
     with_new_head,
@@ -115,7 +116,7 @@ SETTINGS = {
 #
 # Lesson functions that do not have these arguments in this order are given a thin cover:
 #     objective(network, params, batch, **settings.objective) -> scalar
-#     scores(network, params, episode, transductive, **settings.scores) -> (T, N Q, N)
+#     scores(network, params, episode, statistics, **settings.scores) -> (T, N Q, N)
 
 
 def maml_loss(network, params, episode, **inner):
@@ -133,14 +134,14 @@ def meta_sgd_loss(network, params, episode):
     return meta_sgd_objective(partial(classification_loss, network), params, episode)
 
 
-def tuned_scores(network, params, episode, transductive, learning_rate, steps):
+def tuned_scores(network, params, episode, statistics, learning_rate, steps):
     """All weights fine-tuned on the support by plain gradient descent."""
-    return fine_tuned_scores(network, Start(params, learning_rate), episode, transductive, steps)
+    return fine_tuned_scores(network, Start(params, learning_rate), episode, statistics, steps)
 
 
-def pretrained_scores(network, params, episode, transductive, learning_rate, steps):
+def pretrained_scores(network, params, episode, statistics, learning_rate, steps):
     """The same with a new, empty head in place of the one for all training characters."""
-    return tuned_scores(network, with_new_head(params, ways(episode)), episode, transductive, learning_rate, steps)
+    return tuned_scores(network, with_new_head(params, ways(episode)), episode, statistics, learning_rate, steps)
 
 
 def random_start(network, n_way, rng):
@@ -181,7 +182,7 @@ class Method(NamedTuple):
 
 METRIC, OPTIMISATION = "metric-based", "optimisation-based"
 METHODS = {
-    "fine-tuning": Method("pretraining", pretraining_objective, pretrained_scores, "characters",
+    "fine-tuning": Method("pretraining", classification_objective, pretrained_scores, "characters",
                           sample=training_images),
     "Siamese": Method(METRIC, siamese_objective, siamese_scores),
     "Matching": Method(METRIC, matching_objective, matching_scores),
@@ -195,7 +196,7 @@ METHODS = {
 
 
 class Learner(NamedTuple):
-    """A trained method. scores(episode, transductive); what it cost: seconds, images read, parameters; its options."""
+    """A trained method. scores(episode, statistics); what it cost: seconds, images read, parameters; its options."""
 
     family: str
     scores: Any
@@ -315,7 +316,7 @@ def digest(path):
 
 # ---------------------------------------------------------------- (2) test: the same episodes for all
 
-MODES = {False: "statistics of the support", True: "statistics of all queries"}  # transductive?
+MODES = {False: "statistics of the support", True: "statistics of all queries"}  # together with other queries?
 
 
 def measure_accuracies(learners, options, test):
@@ -323,11 +324,18 @@ def measure_accuracies(learners, options, test):
     rng = np.random.default_rng(options.seed + 1)
 
     def measure(episode):
-        return {(name, mode): accuracies(learner.scores(episode, mode), episode.query_y)
+        return {(name, mode): accuracies(learner.scores(episode, statistics_of(learner, mode)), episode.query_y)
                 for name, learner in learners.items() for mode in MODES}
 
     return evaluate(measure, lambda n: sample_episodes(test, options.n_way, options.k_shot, options.n_query, n, rng),
                     options.episodes, label="test episodes")
+
+
+def statistics_of(learner, together):
+    """What batch norm sees: the support, or the queries as well."""
+    if not together:
+        return "support"
+    return "support and queries" if learner.family == METRIC else "queries"
 
 
 def paired_differences(found):
@@ -350,7 +358,7 @@ def adaptation_milliseconds(learner, episode, repetitions=30):
     times = []
     for _ in range(repetitions):
         started = CLOCK()
-        learner.scores(one, False)
+        learner.scores(one, "support")
         times.append(CLOCK() - started)
     return 1000 * min(times)
 
@@ -361,8 +369,8 @@ def adaptation_milliseconds(learner, episode, repetitions=30):
 def print_accuracies(found, pairs, order, options, test):
     """Print accuracies in both modes, what the second gains, and what each lacks to the best; returns metrics."""
     print(f"\n1. {options.n_way}-way {options.k_shot}-shot, the same {options.episodes} episodes for all: accuracy in "
-          f"%, 95 % interval.\n   {len(test)} characters{origin(test, options)} never seen, {options.n_query} queries "
-          f"per class.\n   Guessing: {100 / options.n_way:.1f}. Differences are taken episode by episode. "
+          f"%, 95 % interval.\n   {len(test)} characters{group_phrase(test, options)} never seen, {options.n_query} "
+          f"queries per class.\n   Guessing: {100 / options.n_way:.1f}. Differences are taken episode by episode. "
           "Batch norm sees\n\n"
           f"   {'':16}{'the support':>13}{'all queries':>16}{'difference':>14}{'minus the best':>17}\n"
           f"   {'':16}{'(inductive)':>13}{'(transductive)':>16}{'of the two':>14}{'(inductive)':>17}")

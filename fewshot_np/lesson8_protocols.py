@@ -32,26 +32,20 @@ import numpy as np
 from PIL import Image
 
 from fewshot_np.data import omniglot
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.splits import load_splits, split_classes
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import draw_learning_curve, save_figure
 from fewshot_np.experiment.options import parse_options
 from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
 from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import (
-    Episode,
-    accuracies,
-    as_metric,
-    load_splits,
-    sample_episodes,
-    split_classes,
-    to_float,
-)
+from fewshot_np.lesson2_episodes import Episode, accuracies, as_metric, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson4_maml import (
     adapt,
     adapted_after,
+    joint_objective,
     maml_objective,
-    pretraining_objective,
     sample_sinusoids,
     squared_error,
 )
@@ -157,11 +151,12 @@ def _apply_with_reference(apply, reference, params, x, n_reference=None):
 
 def modes_of(method, row, network, params, reference):
     """{where batch statistics come from: scores(episode)}; from training images where no weights are adapted."""
-    modes = {"the support": partial(method.scores, network, params, transductive=False, **row.scores),
-             "all queries": partial(method.scores, network, params, transductive=True, **row.scores)}
+    modes = {"the support": partial(method.scores, network, params, statistics="support", **row.scores),
+             "all queries": partial(method.scores, network, params, **row.scores,
+                                    statistics="queries" if method.head else "support and queries")}
     if method.head is None:
         fixed = with_reference(network, reference)
-        modes["training images"] = partial(method.scores, fixed, params, transductive=False, **row.scores)
+        modes["training images"] = partial(method.scores, fixed, params, statistics="support", **row.scores)
     return modes
 
 
@@ -419,7 +414,7 @@ def run_sinusoids(options, method, row, folder):
     """
     network, rng = mlp([1, 40, 40, 1]), np.random.default_rng(options.seed)
     loss, inner_lr = partial(squared_error, network), 0.01
-    objective = (partial(pretraining_objective, loss) if options.method == "pretraining"
+    objective = (partial(joint_objective, loss) if options.method == "pretraining"
                  else partial(maml_objective, loss, inner_lr=inner_lr, steps=1))
     iterations = max(1, round(row.iterations * options.effort))
     params, history = train(objective, network.init(rng), partial(sample_sinusoids, 10, row.n_query, row.batch, rng),

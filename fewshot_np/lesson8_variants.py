@@ -32,11 +32,12 @@ def variants(methods):
 # ---------------------------------------------------------------- prototypes that the queries refine
 
 
-def refined_scores(network, params, episode, transductive, rounds):
-    """Minus the squared distance of each query to each prototype, (T, N Q, N); if transductive, to the refined ones."""
-    support, query = embed(network, params, episode, transductive)
+def refined_scores(network, params, episode, statistics, rounds):
+    """Minus the squared distance of each query to each prototype, (T, N Q, N); with the statistics of both,
+    to the refined ones."""
+    support, query = embed(network, params, episode, statistics)
     centres = prototypes(support, episode.support_y, ways(episode))
-    if transductive:
+    if statistics == "support and queries":
         centres = refine(centres, support, episode.support_y, query, rounds)
     return -squared_distances(query, centres)
 
@@ -87,7 +88,7 @@ def steps_objective(network, params, episode):
     return sum(losses) * (1 / (len(episode.support_x) * len(losses)))
 
 
-def steps_scores(network, params, episode, transductive):
+def steps_scores(network, params, episode, statistics):
     """Adapt to the support by all steps, then score the queries: (T, N Q, N); see `query_logits`."""
     *_, adapted = adapted_by_steps(partial(classification_loss, network), params, episode)
-    return query_logits(network, adapted, episode, transductive)
+    return query_logits(network, adapted, episode, statistics)

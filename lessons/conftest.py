@@ -2,7 +2,7 @@
 
 import pytest
 
-from lessons.checking import STILL_TO_WRITE, reading_order
+from lessons.teacher.checking import STILL_TO_WRITE, reading_order
 
 
 def pytest_configure(config):

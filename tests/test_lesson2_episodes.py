@@ -8,17 +8,10 @@ import pytest
 from PIL import Image
 
 from fewshot_np.data import ImageClasses
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.splits import split_classes
 from fewshot_np.experiment.records import read_record
-from fewshot_np.lesson2_episodes import (
-    Episode,
-    accuracies,
-    main,
-    mean_confidence_interval,
-    sample_episodes,
-    scores,
-    split_classes,
-    to_float,
-)
+from fewshot_np.lesson2_episodes import Episode, accuracies, main, mean_confidence_interval, sample_episodes, scores
 
 
 def classes_of(*sizes, side=2, seed=0):
@@ -339,7 +332,7 @@ def test_pixels_recognise_what_was_shown_and_guess_on_noise():
 
 def test_pixel_scores_ignore_mode_and_parameters():
     episode = draw(classes_of(*[6] * 6), k_shot=1, n_query=3)
-    np.testing.assert_array_equal(scores(None, episode, True), scores({"w": 1}, episode, transductive=False))
+    np.testing.assert_array_equal(scores(None, episode), scores({"w": 1}, episode, "support"))
 
 
 # ---------------------------------------------------------------- the run

@@ -17,18 +17,18 @@ from fewshot_np.experiment.training import Stopped
 from fewshot_np.lesson2_episodes import Episode, sample_episodes
 from fewshot_np.lesson4_maml import (
     adapt,
-    best_rate,
     check_meta_gradient,
     classification_loss,
+    joint_objective,
     linear_loss,
     main,
     maml_objective,
     maml_scores,
     meta_gradient_by_hand,
-    pretraining_objective,
     query_logits,
     sample_sinusoids,
     squared_error,
+    tune_rate,
 )
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
@@ -691,24 +691,24 @@ def test_pretraining_is_the_mean_query_loss_without_adaptation():
     network = mlp([1, 4, 1])
     loss, params = partial(squared_error, network), of_type(network.init(onp.random.default_rng(0)), float)
     tasks = sample_sinusoids(3, 6, 5, onp.random.default_rng(1))
-    value = pretraining_objective(loss, params, tasks)
+    value = joint_objective(loss, params, tasks)
     assert value == pytest.approx(loss(params, tasks.query_x, tasks.query_y).mean())
     assert value == pytest.approx(maml_objective(loss, params, tasks, 0.1, 0))
 
 
-def test_best_rate_is_the_one_with_the_lowest_query_loss():
+def test_tune_rate_is_the_one_with_the_lowest_query_loss():
     # (w - y)^2 from w = 0: the error is multiplied by 1 - 2 rate at each step
     tasks = Episode(*(onp.full((2, 1), value) for value in (1.0, 3.0, 1.0, 3.0)), None, None)
     start = {"w": onp.array([0.0])}
-    assert best_rate(parabola, start, tasks, steps=1, rates=(0.1, 0.5, 0.9)) == 0.5
-    assert best_rate(parabola, start, tasks, steps=3, rates=(0.1, 0.2, 2.0)) == 0.2
+    assert tune_rate(parabola, start, tasks, steps=1, rates=(0.1, 0.5, 0.9)) == 0.5
+    assert tune_rate(parabola, start, tasks, steps=3, rates=(0.1, 0.2, 2.0)) == 0.2
 
 
 @pytest.mark.filterwarnings("error")
-def test_best_rate_passes_over_rates_that_diverge():
+def test_tune_rate_passes_over_rates_that_diverge():
     tasks = Episode(*(onp.full((1, 1), value) for value in (1.0, 3.0, 1.0, 3.0)), None, None)
     start = {"w": onp.array([0.0])}
-    assert best_rate(parabola, start, tasks, steps=50, rates=(1e100, 0.01, 1e6)) == 0.01
+    assert tune_rate(parabola, start, tasks, steps=50, rates=(1e100, 0.01, 1e6)) == 0.01
 
 
 # ---------------------------------------------------------------- the run

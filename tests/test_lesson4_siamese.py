@@ -12,9 +12,11 @@ from PIL import Image
 
 from fewshot_np import lesson4_siamese
 from fewshot_np.data import ImageClasses
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.options import parse_options
 from fewshot_np.experiment.records import load_params, read_record
-from fewshot_np.lesson2_episodes import Episode, accuracies, load_splits, sample_episodes, to_float
+from fewshot_np.lesson2_episodes import Episode, accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson4_siamese import (
     balanced_pairs,

@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw
 
 from fewshot_np import lesson5_canvas, lesson5_project
 from fewshot_np.data import ImageClasses
+from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.options import parse_options
 from fewshot_np.experiment.records import load_params, read_record, save_params
-from fewshot_np.lesson2_episodes import Episode, accuracies, load_splits, sample_episodes
+from fewshot_np.lesson2_episodes import Episode, accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson4_siamese import balanced_pairs, equal_error_rate
 from fewshot_np.lesson4_siamese import objective as contrastive_objective

@@ -13,8 +13,9 @@ from autograd.test_util import check_grads
 from PIL import Image
 
 from fewshot_np import lesson6_optimizer
+from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.records import load_params, read_record
-from fewshot_np.lesson2_episodes import Episode, load_splits
+from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson4_maml import adapt, maml_objective, sample_sinusoids, squared_error
 from fewshot_np.lesson6_optimizer import (

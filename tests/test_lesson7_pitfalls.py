@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from fewshot_np import lesson7_pitfalls
-from fewshot_np.data.classes import ImageClasses
+from fewshot_np.data.classes import ImageClasses, to_float
 from fewshot_np.experiment.records import load_params, read_record
-from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes, to_float
+from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.lesson7_pitfalls import (
@@ -108,7 +108,7 @@ def test_every_query_is_asked_once_in_every_mode(n_query):
 def test_all_queries_together_are_lesson_4s_transductive_logits(network, adapted, episode):
     together = company(N_WAY, N_QUERY)[f"{N_QUERY} of each class"]
     np.testing.assert_allclose(logits_in_batches(network, adapted, episode.query_x, together),
-                               query_logits(network, adapted, episode, transductive=True), rtol=1e-5, atol=1e-6)
+                               query_logits(network, adapted, episode, "queries"), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["1 of each class", "alone", "of one class"])

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from fewshot_np.data import glyphs, omniglot
+from fewshot_np.data.splits import group_phrase, hold_out_groups, load_splits
 from fewshot_np.experiment.records import read_record
-from fewshot_np.lesson2_episodes import hold_out_groups, load_splits, main, origin
+from fewshot_np.lesson2_episodes import main
 from tests.data import archives
 
 BACKGROUND = {f"Old_{k}": 30 + k for k in range(7)}      # {alphabet: number of characters}
@@ -42,7 +43,7 @@ def test_glyphs_come_in_their_own_splits():
     assert [len(part) for part in parts] == [100, 50, 50]
     assert_disjoint(*(part.names for part in parts))
     assert_disjoint(*(set(part.groups) for part in parts))
-    assert origin(parts[2], options_of("glyphs")) == " of 4 scripts"
+    assert group_phrase(parts[2], options_of("glyphs")) == " of 4 scripts"
 
 
 # ---------------------------------------------------------------- Omniglot
@@ -69,7 +70,7 @@ def test_omniglot_is_split_by_alphabet(root):
     assert set(train.groups) | set(validation.groups) == set(BACKGROUND)
     assert_disjoint(set(train.groups), set(validation.groups), set(test.groups))
     assert len(train) + len(validation) == sum(BACKGROUND.values())      # and nobody got lost
-    assert origin(train, options_of("omniglot")) == " of 2 alphabets"
+    assert group_phrase(train, options_of("omniglot")) == " of 2 alphabets"
 
 
 def test_the_seed_chooses_the_alphabets_to_validate_on(root):
@@ -143,7 +144,7 @@ def test_a_large_folder_is_split_in_half_and_quarters(tmp_path, capsys, no_glyph
     parts = load_splits(options_of(folder_of(tmp_path / "mine", *[2] * 23)))
     assert [len(part) for part in parts] == [13, 5, 5]
     assert_disjoint(*(part.names for part in parts))
-    assert origin(parts[0], options_of(tmp_path / "mine")) == ""
+    assert group_phrase(parts[0], options_of(tmp_path / "mine")) == ""
     (line,) = capsys.readouterr().out.splitlines()
     assert "23 classes, split at random" in line
 
@@ -164,7 +165,7 @@ def test_a_folder_is_split_where_a_quarter_fills_an_episode(tmp_path, capsys, n_
     assert ("all to test on" in line) is not is_split
     assert ("folder" in train.groups) is ("folder" in validation.groups) is is_split
     assert len(test) == (n_classes // 4 if is_split else n_classes)
-    assert origin(train, options_of(tmp_path)) == ("" if is_split else " of 7 scripts")
+    assert group_phrase(train, options_of(tmp_path)) == ("" if is_split else " of 7 scripts")
     assert train.images.shape[1:] == validation.images.shape[1:] == test.images.shape[1:]
 
 

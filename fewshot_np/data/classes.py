@@ -61,3 +61,8 @@ class ImageClasses:
         chosen = labels >= 0
         return ImageClasses(self.images[chosen], labels[chosen],
                             tuple(self.names[k] for k in keep), tuple(self.groups[k] for k in keep))
+
+
+def to_float(images):
+    """Stored images, uint8 with ink 255, as float32 with ink 1 and paper 0."""
+    return images.astype(np.float32) * (1 / 255)

@@ -83,3 +83,19 @@ def draw_learning_curve(history, title, validation_label="accuracy on validation
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def draw_accuracy_curves(curves, shots, n_way, other_images):
+    """Accuracy with its interval against images per class; arguments as in `report.print_curves`."""
+    figure, axes = new_figure(6.5, 4)
+    for style, (name, (mean, interval)) in zip(STYLES, curves.items(), strict=False):
+        axes.errorbar(shots, 100 * mean, 100 * interval, **style, capsize=3,
+                      label=f"{name} (images of other classes: {other_images[name]:,})")
+    axes.axhline(100 / n_way, color=BLACK, linewidth=0.8, linestyle=":", label="guessing")
+    axes.set_xscale("log")
+    axes.set_xticks(shots, [str(k_shot) for k_shot in shots])
+    axes.set_xticks([], minor=True)
+    axes.set(xlabel=f"images of each of the {n_way} classes", ylabel="new images recognised, %", ylim=(0, 100))
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center")
+    return figure

@@ -62,16 +62,17 @@ HELP = {
 AT_LEAST = {"n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
 
 
-def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=()):
+def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=(), texts=None):
     """The options of a run, as a namespace.
 
     defaults: {name: value}; the value's type is the option's, False makes a switch. quick, full: the values that
     --quick and --full put in place of defaults. choices: {name: allowed values}. What the command line says outranks
-    all three. parents: argparse parsers of options that only this lesson has. Anything unknown or impossible ends the
+    all three. texts: {name: what --help says} of the options that COMMON does not know. parents: argparse parsers of
+    options that are not of this form. Anything unknown or impossible ends the
     program with a message and exit code 2, an unwritable --out among it.
     """
-    command = f"python -m fewshot_np.{lesson}"
-    parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options]  (--help lists them)",
+    command, texts = f"python -m fewshot_np.{lesson}", HELP | (texts or {})
+    parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options] (--help lists them)",
                                      description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False,
                                      parents=parents)
     common = {"data": "glyphs", "data_root": None, "seed": 0, "out": Path("runs") / lesson}
@@ -84,13 +85,13 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     speed.add_argument("--full", action="store_true", help="the settings of the paper: hours")
     for name, value in defaults.items():
         if value is False:
-            parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=HELP[name])
+            parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=texts[name])
             continue
         allowed = (choices or {}).get(name)
         parse = None if allowed else _number_like(value, AT_LEAST.get(name))
         metavar = None if allowed else "N" if isinstance(value, int) else "X"
         parser.add_argument("--" + name.replace("_", "-"), type=parse, choices=allowed, metavar=metavar,
-                            help=f"{HELP[name]} ({value})")
+                            help=f"{texts[name]} ({value})")
     given = vars(parser.parse_args(argv))
     preset = quick if given.get("quick") else full if given.get("full") else {}
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}

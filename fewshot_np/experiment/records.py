@@ -13,7 +13,7 @@ import numpy as np
 
 from fewshot_np.data.files import write_atomically
 
-RECORD_FORMAT = "fewshot_np record 1"
+RECORD_FORMAT = "fewshot_np record 2"
 PARAMS_FORMAT = "fewshot_np parameters 1"
 CHECKPOINT_FORMAT = "fewshot_np checkpoint 1"
 
@@ -56,6 +56,9 @@ def read_record(path):
         found = record["format"]
     except (ValueError, TypeError, KeyError, RecursionError):
         found = None
+    if found == "fewshot_np record 1":
+        raise ValueError(f"{path} was written by an earlier version, whose results had other names (\"transductive\"); "
+                         "move it away or choose another folder")
     if found != RECORD_FORMAT:
         raise ValueError(f"{path} is damaged or not a record of fewshot_np; move it away or choose another folder")
     return record

@@ -54,6 +54,22 @@ def grad(f):
     return lambda params, *args: value_and_grad(f)(params, *args)[1]
 
 
+def task_gradient(loss):
+    """The gradient of loss(params, ...), for one task or for T tasks at once: each task's own.
+
+    For T tasks the loss is (T,), and every parameter has the task axis in front (see `repeat`). The loss of task t
+    contains the parameters of task t alone, so the gradient of the sum over tasks is the gradient of each.
+
+    Raises: ValueError for a loss of more axes than (T,), and where the loss has a task axis and a parameter has not:
+    all tasks would share one step without a word.
+    """
+    def sum_over_tasks(params, *args):
+        value = loss(params, *args)
+        _check_task_axis(np.shape(value), params)
+        return np.sum(value)
+    return grad(sum_over_tasks)
+
+
 def value_and_grad(f):
     """The number f(params, ...) and its gradient with respect to params, a tree or an array. It nests.
 
@@ -88,3 +104,12 @@ def _catch(ans, anchor, p, catch):
 
 
 defvjp(_tap, _catch, lambda ans, anchor, p, catch: lambda g: g)
+
+
+def _check_task_axis(loss_shape, params):
+    if len(loss_shape) > 1:
+        raise ValueError(f"the loss must be () or (T,), one number per task, got {loss_shape}")
+    for leaf in leaves(params) if loss_shape else []:
+        if np.shape(leaf)[:1] != loss_shape:
+            raise ValueError(f"the loss is {loss_shape}, one number per task, but a parameter is {np.shape(leaf)}, "
+                             f"without a task axis: use repeat(params, {loss_shape[0]})")

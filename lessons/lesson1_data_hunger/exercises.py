@@ -9,7 +9,7 @@ Write the functions here, in place of `raise`, and let pytest tell how it went:
 
 A message names the case that failed, as in "# 5 examples, 3 classes". Its inputs, to try them by hand:
 
-    from lessons.checking import inputs
+    from lessons.teacher.checking import inputs
     cross_entropy(*inputs("hunger.4", "5 examples, 3 classes"))
 
 `np` is autograd's NumPy. Where an exercise says "differentiable", autograd must find its way through what you write:

@@ -3,7 +3,7 @@
 import numpy as onp
 from autograd import numpy as np
 
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- hunger.1: the number of parameters
 

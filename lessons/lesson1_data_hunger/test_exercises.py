@@ -7,7 +7,7 @@ from fewshot_np import lesson1_data_hunger as lesson1
 from fewshot_np.nn.networks import mlp
 from fewshot_np.nn.primitives import cross_entropy, max_pool2d
 from fewshot_np.nn.trees import leaves
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 
 def parameters_of_a_dense_layer(n_inputs, n_outputs):

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- episodes.1: draw a task
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fewshot_np import lesson2_episodes as lesson2
 from fewshot_np.data import ImageClasses
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- the sampler: judged by what it draws
 #

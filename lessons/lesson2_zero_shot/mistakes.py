@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- zero_shot.1: names as numbers
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fewshot_np import lesson2_zero_shot as zero_shot
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- names as numbers
 

@@ -5,7 +5,7 @@ from autograd import numpy as np
 
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, repeat, tree_map
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- initialisation.1: fit a new head
 

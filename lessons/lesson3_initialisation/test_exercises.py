@@ -6,7 +6,7 @@ from fewshot_np import lesson3_initialisation as lesson
 from fewshot_np.nn.optimizers import adam, sgd
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import repeat
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 
 def library_head(features, labels, n_way, learning_rate, steps):

@@ -3,7 +3,7 @@
 from autograd import numpy as np
 
 from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm, stop_gradient
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- metric.1: prototypes
 

@@ -3,7 +3,7 @@
 from autograd import numpy as np
 
 from fewshot_np import lesson3_metric as lesson
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # Three classes, which appear in the order 2, 0, 1 (not its own inverse); no two examples of a class are neighbours.
 UNEQUAL, EQUAL = np.array([2, 0, 2, 1, 2, 0, 2, 1]), np.array([2, 0, 1, 2, 1, 0])

@@ -5,7 +5,7 @@ from autograd import numpy as np
 
 from fewshot_np.nn.primitives import stop_gradient
 from fewshot_np.nn.trees import grad, repeat, tree_map
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- maml.1: the inner step
 

@@ -10,7 +10,7 @@ from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, repeat
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- the losses that the answers are given
 #

@@ -6,7 +6,7 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.nn.primitives import relu, safe_norm
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- siamese.1: the contrastive loss
 

@@ -10,7 +10,7 @@ from fewshot_np.data import ImageClasses
 from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.networks import Network
 from fewshot_np.nn.primitives import safe_norm
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- the loss and the distance
 

@@ -3,7 +3,7 @@
 import numpy as onp
 from autograd import numpy as np
 
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- project.1: compare first, then one number
 

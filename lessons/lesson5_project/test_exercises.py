@@ -6,7 +6,7 @@ from autograd import numpy as np
 
 from fewshot_np import lesson5_project as lesson
 from fewshot_np.lesson3_metric import memberships
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- compare first, then one number
 

@@ -4,7 +4,7 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.nn.primitives import stop_gradient
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- model_based.1: encode
 

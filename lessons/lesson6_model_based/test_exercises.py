@@ -4,7 +4,7 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np import lesson6_model_based as lesson
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- the networks that the answers are given
 

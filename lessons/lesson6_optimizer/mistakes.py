@@ -8,7 +8,7 @@ from fewshot_np.lesson5_project import sigmoid
 from fewshot_np.nn.layers import dense
 from fewshot_np.nn.primitives import stop_gradient
 from fewshot_np.nn.trees import grad, tree_map
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- optimizer.1: Meta-SGD's step
 

@@ -8,7 +8,7 @@ from fewshot_np import lesson6_optimizer as lesson
 from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.primitives import cross_entropy, stop_gradient
 from fewshot_np.nn.trees import grad, tree_map
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- the losses that the answers are given
 

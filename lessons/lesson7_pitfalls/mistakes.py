@@ -3,7 +3,7 @@
 import numpy as np
 
 from fewshot_np.lesson2_episodes import mean_confidence_interval
-from lessons.checking import honest, mistake
+from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- pitfalls.1: queries in groups
 

@@ -7,7 +7,7 @@ from fewshot_np.data import ImageClasses
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.nn.networks import Network
 from fewshot_np.nn.primitives import standardize
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- networks whose scores depend on the company
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from fewshot_np import lesson8_protocols, lesson8_variants
 from fewshot_np.lesson8_comparison import paired_differences
-from lessons.checking import case, exercise
+from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- methods on the same episodes
 

@@ -180,7 +180,7 @@ def test_a_seed_is_an_integer_from_zero(tmp_path, capsys, value):
 
 def test_a_refusal_is_two_lines_not_the_whole_list_of_options(tmp_path, capsys):
     usage, error = refusal(capsys, tmp_path, "--n-ways", "5").splitlines()
-    assert usage == "usage: python -m fewshot_np.lesson0_nothing [options]  (--help lists them)"
+    assert usage == "usage: python -m fewshot_np.lesson0_nothing [options] (--help lists them)"
     assert error == "python -m fewshot_np.lesson0_nothing: error: unrecognized arguments: --n-ways 5"
 
 

@@ -17,7 +17,8 @@ import pytest
 
 import fewshot_np
 from fewshot_np.__main__ import LESSONS
-from lessons.checking import (
+from lessons.teacher.check_strength import SEEDS, changed_stubs, right_answers_of, strength_of
+from lessons.teacher.checking import (
     check,
     check_file,
     discover,
@@ -27,7 +28,6 @@ from lessons.checking import (
     mistakes_of,
     reading_order,
 )
-from lessons.teeth import SEEDS, changed_stubs, right_answers_of, teeth_of
 
 ROOT = Path(__file__).parents[2]
 IGNORED = ("__pycache__", "figures", "results")
@@ -158,14 +158,14 @@ def test_right_answers_of_other_kinds_pass(exercise):
 
 @every_exercise
 def test_right_answers_lie_far_within_the_tolerance_and_mistakes_far_outside(exercise):
-    teeth = teeth_of(exercise)
+    strength = strength_of(exercise)
     if exercise.predicates:
-        assert teeth.honest[0] == 0
-        assert teeth.mistake[0] == SEEDS
+        assert strength.honest[0] == 0
+        assert strength.mistake[0] == SEEDS
     else:
-        assert teeth.honest[0] <= 0.1
-        assert teeth.mistake[0] >= 10
-    assert teeth.pair[0] >= 10
+        assert strength.honest[0] <= 0.1
+        assert strength.mistake[0] >= 10
+    assert strength.pair[0] >= 10
 
 
 @every_exercise

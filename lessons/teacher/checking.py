@@ -18,9 +18,9 @@ from typing import NamedTuple
 import pytest
 
 from fewshot_np.__main__ import LESSONS
-from lessons.comparing import TOLERANCE, Case, agree, cases_of, findings
-from lessons.guarded import SECONDS, Clock, call
-from lessons.wording import cannot_be_loaded, clue, four_lines, misconceptions, short, task
+from lessons.teacher.comparing import TOLERANCE, Case, agree, cases_of, findings
+from lessons.teacher.messages import cannot_be_loaded, clue, four_lines, misconceptions, short, task
+from lessons.teacher.sandbox import SECONDS, Clock, call
 
 STILL_TO_WRITE = ("still to write", True)  # a property of pytest's report on a stub
 
@@ -102,7 +102,7 @@ def load(path):
     return module
 
 
-def discover(folder=Path(__file__).parent):
+def discover(folder=Path(__file__).parent.parent):
     """All exercises, in reading order."""
     files = sorted(folder.glob("lesson*/test_exercises.py"), key=lambda path: reading_order(path.parent.name))
     return [f.exercise for path in files for f in vars(load(path)).values() if hasattr(f, "exercise")]

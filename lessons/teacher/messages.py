@@ -7,8 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lessons.comparing import TOLERANCE, InputChanged, Misfit, attempt, describe, deviation_of, differences, fits
-from lessons.guarded import TooLong
+from lessons.teacher.comparing import (
+    TOLERANCE,
+    InputChanged,
+    Misfit,
+    attempt,
+    describe,
+    deviation_of,
+    differences,
+    fits,
+)
+from lessons.teacher.sandbox import TooLong
 
 LABEL = 10
 

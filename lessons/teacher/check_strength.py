@@ -1,7 +1,7 @@
 """The checks, checked: how far right answers of all kinds lie from the reference, and how far the known mistakes.
 
-    python -m lessons.teeth             the report, in units of the tolerance
-    python -m lessons.teeth --stubs     are the exercises still to be written, all of them, as a reader needs them?
+    python -m lessons.teacher.check_strength             the report, in units of the tolerance
+    python -m lessons.teacher.check_strength --stubs     are all the exercises still to be written?
 """
 
 import argparse
@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lessons.checking import check_file, discover, honest_answers_of, mistake_table, mistakes_of
-from lessons.comparing import SAMPLES, cases_of, deviation_of, findings
-from lessons.guarded import Clock
+from lessons.teacher.checking import check_file, discover, honest_answers_of, mistake_table, mistakes_of
+from lessons.teacher.comparing import SAMPLES, cases_of, deviation_of, findings
+from lessons.teacher.sandbox import Clock
 
 SEEDS = 5  # for samplers: each is judged that often
 
 
-class Teeth(NamedTuple):
+class Strength(NamedTuple):
     """Each a number in units of the tolerance, and whose it is."""
 
     honest: tuple  # the right answer that deviates most
@@ -61,14 +61,14 @@ def deviation(exercise, f):
                for finding in findings(exercise, f, number, Clock(60))) / exercise.tolerance
 
 
-def teeth_of(exercise):
-    """The Teeth of an exercise. A sampler's are counts: of SEEDS seeds those that rejected an answer."""
+def strength_of(exercise):
+    """The Strength of an exercise. A sampler's are counts: of SEEDS seeds those that rejected an answer."""
     measure = partial(_rejections if exercise.predicates else deviation, exercise)
     honest = max((measure(f), name) for name, f in right_answers_of(exercise).items())
     mistake = min((measure(f), f.__name__) for f in mistakes_of(exercise))
     pair = min((_distance(exercise, a, b), f"{m.__name__}, {n.__name__}")
                for (m, a), (n, b) in combinations(mistake_table(exercise), 2))
-    return Teeth(honest, mistake, pair)
+    return Strength(honest, mistake, pair)
 
 
 def _rejections(exercise, f):
@@ -99,9 +99,9 @@ def report(exercises):
           f"{'exercise':14}{'cases':>6}{'right: at most':>16}{'mistakes':>10}{'wrong: at least':>17}"
           f"{'two mistakes':>14}")
     for exercise in exercises:
-        teeth = teeth_of(exercise)
-        print(f"{exercise.id:14}{len(cases_of(exercise)):6}{teeth.honest[0]:16.2g}{len(mistakes_of(exercise)):10}"
-              f"{teeth.mistake[0]:17.2g}{teeth.pair[0]:14.2g}   weakest: {teeth.mistake[1]}", flush=True)
+        strength = strength_of(exercise)
+        print(f"{exercise.id:14}{len(cases_of(exercise)):6}{strength.honest[0]:16.2g}{len(mistakes_of(exercise)):10}"
+              f"{strength.mistake[0]:17.2g}{strength.pair[0]:14.2g}   weakest: {strength.mistake[1]}", flush=True)
     print(f"\n{len(exercises)} exercises, {sum(len(mistakes_of(exercise)) for exercise in exercises)} mistakes")
 
 
@@ -118,7 +118,8 @@ def changed_stubs(exercises):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m lessons.teeth", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m lessons.teacher.check_strength",
+                                     description=__doc__.splitlines()[0])
     parser.add_argument("--stubs", action="store_true", help="check that the committed exercises are stubs")
     if parser.parse_args(argv).stubs:
         problems = changed_stubs(discover())

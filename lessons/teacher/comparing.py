@@ -9,7 +9,7 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.nn.trees import grad
-from lessons.guarded import Clock, Outcome, call
+from lessons.teacher.sandbox import Clock, Outcome, call
 
 TOLERANCE = 1e-4  # of the largest number expected; float32 deviates by less than a tenth, mistakes by more than ten
 DRAWS = 3  # of the random cases of an exercise

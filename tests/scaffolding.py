@@ -1,0 +1,93 @@
+"""What the tests of several lessons build on: small data, trees as vectors, runs that are tiny or must not train."""
+
+import importlib
+import sys
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from fewshot_np.data import ImageClasses
+from fewshot_np.experiment import training
+from fewshot_np.experiment.records import read_record
+from fewshot_np.nn.trees import grad, leaves, tree_map
+
+# ---------------------------------------------------------------- trees
+
+
+def vector(tree):
+    """All numbers of a tree in one row."""
+    return np.concatenate([np.ravel(leaf) for leaf in leaves(tree)])
+
+
+def shaken(params, seed=1, n_tasks=None):
+    """float64 parameters away from the special values 0 and 1; with n_tasks, other ones for every task."""
+    rng = np.random.default_rng(seed)
+    leading = () if n_tasks is None else (n_tasks,)
+    return tree_map(lambda p: p.astype(float) + 0.1 * rng.normal(size=(*leading, *p.shape)), params)
+
+
+def assert_same_tree(mine, other, rtol=1e-10):
+    """Equal but for a deviation relative to the largest entry of each array."""
+    def compare(a, b):
+        assert np.shape(a) == np.shape(b)
+        np.testing.assert_allclose(a, b, rtol=0, atol=rtol * np.abs(b).max(initial=0) + 1e-14)
+    tree_map(compare, mine, other)
+
+
+def assert_slope(objective, at, seed=3, eps=1e-6, rtol=1e-6, gradient=None):
+    """The gradient of `objective` (or the one given) has the slope of finite differences in three random directions."""
+    rng, gradient = np.random.default_rng(seed), vector(grad(objective)(at) if gradient is None else gradient)
+    for _ in range(3):
+        move = tree_map(lambda p: rng.normal(size=p.shape), at)
+        ahead, behind = (objective(tree_map(lambda p, m, s=sign: p + s * eps * m, at, move)) for sign in (1, -1))
+        slope = (ahead - behind) / (2 * eps)
+        assert abs(gradient @ vector(move) - slope) <= rtol * max(1, abs(slope))
+
+
+# ---------------------------------------------------------------- data
+
+
+def classes_of(*sizes, side=2, seed=0):
+    """Classes of these sizes, "class 0" and so on; the images are noise, and lie in random order."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    images = rng.integers(0, 256, (len(labels), side, side, 1)).astype(np.uint8)
+    return ImageClasses(images, labels, [f"class {c}" for c in range(len(sizes))], ["script"] * len(sizes))
+
+
+def folder_of(path, *sizes):
+    """Class folders "class 00" and so on of these numbers of pictures: the class is the slope, each is shifted."""
+    for label, size in enumerate(sizes):
+        folder = path / f"class {label:02d}"
+        folder.mkdir(parents=True)
+        for k in range(size):
+            image = Image.new("L", (40, 40), 255)
+            ImageDraw.Draw(image).line([(8 + k % 3, 10), (8 + label, 30 - k % 5)], fill=0, width=3)
+            image.save(folder / f"{k}.png")
+    return path
+
+
+# ---------------------------------------------------------------- runs
+
+
+def run_tiny(lesson, out, *argv):
+    """The record of a --quick run of `lesson` (its name) with these options, in the folder `out`."""
+    run_of(lesson).main(["--quick", "--out", str(out), *argv])
+    return read_record(out / "record.json")
+
+
+def run_of(lesson):
+    """The module that `python -m fewshot_np.<lesson>` runs."""
+    try:
+        return importlib.import_module(f"fewshot_np.{lesson}.__main__")
+    except ModuleNotFoundError:  # a lesson that is still a single module
+        return importlib.import_module(f"fewshot_np.{lesson}")
+
+
+def no_training(monkeypatch):
+    """From here on a run that comes as far as training fails: it should have refused before."""
+    def train(*args, **kwargs):
+        raise AssertionError("training started")
+    for name, module in list(sys.modules.items()):
+        if name.startswith("fewshot_np.") and getattr(module, "train", None) is training.train:
+            monkeypatch.setattr(module, "train", train)

@@ -1,0 +1,88 @@
+"""What every lesson's run promises in the same way: --help, refusals before any training, the first and last lines, a
+record that can be read, and the same numbers again from the same seed."""
+
+import pytest
+
+from fewshot_np.__main__ import LESSONS
+from fewshot_np.experiment.records import read_record
+from tests.scaffolding import no_training, run_of
+
+# the smallest settings that still go through every line; what is not here runs with --quick alone
+TINY = {
+    "lesson1_data_hunger": ["--iterations", "2", "--channels", "4"],
+    "lesson2_episodes": ["--episodes", "4"],
+    "lesson2_zero_shot": [],
+    "lesson3_metric": ["--iterations", "2", "--episodes", "4", "--channels", "4", "--scratch-iterations", "2"],
+    "lesson3_initialisation": ["--iterations", "2", "--pretraining-iterations", "2", "--episodes", "4",
+                               "--channels", "4", "--test-steps", "2"],
+    "lesson4_siamese": ["--iterations", "2", "--episodes", "4", "--channels", "4", "--pairs", "40"],
+    "lesson4_maml": ["--iterations", "2", "--sinusoid-iterations", "2", "--episodes", "4", "--channels", "4"],
+    "lesson5_project": ["--iterations", "2", "--episodes", "4", "--pairs", "40"],
+    "lesson6_optimizer": ["--iterations", "2", "--lstm-iterations", "2", "--episodes", "4", "--channels", "4"],
+    "lesson6_model_based": ["--iterations", "2", "--maml-iterations", "2", "--episodes", "4"],
+    "lesson7_pitfalls": ["--iterations", "2", "--small-iterations", "2", "--episodes", "10", "--channels", "4"],
+    "lesson8_comparison": ["--effort", "0.0001", "--episodes", "4", "--channels", "4"],
+}
+NAMES = [module for _, module, _, _ in LESSONS]
+WITH_IMAGES = [name for name in NAMES if name != "lesson6_model_based"]  # it learns curves
+
+
+def test_every_lesson_has_tiny_settings():
+    assert set(TINY) == set(NAMES)
+
+
+@pytest.mark.parametrize("lesson", NAMES)
+def test_help_names_every_option_and_fits_the_terminal(lesson, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stop:
+        run_of(lesson).main(["--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert all(option in text for option in ("--data", "--seed", "--out", "--quick", "--full"))
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.isascii()
+
+
+@pytest.mark.parametrize("lesson", NAMES)
+def test_unknown_and_impossible_options_end_with_code_2(lesson, tmp_path, capsys, monkeypatch):
+    no_training(monkeypatch)
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    for argv in (["--no-such-option"], ["--seed", "-1"], ["--seed", "1.5"], ["--quick", "--full"],
+                 ["--out", str(file / "below")]):
+        with pytest.raises(SystemExit) as stop:
+            run_of(lesson).main(argv)
+        assert stop.value.code == 2
+        assert argv[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lesson", WITH_IMAGES)
+def test_data_that_are_not_there_are_refused_before_training(lesson, tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    for data in ("missing", "omniglot"):
+        monkeypatch.delenv("FEWSHOT_NP_DATA", raising=False)
+        with pytest.raises((FileNotFoundError, ValueError)):
+            run_of(lesson).main(["--quick", "--out", str(tmp_path / "out"), "--data-root", str(tmp_path),
+                                 "--data", data if data == "omniglot" else str(tmp_path / data)])
+
+
+@pytest.mark.parametrize("lesson", NAMES)
+def test_a_tiny_run_from_its_first_line_to_its_last(lesson, tmp_path, capsys):
+    run_of(lesson).main(["--quick", "--seed", "5", "--out", str(tmp_path), *TINY[lesson]])
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert lines[0].strip()
+    assert "hardly learned" in shown.err  # a smoke test says that it is one
+    assert max(map(len, shown.out.partition("Written: ")[0].splitlines())) <= 80  # paths may be longer
+    assert shown.out.replace("±", "").isascii()
+    assert "Written: " in shown.out
+    assert "Next:" in shown.out
+    written = [line.split()[-1] for line in shown.out.partition("Written: ")[2].partition("Next:")[0].splitlines()]
+    files = {path.name for path in tmp_path.iterdir()}
+    assert {name.rsplit("/", 1)[-1] for name in written if name} == files
+    record = read_record(tmp_path / "record.json")
+    assert record["lesson"] == lesson
+    assert record["options"]["seed"] == 5
+    assert record["metrics"]
+    assert all(metric["interval"] is None or metric["interval"] >= 0
+               for metric in record["metrics"].values() if isinstance(metric, dict) and "interval" in metric)
