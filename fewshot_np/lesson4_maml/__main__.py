@@ -202,8 +202,8 @@ def draw_sinusoids(network, loss, starts, rates, task):
 def run_proof(options):
     """Print the meta-gradient three ways, and how far first order is from it; its numbers as metrics."""
     rows = check_meta_gradient(np.random.default_rng(options.seed))
-    print("\n3. Is the meta-gradient right? Its slope along one direction, three ways (softmax\n"
-          "   regression, 12 parameters), and how far off first-order MAML's gradient is:\n")
+    print("\n3. Is the meta-gradient right? Its slope along one direction, computed in three\n"
+          "   ways (softmax regression, 12 parameters), and how far first order is off:\n")
     print_table(["inner steps", "by hand", "autograd", "finite differences", "first-order gap"],
                 [[str(row["steps"]), *(f"{row[way]:.7f}" for way in ("by hand", "autograd", "finite differences")),
                   f"{100 * row['first-order gap']:.1f} %"] for row in rows])
