@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy
 import pytest
 
-from fewshot_np.nn.optimizers import adam, constant, cosine_decay, linear_decay, sgd, step_decay
+from fewshot_np.nn.optimizers import adam, constant, cosine_decay, linear_decay, sgd
 from fewshot_np.nn.trees import tree_map
 
 OPTIMIZERS = [pytest.param(sgd, id="sgd"), pytest.param(adam, id="adam")]
@@ -15,7 +15,6 @@ SCHEDULES = [
     pytest.param(constant(0.3), id="constant"),
     pytest.param(cosine_decay(0.3, 10), id="cosine"),
     pytest.param(linear_decay(0.3, 10), id="linear"),
-    pytest.param(step_decay(0.3, 4), id="step"),
 ]
 
 
@@ -127,8 +126,6 @@ def test_schedules_take_the_values_worked_by_hand():
     assert [linear(i) for i in (0, 5, 10, 11)] == pytest.approx([0.3, 0.15, 0.0, 0.0])
     assert [cosine(i) for i in (0, 5, 10, 11)] == pytest.approx([0.3, 0.15, 0.0, 0.0])
     assert cosine(10 / 3) == pytest.approx(0.225)  # cos 60° is a half
-    assert [step_decay(0.3, 4)(i) for i in (0, 3, 4, 7, 8)] == pytest.approx([0.3, 0.3, 0.15, 0.15, 0.075])
-    assert step_decay(0.3, 4, factor=0.1)(9) == pytest.approx(0.003)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

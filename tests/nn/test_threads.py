@@ -3,10 +3,10 @@
 import numpy
 import pytest
 
-from fewshot_np.nn import primitives
+from fewshot_np.nn import kernels, primitives
+from fewshot_np.nn.kernels import for_each, results, threads
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.primitives import cross_entropy
-from fewshot_np.nn.threads import for_each, results, threads
 from fewshot_np.nn.trees import leaves, value_and_grad
 
 
@@ -28,7 +28,7 @@ def test_an_error_in_a_thread_is_raised():
 @pytest.mark.parametrize("shape", [(9, 28, 28, 1), (1, 9, 28, 28, 1), (3, 4, 28, 28, 1)])
 @pytest.mark.parametrize("down", ["pool", "stride"])
 def test_gradients_have_the_same_bits_with_any_number_of_threads(monkeypatch, shape, down):
-    monkeypatch.setattr(primitives, "_CACHE_BYTES", 1 << 14)  # so that there are many parts
+    monkeypatch.setattr(kernels, "CACHE_BYTES", 1 << 14)  # so that there are many parts
     rng = numpy.random.default_rng(0)
     network = conv4(outputs=3, channels=6, down=down)
     params, x, y = network.init(rng), rng.random(shape, dtype="float32"), rng.integers(0, 3, shape[:-3])
@@ -48,7 +48,7 @@ def test_parts_of_any_size_give_the_values_of_the_whole(monkeypatch):
                   lambda: primitives.scale_and_shift(x, v, v), lambda: primitives.shift(x, v[0])]
     whole = [operation() for operation in operations]
     for cache_bytes in (1, 1000, 5000):
-        monkeypatch.setattr(primitives, "_CACHE_BYTES", cache_bytes)
+        monkeypatch.setattr(kernels, "CACHE_BYTES", cache_bytes)
         for operation, expected in zip(operations, whole, strict=True):
             numpy.testing.assert_array_equal(operation(), expected)
 
