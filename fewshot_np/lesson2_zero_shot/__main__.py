@@ -97,7 +97,8 @@ def print_writing(writing, results, n_seen, n_unseen, example):
 
     *_, last = results.values()
     print(f"\n{writing}: learned from {n_seen} characters, tested on {n_unseen} others, for example\n   {example}\n")
-    print_table(["accuracy, %", "unseen\namong unseen", "any answer:\nseen", "any answer:\nunseen", "any answer:\nharmonic"],
+    head = ["accuracy, %", "unseen\namong unseen", *(f"any answer:\n{kind}" for kind in ("seen", "unseen", "harmonic"))]
+    print_table(head,
                 [row("guessing", last, "guessing", *["all: guessing"] * 3),
                  *(row(kind, of_kind, "unseen", "all: seen", "all: unseen", "all: harmonic")
                    for kind, of_kind in results.items()),
