@@ -1,17 +1,15 @@
-"""Lesson 2's data: what is trained, validated and tested on, and the run on a reader's folder however small."""
+"""What is trained, validated and tested on: no class, and where there are groups no group, is in two parts."""
 
 import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from fewshot_np.data import glyphs, omniglot
-from fewshot_np.data.splits import group_phrase, hold_out_groups, load_splits
-from fewshot_np.experiment.records import read_record
-from fewshot_np.lesson2_episodes import main
+from fewshot_np.data.splits import group_phrase, hold_out_groups, load_splits, load_test, split_classes
 from tests.data import archives
+from tests.scaffolding import classes_of, folder_of
 
 BACKGROUND = {f"Old_{k}": 30 + k for k in range(7)}      # {alphabet: number of characters}
 EVALUATION = {f"New_{k}": 35 for k in range(2)}
@@ -35,6 +33,39 @@ def no_glyphs(monkeypatch):
     monkeypatch.setattr(glyphs, "load", unwanted)
 
 
+# ---------------------------------------------------------------- any classes
+
+
+def test_split_parts_are_disjoint_and_as_large_as_asked():
+    classes = classes_of(*[3] * 10)
+    parts = split_classes(classes, (5, 3, 1), np.random.default_rng(0))
+    assert [len(part) for part in parts] == [5, 3, 1]
+    assert_disjoint(*(part.names for part in parts))
+    for part in parts:
+        for name, ids in zip(part.names, part.images_of, strict=True):
+            original = classes.images[classes.images_of[classes.names.index(name)]]
+            np.testing.assert_array_equal(part.images[ids], original)
+
+
+def test_splits_are_random_and_a_seed_repeats_them():
+    classes = classes_of(*[2] * 12)
+
+    def first_part(seed):
+        return split_classes(classes, (6, 6), np.random.default_rng(seed))[0].names
+
+    assert first_part(0) == first_part(0)
+    firsts = [name for seed in range(300) for name in first_part(seed)]
+    counts = np.array([firsts.count(name) for name in classes.names])  # each binomial(300, 1/2)
+    assert np.abs(counts - 150).max() < 4.5 * (300 / 4) ** 0.5
+
+
+@pytest.mark.parametrize("sizes", [(-1, 3), (0, 2), (1.0, 2), (1.5, 2), (True, 2), (2, "1"), (2, None), (3, 2)])
+def test_parts_must_be_positive_integers_and_no_larger_than_the_whole(sizes):
+    message = r"\(3, 2\) classes need 5, there are 4" if sizes == (3, 2) else "positive integer"
+    with pytest.raises(ValueError, match=message):
+        split_classes(classes_of(2, 2, 2, 2), sizes, np.random.default_rng(0))
+
+
 # ---------------------------------------------------------------- glyphs
 
 
@@ -44,6 +75,7 @@ def test_glyphs_come_in_their_own_splits():
     assert_disjoint(*(part.names for part in parts))
     assert_disjoint(*(set(part.groups) for part in parts))
     assert group_phrase(parts[2], options_of("glyphs")) == " of 4 scripts"
+    assert load_test(options_of("glyphs")).names == parts[2].names
 
 
 # ---------------------------------------------------------------- Omniglot
@@ -71,15 +103,14 @@ def test_omniglot_is_split_by_alphabet(root):
     assert_disjoint(set(train.groups), set(validation.groups), set(test.groups))
     assert len(train) + len(validation) == sum(BACKGROUND.values())      # and nobody got lost
     assert group_phrase(train, options_of("omniglot")) == " of 2 alphabets"
+    assert load_test(options_of("omniglot", data_root=root)).names == test.names
 
 
 def test_the_seed_chooses_the_alphabets_to_validate_on(root):
-    def alphabets(seed):
-        _, validation, _ = load_splits(options_of("omniglot", data_root=root, quick=False, seed=seed))
-        return frozenset(validation.groups)
-
-    assert alphabets(0) == alphabets(0)
-    assert len({alphabets(seed) for seed in range(5)}) > 1
+    alphabets = [frozenset(load_splits(options_of("omniglot", data_root=root, quick=False, seed=seed))[1].groups)
+                 for seed in (0, 0, 1, 2, 3, 4)]
+    assert alphabets[0] == alphabets[1]
+    assert len(set(alphabets)) > 1
 
 
 def test_quick_omniglot_is_small_and_still_split_by_alphabet(root):
@@ -105,16 +136,6 @@ def test_missing_archives_are_the_loaders_error(tmp_path, no_glyphs):
         load_splits(options_of("omniglot", data_root=tmp_path))
 
 
-def test_the_run_on_omniglot_speaks_of_alphabets(root, capsys):
-    main(["--quick", "--data", "omniglot", "--data-root", str(root), "--episodes", "2", "--out", str(root / "out")])
-    printed = capsys.readouterr().out
-    assert printed.startswith("Characters of 2 alphabets that nobody has trained on")
-    assert "30 characters of 5 alphabets" in printed
-    assert "scripts" not in printed
-    assert "5-way 5-shot   left out" in printed      # two drawings of each character: one shot, one query
-    assert "pixels 20-way 1-shot" in read_record(root / "out/record.json")["metrics"]
-
-
 @pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"), reason="FEWSHOT_NP_DATA names no folder with Omniglot")
 def test_the_real_omniglot():
     train, validation, test = load_splits(options_of("omniglot", quick=False))
@@ -128,18 +149,6 @@ def test_the_real_omniglot():
 # ---------------------------------------------------------------- a folder
 
 
-def folder_of(path, *sizes):
-    """Class folders "class 00" and so on of these numbers of pictures: the class is the slope, each is shifted."""
-    for label, size in enumerate(sizes):
-        folder = path / f"class {label:02d}"
-        folder.mkdir(parents=True)
-        for k in range(size):
-            image = Image.new("L", (40, 40), 255)
-            ImageDraw.Draw(image).line([(8 + k % 3, 10), (8 + label, 30 - k % 5)], fill=0, width=3)
-            image.save(folder / f"{k}.png")
-    return path
-
-
 def test_a_large_folder_is_split_in_half_and_quarters(tmp_path, capsys, no_glyphs):
     parts = load_splits(options_of(folder_of(tmp_path / "mine", *[2] * 23)))
     assert [len(part) for part in parts] == [13, 5, 5]
@@ -147,6 +156,7 @@ def test_a_large_folder_is_split_in_half_and_quarters(tmp_path, capsys, no_glyph
     assert group_phrase(parts[0], options_of(tmp_path / "mine")) == ""
     (line,) = capsys.readouterr().out.splitlines()
     assert "23 classes, split at random" in line
+    assert len(load_test(options_of(tmp_path / "mine"))) == 23
 
 
 def test_the_seed_splits_a_folder(tmp_path):
@@ -174,38 +184,3 @@ def test_no_folder_and_no_classes_are_the_loaders_errors(tmp_path):
         load_splits(options_of(tmp_path / "missing"))
     with pytest.raises(ValueError, match="0 sub-folders"):
         load_splits(options_of(tmp_path))
-
-
-def run_on_folder(tmp_path, capsys, *sizes):
-    """(what is printed, the record's metrics) of a quick run on class folders of these sizes."""
-    main(["--quick", "--data", str(folder_of(tmp_path / "mine", *sizes)), "--episodes", "4",
-          "--out", str(tmp_path / "out")])
-    return capsys.readouterr().out, read_record(tmp_path / "out/record.json")["metrics"]
-
-
-def test_the_run_on_a_folder_counts_no_scripts_of_it(tmp_path, capsys):
-    printed, metrics = run_on_folder(tmp_path, capsys, *[20] * 20)
-    assert "\nCharacters that nobody has trained on" in printed
-    assert "  test           5 characters\n" in printed
-    assert "scripts" not in printed
-    assert set(metrics) == {"pixels 5-way 1-shot", "pixels 5-way 5-shot"}
-    assert "20-way 1-shot   left out, too few classes: 5" in printed
-
-
-def test_the_run_leaves_out_what_the_pictures_do_not_suffice_for(tmp_path, capsys):
-    printed, metrics = run_on_folder(tmp_path, capsys, 9, 9, 2, 9, 9, 9)
-    assert {name: metric["n_query"] for name, metric in metrics.items()} == {"pixels 5-way 1-shot": 1}
-    assert "5-way 5-shot   left out, too few images of 'class 02': 2" in printed
-    assert (tmp_path / "out/episode.png").exists()
-
-
-def test_the_run_on_two_classes(tmp_path, capsys):
-    printed, metrics = run_on_folder(tmp_path, capsys, 7, 8)
-    assert {name: metric["n_query"] for name, metric in metrics.items()} == {
-        "pixels 2-way 1-shot": 6, "pixels 2-way 5-shot": 2}
-    assert "left out" not in printed
-
-
-def test_one_picture_is_too_few_and_its_class_is_named(tmp_path, capsys):
-    with pytest.raises(ValueError, match=r"class 'class 01' has 1 images; 1 support \+ 1 query need 2"):
-        run_on_folder(tmp_path, capsys, 5, 1, 5, 5, 5)
