@@ -149,13 +149,15 @@ def run_verification(options, model, outputs, test):
         metrics |= {f"verification, {name}, {what}": metric(*value) for what, value in results.items()}
         (near, _), (far, _), error = results.values()
         rows.append([name, f"{near:.2f}", f"{far:.2f}", f"{values[pairs.same == 0].max():.3f}", percent(*error)])
-    print_table(["wiring", "mean of\nthe same", "mean of\ndifferent", "largest\nof different", "equal error\nrate"], rows)
+    print_table(["wiring", "mean of\nthe same", "mean of\ndifferent", "largest\nof different", "equal error\nrate"],
+                rows)
     push = mean_confidence_interval((1 - distances[pairs.same == 0]) ** 2)
     metrics |= {"verification, rewired, decisions right": metric(*right, threshold=model.threshold),
                 "document, loss of different pairs": metric(*push) | {"at best": BEST_PUSH}}
     print(f"\n   One number, however well it is learned, leaves different pairs a loss of\n"
-          f"   {BEST_PUSH:.3f} or more (here {push[0]:.3f}): there is no room. Rewired, with the threshold\n"
-          f"   p > {model.threshold:.2f} chosen on other characters, {percent(*right)} of the decisions are right.")
+          f"   {BEST_PUSH:.3f} or more (here {push[0]:.3f}): there is no room. Rewired, and with the\n"
+          f"   threshold p > {model.threshold:.2f} chosen on other characters, {percent(*right)} of the decisions\n"
+          "   are right.")
     return metrics, pairs.same, {"|s1 - s2| of pairs": distances, "Rewired: 1 - p(same)": unlike}
 
 
@@ -201,7 +203,7 @@ def run_unknown_classes(options, model, outputs, test):
                       options.episodes, label="unknown classes")
     print(f"\n4. And if it is none of the {n_way}? The best above the threshold, or \"none of these\".\n")
     metrics = print_accuracies(values, "none of these", "queries of")
-    print(f"\n   The threshold is that of one pair; an unknown class has {n_way} chances to pass it.")
+    print(f"\n   The threshold is that of one pair; an unknown class has {n_way} chances to pass.")
     return metrics
 
 
