@@ -1,101 +1,19 @@
-"""Lesson 5, the canvas: how the reader's photos and strokes become images, and how answers are shown.
+"""The board that `--draw` opens (not a page): draw a few characters once each, then more, and see who recognises them.
 
-`lesson5_project --classify` reads photos with it and draws the answers. `--draw` opens the board: draw a few characters
-once each, then more, and see who recognises them. Any number of *learners* answer at the end of each stroke. This
-module knows none of them: a learner is a function
-
-    learner(support_x (M,28,28,1), support_y (M,), query_x (28,28,1)) -> (bars (N,) in 0...1, label or None)
+At the end of each stroke everyone in `canvas_answers` says what it is; see `photos.canvas_answers` for what an answer
+takes and returns. The board knows nothing of how they do it.
 """
-
-import sys
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from fewshot_np.data.folders import FITTED, read_image
-from fewshot_np.data.glyphs import FACES, code_points_of
-from fewshot_np.experiment.figures import BLACK, BLUE, GREEN, ORANGE, draw_image, new_figure
+from fewshot_np.data.folders import FITTED
+from fewshot_np.experiment.figures import BLACK, BLUE, draw_image
+from fewshot_np.lesson5_project.figures import BROWN
 
-BROWN = "#B36B00"  # orange that can be read as text
-
-SIZE = 28        # pixels along the side of the image that the learners see
+SIZE = 28        # pixels along the side of the image that is classified
 PEN = 2.5        # width of a stroke in these pixels: about that of the glyphs
-SMALLEST = 0.25  # share of the pad: what is smaller is taken to be so large, lest a dot becomes a ball
+SMALLEST = 0.25  # share of the pad: smaller drawings are enlarged as if so large, or a dot would become a ball
 SLOTS = 8        # characters that can be taught
-
-# ---------------------------------------------------------------- photos, and answers about them
-
-
-class Answer(NamedTuple):
-    """label: the class, or None for "none of these".   probabilities: of *same* with each class, (N,).
-
-    nearest: the positions of all support images, the most alike first.   alike: the probability of each, (M,).
-    """
-
-    label: int | None
-    probabilities: np.ndarray
-    nearest: np.ndarray
-    alike: np.ndarray
-
-
-def read_photos(paths):
-    """Images (Q,28,28,1) float32 of files; FileNotFoundError or ValueError that names the file."""
-    images = []
-    for path in map(Path, paths):
-        try:
-            images.append(read_image(path.expanduser(), fitted=True))
-        except FileNotFoundError:
-            raise FileNotFoundError(f"there is no file {path}") from None
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    return np.stack(images).astype(np.float32) * np.float32(1 / 255)
-
-
-def in_words(title, answer, names):
-    """An answer in one line: the class, its probability, and the next best."""
-    first, second = (f"{printable(names[i])} p = {answer.probabilities[i]:.2f}"
-                     for i in np.argsort(-answer.probabilities)[:2])
-    said = first if answer.label is not None else f"none of these (nearest: {first})"
-    return f"{printable(title):18}  {said}; then {second}"
-
-
-def printable(name, width=18):
-    """A name of the reader's as the terminal can show it, which may know few letters."""
-    encoding = sys.stdout.encoding or "ascii"
-    return shorten(name.encode(encoding, "replace").decode(encoding), width)
-
-
-def drawable(names, label, width):
-    """The name of a class as the figures' font can show it, which has no Chinese; else its number."""
-    known = set(map(ord, names[label])) <= code_points_of(FACES[0])
-    return shorten(names[label], width) if known else f"class {label + 1}"
-
-
-def shorten(text, width):
-    return text if len(text) <= width else text[:width - 2] + ".."
-
-
-def draw_answers(queries, titles, answers, support, n_shown=5):
-    """A row per query: the image, the answer, and the examples that it is most like, each with its probability."""
-    n_shown = min(n_shown, len(support.images))
-    figure, axes = new_figure(1.1 * (n_shown + 1) + 1.9, 1.3 * len(queries) + 0.5, nrows=len(queries),
-                              ncols=n_shown + 2, squeeze=False, width_ratios=[1, 1.6] + [1] * n_shown)
-    for row, query, title, answer in zip(axes, queries, titles, answers, strict=True):
-        known = answer.label is not None
-        draw_image(row[0], query, GREEN if known else ORANGE)
-        row[0].set_title(drawable([Path(title).name], 0, 18), fontsize=8)
-        row[1].axis("off")
-        said = drawable(support.names, answer.label, 16) if known else "none of these"
-        row[1].text(0.5, 0.5, f"{said}\n{100 * answer.probabilities.max():.0f} %", ha="center", va="center",
-                    color=GREEN if known else BROWN, weight="bold", transform=row[1].transAxes)
-        for panel, position in zip(row[2:], answer.nearest, strict=False):
-            label = support.labels[position]
-            draw_image(panel, support.images[position] / 255, GREEN if label == answer.label else None)
-            panel.set_title(f"{drawable(support.names, label, 12)} {100 * answer.alike[position]:.0f} %", fontsize=8)
-    figure.suptitle("What it is, and the examples that it is most like; %: probability of same", fontsize=10)
-    return figure
-
 
 # ---------------------------------------------------------------- from strokes to pixels
 
@@ -103,8 +21,10 @@ def draw_answers(queries, titles, answers, support, n_shown=5):
 def rasterise(strokes, size=SIZE, pen=PEN):
     """Strokes as an image (size, size, 1) float32, ink 1: centred, as large and with as broad a pen as the glyphs.
 
-    strokes: one or more arrays (P, 2) of positions on the pad, x to the right and y downwards, the pad's side being 1.
-    A pixel's ink follows from its distance to the nearest line. ValueError where there is no point.
+    strokes: one or more arrays (P, 2) of positions on the pad, x to the right and y downwards; the pad's side is 1.
+    A pixel's ink follows from its distance to the nearest line.
+
+    Raises: ValueError where there is no point.
     """
     strokes = [np.asarray(stroke, dtype=float).reshape(-1, 2) for stroke in strokes]
     if not sum(map(len, strokes)):
@@ -134,16 +54,16 @@ def _squared_distances_to_lines(pixels, starts, ends):
 
 
 class Board:
-    """Pad, slots and answers on a matplotlib figure: a class, for it is what mouse and keyboard act on.
+    """Pad, slots and answers on a matplotlib figure: a class, because mouse and keyboard act on it.
 
-    strokes: what is on the pad.   images, labels: what it was taught.   answers: {learner: (bars, label or None)}.
-    tally: {learner: [right, asked]}, counted whenever a drawing that was answered is put into its slot.
+    strokes: what is on the pad.   images, labels: what it was taught.   answers: {name: (bars, label or None)}.
+    tally: {name: [right, asked]}, counted whenever a drawing that was answered is put into its slot.
     """
 
-    def __init__(self, figure, learners):
-        self.figure, self.learners = figure, learners
+    def __init__(self, figure, canvas_answers):
+        self.figure, self.canvas_answers = figure, canvas_answers
         self.strokes, self.images, self.labels, self.answers = [], [], [], {}
-        self.tally = {name: [0, 0] for name in learners}
+        self.tally = {name: [0, 0] for name in canvas_answers}
         self.drawing, self.line = False, None
         self.pad = figure.add_axes((0.03, 0.29, 0.36, 0.60))
         self.pad.set_aspect("equal", anchor="W")
@@ -151,7 +71,8 @@ class Board:
         self.buttons = {"undo": figure.add_axes((0.39, 0.40, 0.08, 0.07)),
                         "clear": figure.add_axes((0.39, 0.30, 0.08, 0.07))}
         self.slots = [figure.add_axes((0.03 + 0.12 * i, 0.03, 0.10, 0.155)) for i in range(SLOTS)]
-        self.panels = {name: figure.add_axes((0.52 + 0.16 * i, 0.30, 0.14, 0.47)) for i, name in enumerate(learners)}
+        self.panels = {name: figure.add_axes((0.52 + 0.16 * i, 0.30, 0.14, 0.47))
+                       for i, name in enumerate(canvas_answers)}
         for event, act in [("button_press_event", self.press), ("motion_notify_event", self.move),
                            ("button_release_event", self.release), ("key_press_event", self.key)]:
             figure.canvas.mpl_connect(event, act)
@@ -223,12 +144,12 @@ class Board:
         self.clear()
 
     def ask(self):
-        """Let every learner answer what is on the pad, once there are two characters to choose from."""
+        """Let everyone say what is on the pad, once there are two characters to choose from."""
         self.answers = {}
         if self.strokes and self.n_classes > 1:
             query = rasterise(self.strokes)
             support = np.stack(self.images), np.array(self.labels)
-            self.answers = {name: learner(*support, query) for name, learner in self.learners.items()}
+            self.answers = {name: answer(*support, query) for name, answer in self.canvas_answers.items()}
         self.redraw()
 
     # ---- what is shown
@@ -284,10 +205,10 @@ class Board:
         panel.set(xlim=(0, 1), xticks=[], ylim=(SLOTS - 0.5, -0.5), yticks=range(len(bars)),
                   yticklabels=range(1, len(bars) + 1))
         panel.spines[["top", "right", "bottom"]].set_visible(False)
-        said = "" if name not in self.answers else "none of these" if label is None else str(label + 1)
+        label_text = "" if name not in self.answers else "none of these" if label is None else str(label + 1)
         right, asked = self.tally[name]
         panel.text(0, 1.17, name, fontsize=12, weight="bold", transform=panel.transAxes)
-        panel.text(0, 1.03, said, fontsize=16 if label is not None else 11, weight="bold",
+        panel.text(0, 1.03, label_text, fontsize=16 if label is not None else 11, weight="bold",
                    color=BROWN if label is None else BLUE, transform=panel.transAxes)
         panel.text(0, -0.06, f"{right} of {asked} right" if asked else "", fontsize=10, transform=panel.transAxes)
 
@@ -298,7 +219,10 @@ BACKENDS = ("macosx", "qtagg", "tkagg", "gtk4agg", "gtk3agg", "wxagg")
 
 
 def open_window():
-    """An empty figure in a window of the first toolkit that works; ValueError where no window can be opened."""
+    """An empty figure in a window of the first toolkit that works.
+
+    Raises: ValueError where no window can be opened.
+    """
     from matplotlib import pyplot, rc_context  # nowhere else in the course: importing it looks for a display
 
     for backend in BACKENDS:
