@@ -4,18 +4,18 @@ import sys
 
 LESSONS = [
     # number, module, minutes of a default run, what it is about
-    ("1", "lesson1_data_hunger", "1", "how accuracy grows with images per class"),
-    ("2", "lesson2_episodes", "0.2", "N ways, K shots, and how sure a result is"),
+    ("1", "lesson1_data_hunger", "1", "how accuracy grows with the number of images"),
+    ("2", "lesson2_episodes", "0.2", "N-way K-shot: tasks of N classes, K examples"),
     ("2", "lesson2_zero_shot", "1", "recognise characters by their names alone"),
     ("3", "lesson3_metric", "2", "compare: prototypical and Matching Networks"),
-    ("3", "lesson3_initialisation", "2.5", "pretrain and fine-tune; Reptile"),
-    ("4", "lesson4_siamese", "1.2", "Siamese networks: a distance from pairs"),
+    ("3", "lesson3_initialisation", "2.5", "a start to fine-tune: pretraining, Reptile"),
+    ("4", "lesson4_siamese", "1.2", "Siamese networks: same or different?"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
     ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
-    ("6", "lesson6_optimizer", "2.3", "Meta-SGD, and an optimiser that is learned"),
-    ("6", "lesson6_model_based", "0.8", "learn a task by reading it, in a forward pass"),
+    ("6", "lesson6_optimizer", "2.3", "steps that are learned: Meta-SGD, an LSTM"),
+    ("6", "lesson6_model_based", "0.8", "learn a task by reading it, without steps"),
     ("7", "lesson7_pitfalls", "2", "how accuracies lie"),
-    ("8", "lesson8_comparison", "2.5", "every method on the same episodes"),
+    ("8", "lesson8_comparison", "2.5", "every method on the same tasks"),
 ]
 
 

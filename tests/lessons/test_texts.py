@@ -1,6 +1,6 @@
-"""All pages say what is so, whether front page, lesson or benchmark: their Python runs and prints what it promises, what
-they quote from records and from the library is there, links lead somewhere, every exercise stands in its text, every
-cited equation in the map, every method in the glossary."""
+"""All pages say what is so, front pages, lessons, benchmarks: their Python runs and prints what it promises, what they
+quote from records and from the library is there, links lead somewhere, every exercise stands in its text, every cited
+equation in the map, every method in the glossary."""
 
 import importlib
 import io
