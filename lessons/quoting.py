@@ -25,7 +25,6 @@ AUTHORS = r"[A-Z][\w'-]+(?: et al\.|(?:, [A-Z][\w'-]+)*,? & [A-Z][\w'-]+)?"
 PLACE = (r"(?:[Ee]qs?\.|[Aa]lgorithm|Table|[Ss]ec\.|[Ss]ection) \d+(?:\.\d+)*(?:(?:, | and |-)\d+)*"
          r"(?:, lines? \d+(?:-\d+)?)?")
 CITATION = re.compile(rf"({AUTHORS}) \(?(\d{{4}})\)?, ({PLACE}(?:(?:,|,? and) {PLACE})*)")
-BOLD = re.compile(r"\*\*([^*]+)\*\*")
 EQUATION = re.compile(r"\b(?:[Ee]qs?\.|[Ee]quations?|[Aa]lgorithm) \(?\d")
 
 # ---------------------------------------------------------------- numbers of a record
@@ -256,7 +255,7 @@ def over_seeds(records, kind, mode=None):
     return f"{sum(means) / len(means):.1f} ({min(means):.1f} to {max(means):.1f})"
 
 
-# ---------------------------------------------------------------- the contents of the lessons, and the front page
+# ---------------------------------------------------------------- the front pages
 
 
 def contents_table():
@@ -332,15 +331,18 @@ def best_numbers():
             f"{min(faster):.2f} to {max(faster):.2f}", f"{min(slower):.1f} to {max(slower):.1f}")
 
 
+BOLD = re.compile(r"\*\*[^*]+\*\*")
+
+
 def renumbered(text, *numbers):
     """The text with these numbers in place of what is bold in it, so that prose with numbers is edited where it stands.
 
     Raises: ValueError where there are more or fewer numbers than bold places.
     """
-    if (places := len(re.findall(BOLD, text))) != len(numbers):
+    if (places := len(BOLD.findall(text))) != len(numbers):
         raise ValueError(f"{places} places in bold for the {len(numbers)} numbers {numbers}:\n{text}")
     rest = iter(numbers)
-    return re.sub(BOLD, lambda _: f"**{next(rest)}**", text)
+    return BOLD.sub(lambda _: f"**{next(rest)}**", text)
 
 
 # ---------------------------------------------------------------- code of the library
