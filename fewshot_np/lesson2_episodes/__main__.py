@@ -24,7 +24,7 @@ def main(argv=None):
     train, validation, test = load_splits(options)
     refuse_impossible(lambda rng: draw_shown(test, rng))
     print(f"Characters{group_phrase(test, options)} that nobody has trained on, a few drawings of each:\n"
-          "which character is a new drawing of?\n")
+          "which of them does a new drawing show?\n")
     for name, part in [("train", train), ("validation", validation), ("test", test)]:
         print(f"   {name:11}{len(part):5} characters{group_phrase(part, options)}")
     metrics = measure_pixels(test, options, rng)

@@ -52,15 +52,10 @@ def test_objective_differentiates_twice():
     assert_differentiates(lambda v: eszsl_objective(v, features, labels, attributes, 0.7, 0.3), v)
 
 
-def test_objective_by_loops():
-    features, labels, attributes = random_problem()
-    v, gamma, lam = np.random.default_rng(3).normal(size=(5, 3)), 0.7, 0.3
-    expected = gamma * lam * sum(number ** 2 for number in v.ravel())
-    for k, f in enumerate(features):
-        expected += lam * sum((f @ v[:, a]) ** 2 for a in range(3))
-        expected += sum((f @ v @ s - (1 if labels[k] == z else -1)) ** 2 for z, s in enumerate(attributes))
-    expected += gamma * sum((v[d] @ s) ** 2 for d in range(5) for s in attributes)
-    np.testing.assert_allclose(eszsl_objective(v, features, labels, attributes, gamma, lam), expected)
+def test_objective_anchor_worked_by_hand():
+    one = np.ones((1, 1))  # f = 2, s = y = 1, all other numbers 1: 10 v^2 - 4 v + 1, smallest at v = 0.2
+    for v, value in [(0.2, 0.6), (1.0, 7.0)]:
+        assert eszsl_objective(v * one, 2 * one, np.array([0]), one, 1, 1) == pytest.approx(value)
 
 
 def test_closed_form_is_the_solution_of_one_large_linear_system():
