@@ -85,10 +85,10 @@ def test_distances_and_cosines_are_those_of_slow_loops():
     for f, together in zip(comparisons, (squared, plain, angles), strict=True):
         onp.testing.assert_allclose(onp.stack([f(*task) for task in zip(QUERY, SUPPORT, strict=True)]), together)
     assert squared.shape == plain.shape == angles.shape == (T, N * Q, N * K)
-    for (t, i, j), found in onp.ndenumerate(squared):
+    for (t, i, j), value in onp.ndenumerate(squared):
         q, s = QUERY[t, i], SUPPORT[t, j]
         expected = sum((q[d] - s[d]) ** 2 for d in range(D))
-        assert found == pytest.approx(expected, rel=1e-12)
+        assert value == pytest.approx(expected, rel=1e-12)
         assert plain[t, i, j] == pytest.approx(expected ** 0.5, rel=1e-12)
         assert angles[t, i, j] == pytest.approx(sum(q * s) / (sum(q * q) * sum(s * s)) ** 0.5, rel=1e-12)
 
