@@ -13,50 +13,14 @@ from fewshot_np.experiment.records import check_folder
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.nn.kernels import keep_freed_memory
 
-HELP = {
+COMMON = {  # what several lessons ask for; the rest stands beside each lesson's defaults
     "n_way": "classes per episode, N",
     "k_shot": "support images per class, K",
     "n_query": "query images per class, Q",
-    "train_way": "classes per training episode",
-    "train_ways": "classes per training episode",
-    "train_shots": "images per class of a training task",
-    "meta_batch": "tasks per meta-step",
     "iterations": "training iterations",
     "learning_rate": "learning rate of training, at its start",
     "channels": "channels of the convolutional network",
-    "down": "how each block halves the image",
-    "inner_lr": "learning rate of the inner loop",
-    "inner_steps": "gradient steps of the inner loop in training",
-    "inner_batch": "images per step of the inner loop",
-    "inner_optimizer": "optimiser of the inner loop",
-    "test_steps": "fine-tuning steps in the test",
     "episodes": "test episodes",
-    "pairs": "test pairs",
-    "repetitions": "draws of classes to repeat with",
-    "margin": "distance beyond which different pairs are left alone",
-    "method": "which method",
-    "filters": "random filters",
-    "curve_ways": "classes of the curve of accuracy against images",
-    "scratch_iterations": "iterations of each network trained from scratch",
-    "pretraining_iterations": "iterations of pretraining",
-    "pretraining_batch": "images per iteration of pretraining",
-    "pretraining_learning_rate": "learning rate of pretraining, at its start",
-    "sinusoid_iterations": "training iterations on sinusoids",
-    "sinusoid_inner_lr": "learning rate of the inner loop on sinusoids",
-    "sinusoid_learning_rate": "learning rate of training on sinusoids, at its start",
-    "maml_iterations": "training iterations of MAML",
-    "maml_learning_rate": "learning rate of MAML's training, at its start",
-    "horizon": "steps that the LSTM optimiser is trained to make",
-    "segment": "steps that derivatives flow back through",
-    "lstm_batch": "learners per iteration of the LSTM's training",
-    "lstm_iterations": "training iterations of the LSTM optimiser",
-    "lstm_learning_rate": "learning rate of the LSTM's training, at its start",
-    "small_iterations": "training iterations of the small networks",
-    "small_channels": "channels of the small networks",
-    "few_classes": "training characters of the small data set",
-    "effort": "length of all trainings, as a multiple of the lesson's",
-    "protocol": "how it is measured",
-    "background": "what is learned from",
     "workers": "processes that share the tasks of a meta-batch",
     "resume": "go on where a run with the same options was stopped",
 }
@@ -69,10 +33,10 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     defaults: {name: value}; the value's type is the option's, False makes a switch. quick, full: the values that
     --quick and --full put in place of defaults. choices: {name: allowed values}. What the command line says outranks
     all three. texts: {name: what --help says} of the options that COMMON does not know. parents: argparse parsers of
-    options that are not of this form. Anything unknown or impossible ends the
-    program with a message and exit code 2, an unwritable --out among it.
+    options that are not of this form. Anything unknown or impossible ends the program with a message and exit code 2,
+    an unwritable --out among it.
     """
-    command, texts = f"python -m fewshot_np.{lesson}", HELP | (texts or {})
+    command, texts = f"python -m fewshot_np.{lesson}", COMMON | (texts or {})
     parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options] (--help lists them)",
                                      description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False,
                                      parents=parents)
