@@ -80,8 +80,8 @@ def lstm_cell(params, x, h, c):
         new c = sigmoid(z_forget) * c + sigmoid(z_input) * tanh(z_candidate)
         new h = sigmoid(z_output) * tanh(new c)
 
-    By hand, R = I = H = 1 and all w 0, so that z is b alone. Of the old memory 0.8, sigmoid(1.0986) = 0.75 is kept; of the
-    candidate, tanh(0.5493) = 0.5, sigmoid(-1.0986) = 0.25 is written: 0.6 + 0.125. Half of tanh(0.725) is shown.
+    By hand, R = I = H = 1 and all w 0, so that z is b alone. Of the old memory 0.8, sigmoid(1.0986) = 0.75 is kept; of
+    the candidate, tanh(0.5493) = 0.5, sigmoid(-1.0986) = 0.25 is written: 0.6 + 0.125. Half of tanh(0.725) is shown.
 
     >>> b = {"forget": 1.0986, "input": -1.0986, "output": 0.0, "candidate": 0.5493}
     >>> params = {gate: {"w": np.zeros((2, 1)), "b": np.array([b[gate]])} for gate in b}
