@@ -177,10 +177,10 @@ def print_test(options, values, reference, test):
     settings, names = list(values[reference]), list(values)
     differences = {name: {s: values[name][s] - values[reference][s] for s in settings}
                    for name in names[names.index(reference) + 1:]}
-    print(f"\n1. Accuracy in % on {len(test)} characters{group_phrase(test, options)}, 95 % interval over "
-          f"{options.episodes} episodes,\n   {options.n_query} queries per class. Batch norm takes its statistics "
-          "from the support, so\n   that each query is answered by itself; in a line with a star (*), from the\n"
-          "   support and queries. Sharper: cosines times 10.\n")
+    print(f"\n1. {len(test)} characters{group_phrase(test, options)}, {options.episodes} episodes, "
+          f"{options.n_query} queries per class.\n   Accuracy in %, 95 % interval. Batch norm takes its statistics from "
+          "the\n   support, so that each query is answered by itself; in a line with a star (*),\n"
+          "   from the support and queries. Sharper: cosines times 10.\n")
     print_settings(values, settings)
     print(f"\n   Minus {reference}, on the same episodes (one training of each):\n")
     print_settings(differences, settings, sign="+")
