@@ -58,14 +58,6 @@ def test_encode_and_decode_are_loops_over_examples_and_queries(k_shot):
             onp.testing.assert_allclose(answers[t, q], by_hand, rtol=1e-12)
 
 
-def test_encode_anchor():
-    # every layer is the identity on (x, y), which are positive: r is the mean of the points themselves
-    identity = {"w": onp.eye(2), "b": onp.zeros(2)}
-    params = {"encoder": dict.fromkeys(("dense1", "dense2", "dense3", "head"), identity)}
-    r = lesson.encode(params, onp.array([[1.0], [2.0], [6.0]]), onp.array([[4.0], [0.0], [5.0]]))
-    onp.testing.assert_allclose(r, [3.0, 3.0])
-
-
 def test_the_objective_is_the_mean_squared_error_of_the_decoded_answers():
     params, tasks = narrow_params(), curves(3)
     conditioned = lesson.condition(params, tasks.support_x, tasks.support_y)

@@ -79,7 +79,6 @@ def test_all_optimisers_get_the_same_curves_and_the_rates_come_from_others():
                               for _ in range(2))
     assert list(losses) == ["LSTM", "Adam", "SGD"]
     assert losses["LSTM"].shape == (6, steps)
-    assert len(lesson.RIVALS) == 2 * len(lesson.RATES)
     for name in ("Adam", "SGD"):
         onp.testing.assert_array_equal(rates[name], tuned_rates(on_validation, name))
         for step, rate in enumerate(rates[name]):
