@@ -54,6 +54,7 @@ FOLDERS = {"network": "test the network of this run instead of training: for a r
            "data_root": "where Omniglot's archives are"}
 FOLDERS_OF = {"finn": ("network", "data_root"), "lake": ("network", "data_root"), "sinusoids": (),
               "worlds": ("data_root",)}
+DIVERGED = 1e6  # an error above it, or NaN, is not worth its digits
 QUICK = {"effort": 0.0005, "episodes": 12}
 
 
@@ -87,8 +88,8 @@ def run_row(options):
     metrics, history = PROTOCOLS[options.protocol](options, method, row, folder)
     scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
     print_table(["", "mean, 95 % interval"],
-                [[name, plus_minus(metric["mean"], metric["interval"], "", scale, 2) + unit]
-                 for name, metric in metrics.items()])
+                [[name, plus_minus(each["mean"], each["interval"], scale=scale, digits=2) + unit
+                  if each["mean"] < DIVERGED else "diverges"] for name, each in metrics.items()])
     metrics["row"] = {"task": task, **(row._asdict() if row else {}),
                       "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     if history:
