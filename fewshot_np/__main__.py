@@ -4,33 +4,39 @@ import sys
 
 LESSONS = [
     # number, module, minutes of a default run, what it is about
-    ("1", "lesson1_data_hunger", "1", "accuracy against images per class"),
-    ("2", "lesson2_episodes", "0.2", "N ways, K shots, and how sure a result is"),
-    ("2", "lesson2_zero_shot", "1", "characters known by their names alone"),
-    ("3", "lesson3_metric", "2", "prototypical and Matching Networks"),
-    ("3", "lesson3_initialisation", "2.5", "pretrain and fine-tune; Reptile"),
-    ("4", "lesson4_siamese", "1.2", "Siamese networks: a distance from pairs"),
+    ("1", "lesson1_data_hunger", "1", "how accuracy grows with the number of images"),
+    ("2", "lesson2_episodes", "0.2", "N-way K-shot: tasks of N classes, K examples"),
+    ("2", "lesson2_zero_shot", "1", "recognise characters by their names alone"),
+    ("3", "lesson3_metric", "2", "compare: prototypical and Matching Networks"),
+    ("3", "lesson3_initialisation", "2.5", "a start to fine-tune: pretraining, Reptile"),
+    ("4", "lesson4_siamese", "1.2", "Siamese networks: same or different?"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
     ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
-    ("6", "lesson6_optimizer", "2.3", "Meta-SGD, and an optimiser that is learned"),
-    ("6", "lesson6_model_based", "0.8", "an update that is a forward pass"),
+    ("6", "lesson6_optimizer", "2.3", "steps that are learned: Meta-SGD, an LSTM"),
+    ("6", "lesson6_model_based", "0.8", "learn a task by reading it, without steps"),
     ("7", "lesson7_pitfalls", "2", "how accuracies lie"),
-    ("8", "lesson8_comparison", "2.5", "every method on the same episodes"),
+    ("8", "lesson8_comparison", "2.5", "every method on the same tasks"),
 ]
+
+
+RESULTS = "results"  # the program of the papers' experiments, which is no lesson
 
 
 def main(argv=()):
     if argv:
-        named = [module for _, module, _, _ in LESSONS if argv[0].lower() in module]
-        sys.exit(f"this is the contents page, it runs nothing: for a lesson write python -m fewshot_np.<module>, "
+        named = [module for module in (*(module for _, module, _, _ in LESSONS), RESULTS) if argv[0].lower() in module]
+        sys.exit(f"this is the contents page, it runs nothing: for a lesson write python -m fewshot_np.<lesson>, "
                  f"such as\n  python -m fewshot_np.{(named or [LESSONS[0][1]])[0]}")
     print("fewshot_np: few-shot learning and meta-learning from scratch, in NumPy.\n"
-          "Read the modules of this folder in order, and run them:\n"
-          "  python -m fewshot_np.<module>            add --quick for a run of seconds\n")
-    print(f"  {'module':23}{'minutes':>7}   what it is about")
+          "A lesson is a folder of this package, and a program that you run:\n"
+          "  python -m fewshot_np.<lesson>            add --quick for a run of seconds\n")
+    print(f"  {'lesson':23}{'minutes':>7}   what it is about")
     for _, module, minutes, about in LESSONS:
         print(f"  {module:23}{minutes:>7}   {about}")
-    print("\nFirst: python -m fewshot_np.lesson1_data_hunger")
+    print(f"\nThe papers' experiments, in hours: python -m fewshot_np.{RESULTS} PROTOCOL\n"
+          "The texts and the exercises are in the folder lessons/ of the repository: read\n"
+          "lessons/README.md, and run pytest lessons -x for the first exercise.\n"
+          f"\nFirst: python -m fewshot_np.{LESSONS[0][1]}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the texts quote, so that they cannot drift: numbers of the records, code of the library, its citations.
 
-The texts call these from their cog comments: `python -m cogapp -r lessons/README.md lessons/*/README.md
-lessons/*/*/README.md` brings them up to date, and `pytest` fails while they are not.
+The texts call these from their cog comments: `python -m cogapp -r *.md lessons/*.md lessons/*/*.md tests/*/*.md`
+brings them up to date, and `pytest` fails while they are not.
 """
 
 import importlib
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import fewshot_np
+from fewshot_np.__main__ import LESSONS as LESSON_LIST
 from fewshot_np.experiment.records import read_record
 from fewshot_np.experiment.report import plus_minus
 from fewshot_np.results.rows import folder_name, task_of
@@ -263,6 +264,96 @@ def over_seeds(records, kind, statistics=None):
     if len(metrics) < 2:
         return "".join(plus_minus(metric["mean"], metric["interval"]) for metric in metrics)
     return f"{sum(means) / len(means):.1f} ({min(means):.1f} to {max(means):.1f})"
+
+
+# ---------------------------------------------------------------- the front pages
+
+
+def contents_table():
+    """The lessons and the page of results, as a Markdown table with links from `lessons/README.md`."""
+    rows = [["", "lesson", "what it is about", "minutes to read", "to run"], ["---"] * 5]
+    for number, lesson, _, about in LESSON_LIST:
+        page = LESSONS / lesson / "README.md"
+        title = page.read_text(encoding="utf-8").partition(": ")[2].partition(" · ")[0]
+        rows.append([number, f"[{title}]({lesson}/README.md)", about, str(minutes_to_read(page)),
+                     f"{max(0.1, record_of(lesson)['seconds'] / 60):.1f}"])
+    results = LESSONS / "results" / "README.md"
+    if results.exists():
+        rows.append(["", "[Results](results/README.md)", "the papers' experiments: their numbers, and ours",
+                     str(minutes_to_read(results)), "hours"])
+    return as_markdown(rows)
+
+
+def repairs_table():
+    """What repairing the document's mistakes changes in accuracy, as a Markdown table."""
+    siamese, project, pitfalls, zero = map(record_of, (
+        "lesson4_siamese", "lesson5_project", "lesson7_pitfalls", "lesson2_zero_shot"))
+    latin = "Latin, random convolution, "
+    guess_latin = f"{100 * zero['metrics'][latin + 'guessing']['mean']:.1f} %"
+    return as_markdown([
+        ["", "as in the document", "", "repaired", "", "guessing"], ["---"] * 6,
+        ["(1)", "contrastive loss, labels flipped",
+         percent(siamese, "one-shot, as in the document, statistics of the support"), "labels as in Hadsell's paper",
+         percent(siamese, "one-shot, contrastive loss, statistics of the support"), "20 %"],
+        ["(2)", "one number for each image", percent(project, "recognition, as in the document"),
+         "128 numbers, compared before the last layer", percent(project, "recognition, rewired"), "20 %"],
+        ["(5)", "MAML, outer loss on the support", percent(pitfalls, "outer loss on the support: honest"),
+         "outer loss on the query", percent(pitfalls, "seed 0"), "20 %"],
+        ["(6)", "68 unseen letters, with shuffled names, which say nothing", percent(zero, latin + "shuffled"),
+         "with their names", percent(zero, latin + "unseen"), guess_latin]])
+
+
+def first_run_table():
+    """What lesson 4's run shows on characters, as a Markdown table."""
+    record = record_of("lesson4_maml")
+    rows = [["five new characters, one example of each", "right answers"], ["---"] * 2, ["guessing", "20 %"]]
+    for what, name in [("the most similar example, pixel by pixel", "pixel nearest neighbour"),
+                       ("MAML before it has seen the examples", "0 steps, statistics of the support"),
+                       ("**MAML after one gradient step on them**", "1 steps, statistics of the support"),
+                       ("after 5 steps", "5 steps, statistics of the support"),
+                       ("after one step, if all drawings of a task share batch norm",
+                        "1 steps, statistics of the queries")]:
+        rows.append([what, percent(record, f"characters, {name}")])
+    return as_markdown(rows)
+
+
+def course_table():
+    """The lessons, as a Markdown table with links from the front page."""
+    rows = [["", "lesson", "to read", "to run"], ["---"] * 4]
+    for number, lesson, minutes, about in LESSON_LIST:
+        rows.append([number, about[0].upper() + about[1:],
+                     f"[text](lessons/{lesson}/README.md), [code](fewshot_np/{lesson}/)",
+                     f"`python -m fewshot_np.{lesson}` ({minutes} min)"])
+    return as_markdown(rows)
+
+
+def run_numbers():
+    """What the front page says of lesson 4's run: the number of tasks, and the accuracy after one step."""
+    record = record_of("lesson4_maml")
+    return record["options"]["episodes"], percent(record, "characters, 1 steps, statistics of the support")
+
+
+def best_numbers():
+    """What the front page says of Omniglot and of speed: three accuracies, and two ranges of times beside PyTorch's."""
+    ratios = [step["here_over_best"] for step in benchmarks()["steps"]]
+    faster, slower = [r for r in ratios if r < 1], [r for r in ratios if r >= 1]
+    return (result("prototypical", 5, 1, "training images"), result("MAML", 5, 1, "queries"),
+            result("extended prototypical", 5, 1, "support and queries"),
+            f"{min(faster):.2f} to {max(faster):.2f}", f"{min(slower):.1f} to {max(slower):.1f}")
+
+
+BOLD = re.compile(r"\*\*[^*]+\*\*")
+
+
+def renumbered(text, *numbers):
+    """The text with these numbers in place of what is bold in it, so that prose with numbers is edited where it stands.
+
+    Raises: ValueError where there are more or fewer numbers than bold places.
+    """
+    if (places := len(BOLD.findall(text))) != len(numbers):
+        raise ValueError(f"{places} places in bold for the {len(numbers)} numbers {numbers}:\n{text}")
+    rest = iter(numbers)
+    return BOLD.sub(lambda _: f"**{next(rest)}**", text)
 
 
 # ---------------------------------------------------------------- code of the library

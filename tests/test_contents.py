@@ -9,25 +9,34 @@ import fewshot_np
 from fewshot_np.__main__ import LESSONS, main
 from fewshot_np.experiment.records import read_record
 
+PACKAGE = Path(fewshot_np.__file__).parent
 LESSONS_FOLDER = Path(__file__).parents[1] / "lessons"
 
 
 def test_every_lesson_stands_in_the_contents_in_reading_order():
-    modules = {path.stem for path in Path(fewshot_np.__file__).parent.glob("lesson*.py")}
-    second_parts = {"lesson5_canvas", "lesson8_protocols", "lesson8_variants"}
-    assert {module for _, module, _, _ in LESSONS} == modules - second_parts
+    folders = {path.parent.name for path in PACKAGE.glob("lesson*/__main__.py")}
+    assert {module for _, module, _, _ in LESSONS} == folders
     assert [module[:7] for _, module, _, _ in LESSONS] == sorted(module[:7] for _, module, _, _ in LESSONS)
 
 
 def test_the_page_fits_a_terminal(capsys):
     main()
-    lines = capsys.readouterr().out.splitlines()
+    page = capsys.readouterr().out
+    lines = page.splitlines()
     assert max(map(len, lines)) <= 80
-    assert all(line.isascii() for line in lines)
+    assert page.isascii()
+
+
+def test_the_page_names_every_lesson_the_results_the_texts_and_the_exercises(capsys):
+    main()
+    page = capsys.readouterr().out
+    named = [module for _, module, _, _ in LESSONS]
+    assert all(name in page for name in [*named, "fewshot_np.results", "lessons/README.md", "pytest lessons -x"])
 
 
 def test_a_word_is_answered_with_the_command_that_was_meant():
-    for word, module in [("maml", "lesson4_maml"), ("Lesson3_metric", "lesson3_metric"), ("x", "lesson1_data_hunger")]:
+    for word, module in [("maml", "lesson4_maml"), ("Lesson3_metric", "lesson3_metric"), ("results", "results"),
+                         ("x", "lesson1_data_hunger")]:
         with pytest.raises(SystemExit, match=rf"python -m fewshot_np\.{module}$"):
             main([word])
 
@@ -41,7 +50,7 @@ def test_minutes_are_those_of_the_committed_record(module):
 
 
 def test_commands_that_the_source_names_can_be_run():
-    package = Path(fewshot_np.__file__).parent
-    named = {(path.name, module) for path in package.rglob("*.py")
-             for module in re.findall(r"python -m fewshot_np\.([\w.]+\w)", path.read_text(encoding="utf-8"))}
-    assert not [(file, name) for file, name in named if not (package / f"{name.replace('.', '/')}.py").exists()]
+    named = {(path.name, name) for path in PACKAGE.rglob("*.py")
+             for name in re.findall(r"python -m fewshot_np\.([\w.]+\w)", path.read_text(encoding="utf-8"))}
+    assert not [(file, name) for file, name in named if not any(
+        (PACKAGE / f"{name.replace('.', '/')}{ending}").exists() for ending in (".py", "/__main__.py"))]

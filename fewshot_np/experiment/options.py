@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from fewshot_np.experiment.records import check_folder
 from fewshot_np.experiment.training import Stopped
+from fewshot_np.nn.kernels import keep_freed_memory
 
 HELP = {
     "n_way": "classes per episode, N",
@@ -125,6 +126,7 @@ def run(main):
     traceback of these errors back. All others keep theirs.
     """
     try:
+        keep_freed_memory()
         with threadpool_limits(1):  # the matrices are small: BLAS threads would mostly wait, and take the other cores
             main()
     except Stopped as stop:

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 
 from threadpoolctl import threadpool_limits
 
+from fewshot_np.nn.kernels import keep_freed_memory
 from fewshot_np.nn.trees import tree_map, value_and_grad
 
 
@@ -150,6 +151,7 @@ def _death(process):
 def _work(connection, objective):
     """The life of a worker: answer (params, batch) with (loss, gradient), or with the error, until nobody asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
+    keep_freed_memory()
     loss_and_gradient = value_and_grad(objective)
     with threadpool_limits(1):
         try:

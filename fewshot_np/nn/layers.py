@@ -1,4 +1,7 @@
-"""Layers: functions of their own small dict of parameters, made of primitives."""
+"""Layers: functions of a small dict of parameters each, made of primitives.
+
+Raises: ValueError, in every layer, where the shapes or task axes of parameters and input do not fit.
+"""
 
 import numpy as onp
 from autograd import numpy as np
@@ -27,27 +30,27 @@ def dense(params, x):
 def batch_norm(params, x, n_reference=None):
     """gamma standardize(x) + beta, params {"gamma", "beta"} of shape (C,). Ioffe & Szegedy 2015, Algorithm 1.
 
-    It always uses the statistics of the images at hand, as MAML does: of all, or of the first n_reference.
+    It always uses the statistics of the images it is given, as MAML does: of all, or of the first n_reference.
     """
     return scale_and_shift(x, *_factor_and_offset(params, x, n_reference))
 
 
 def pooled_batch_norm(params, x, n_reference=None):
-    """max_pool2d(batch_norm(params, x, n_reference)), in another order: (M,H,W,C) -> (M,H//2,W//2,C).
+    """max_pool2d(batch_norm(params, x, n_reference)), computed in another order: (M,H,W,C) -> (M,H//2,W//2,C).
 
-    Batch norm keeps the order of a channel's pixels, or turns it round. So the largest is found first, and the rest
-    is done on a quarter of the pixels.
+    Batch norm keeps the order of a channel's pixels or, where gamma is negative, reverses it. So the largest pixel
+    can be found first, which leaves a quarter of the pixels for the rest.
     """
     factor, offset = _factor_and_offset(params, x, n_reference)
     negative = factor < 0
-    if negative.any():  # rare: where the order is turned round, the largest is that of -x
+    if negative.any():  # rare: where the order is reversed, the largest is that of -x
         sign = onp.where(negative, -1, 1).astype(x.dtype)
         x, factor = scale(x, sign), factor * sign
     return scale_and_shift(max_pool2d(x), factor, offset)
 
 
 def _factor_and_offset(params, x, n_reference):
-    """a and b of each channel for which batch norm is a x + b: one pass over the images."""
+    """The a and b of each channel with which batch norm is a x + b, so that it takes one pass over the images."""
     for name in ("gamma", "beta"):
         _check_channels(params[name], x, name)
     mean, inverse_std = mean_and_inverse_std(x, n_reference=n_reference)
@@ -56,7 +59,7 @@ def _factor_and_offset(params, x, n_reference):
 
 
 def flatten(x):
-    """(M,H,W,C) -> (M, H W C), pixels row by row and channels last."""
+    """One row of features per image, pixels row by row and channels last: (M,H,W,C) -> (M, H W C)."""
     _check_maps(x)
     return np.reshape(x, (*x.shape[:-3], -1))
 
@@ -78,6 +81,6 @@ def _shift(x, v, name):
 
 
 def _check_channels(v, x, name):
-    """One number per channel, (C,); or (T,C) where x has the same T in front."""
+    """v must hold one number per channel, (C,), or (T,C) where x has the same T in front."""
     if v.shape[-1:] != x.shape[-1:] or v.ndim > 2 or (v.ndim == 2 and (x.ndim % 2 == 0 or v.shape[0] != x.shape[0])):
         raise ValueError(f"{name} {v.shape} does not fit {x.shape}: it must be (C,), or (T,C) where x has the same T")

@@ -1,8 +1,8 @@
-"""Networks: two functions, one that makes parameters and one that applies them.
+"""A network is two functions, one that makes its parameters and one that applies them.
 
 Parameters are nested dicts, `{"block1": {"w": ..., "gamma": ..., "beta": ...}, ..., "head": {"w": ..., "b": ...}}`,
-so that a method can name the part it means (ANIL adapts the "head" alone). Both functions are module-level functions
-with their settings filled in by `partial`: such a network pickles, and can be sent to another process.
+so that a method can name a part of them (ANIL adapts the "head" alone). Both functions are module-level functions
+with their settings filled in by `partial`, so a network can be pickled and sent to another process.
 """
 
 from functools import partial
@@ -16,7 +16,10 @@ from fewshot_np.nn.primitives import conv2d, relu
 
 
 class Network(NamedTuple):
-    """init(rng) -> params (float32);  apply(params, x, n_reference=None) -> output (see `standardize`)."""
+    """init(rng) -> params (float32);  apply(params, x, n_reference=None) -> output.
+
+    n_reference: batch norm uses the statistics of the first n_reference images alone (see `standardize`).
+    """
 
     init: Any
     apply: Any
@@ -26,26 +29,25 @@ def conv4(input_shape=(28, 28, 1), outputs=None, channels=64, down="pool", featu
     """The four-block network of the few-shot literature: images (M,H,W,C) -> features (M,D) or logits (M, outputs).
 
     A block is a 3x3 convolution, batch norm and ReLU, and halves the image: down="pool" by 2x2 max pooling after it
-    (Vinyals et al. 2016, Snell et al. 2017), down="stride" by a convolution of stride 2. Finn et al. 2017 take the
-    latter on Omniglot, with features="mean", the average over the last map, D = channels; "flatten" keeps all its
-    pixels. The convolutions have no bias: batch norm would subtract it again. outputs=None: no head.
+    (Vinyals et al. 2016, Snell et al. 2017), down="stride" by a convolution of stride 2. Finn et al. 2017 use
+    strides on Omniglot, with features="mean", the average over the last map, D = channels; "flatten" keeps all its
+    pixels. The convolutions have no bias, because batch norm would subtract it again. outputs=None: no head.
+    Raises: ValueError for settings other than these, and for images too small to be halved four times.
     """
-    if down not in ("pool", "stride"):
-        raise ValueError(f'down must be "pool" or "stride", got {down!r}')
-    if features not in ("flatten", "mean"):
-        raise ValueError(f'features must be "flatten" or "mean", got {features!r}')
-    if len(input_shape) != 3 or any(n < 1 for n in (*input_shape, channels, 1 if outputs is None else outputs)):
-        raise ValueError(f"input_shape must be (H, W, C), and it, channels and outputs positive, got {input_shape}, "
-                         f"{channels} and {outputs}")
-    height, width, depth = input_shape
-    for _ in range(4):
-        height, width = (n // 2 if down == "pool" else (n + 1) // 2 for n in (height, width))
-    if not height * width:
-        raise ValueError(f"images of {input_shape[0]}x{input_shape[1]} are too small to be halved four times")
+    _check_conv4(input_shape, outputs, channels, down, features)
+    height, width = _last_map(input_shape, down)
     n_features = channels if features == "mean" else height * width * channels
-    depths = (depth, channels, channels, channels, channels)
+    depths = (input_shape[-1], channels, channels, channels, channels)
     return Network(partial(_init_conv4, depths, n_features, outputs),
                    partial(_apply_conv4, tuple(input_shape), down, features))
+
+
+def _last_map(input_shape, down):
+    """Height and width of an image that was halved four times."""
+    height, width, _ = input_shape
+    for _ in range(4):
+        height, width = (n // 2 if down == "pool" else (n + 1) // 2 for n in (height, width))
+    return height, width
 
 
 def _init_conv4(depths, n_features, outputs, rng):
@@ -65,15 +67,17 @@ def _apply_conv4(input_shape, down, features, params, x, n_reference=None):
     for block in range(1, 5):
         p = params[f"block{block}"]
         x = conv2d(x, p["w"], stride, padding="same")
-        x = relu(norm(p, x, n_reference))  # pooled before ReLU: the same, on a quarter of the pixels
+        x = relu(norm(p, x, n_reference))  # pooled before ReLU: the same result from a quarter of the pixels
     x = average_pool(x) if features == "mean" else flatten(x)
     return dense(params["head"], x) if "head" in params else x
 
 
 def mlp(sizes):
-    """Dense layers of these widths with ReLU between: (M, sizes[0]) -> (M, sizes[-1]); the last is the "head"."""
-    if len(sizes) < 2 or any(n < 1 or n != int(n) for n in sizes):
-        raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")
+    """Dense layers of these widths with ReLU between them; the last is the "head": (M, sizes[0]) -> (M, sizes[-1]).
+
+    Raises: ValueError unless sizes are two or more positive integers.
+    """
+    _check_mlp(sizes)
     return Network(partial(_init_mlp, tuple(sizes)), partial(_apply_mlp, len(sizes) - 1))
 
 
@@ -83,7 +87,7 @@ def _init_mlp(sizes, rng):
             for name, d, o in zip(names, sizes[:-1], sizes[1:], strict=True)}
 
 
-def _apply_mlp(n_layers, params, x, n_reference=None):  # no batch norm here: n_reference makes no difference
+def _apply_mlp(n_layers, params, x, n_reference=None):  # no batch norm, so n_reference makes no difference
     *hidden, head = _mlp_layers(n_layers)
     for name in hidden:
         x = relu(dense(params[name], x))
@@ -104,13 +108,28 @@ def _normal(rng, shape, variance):
 
 
 def _check_images(x, input_shape):
-    """ValueError unless x is (M,H,W,C) or (T,M,H,W,C) of finite floats with the network's H, W, C."""
-    value = x
-    while value is not (inner := getval(value)):
-        value = inner
+    """x must be (M,H,W,C) or (T,M,H,W,C) of finite floats with the network's H, W, C."""
+    value = getval(x)  # the plain array, if x is traced
     if value.ndim not in (4, 5) or value.shape[-3:] != input_shape:
         raise ValueError(f"the network needs images {input_shape}, (M,H,W,C) or (T,M,H,W,C), got {value.shape}")
     if value.dtype.kind != "f":
         raise ValueError(f"images must be floats in [0, 1], got {value.dtype}: divide by 255")
     if not onp.isfinite(value).all():
         raise ValueError("images hold NaN or infinity")
+
+
+def _check_conv4(input_shape, outputs, channels, down, features):
+    if down not in ("pool", "stride"):
+        raise ValueError(f'down must be "pool" or "stride", got {down!r}')
+    if features not in ("flatten", "mean"):
+        raise ValueError(f'features must be "flatten" or "mean", got {features!r}')
+    if len(input_shape) != 3 or any(n < 1 for n in (*input_shape, channels, 1 if outputs is None else outputs)):
+        raise ValueError(f"input_shape must be (H, W, C), and it, channels and outputs positive, got {input_shape}, "
+                         f"{channels} and {outputs}")
+    if 0 in _last_map(input_shape, down):
+        raise ValueError(f"images of {input_shape[0]}x{input_shape[1]} are too small to be halved four times")
+
+
+def _check_mlp(sizes):
+    if len(sizes) < 2 or any(n < 1 or n != int(n) for n in sizes):
+        raise ValueError(f"sizes must be two or more positive integers, got {sizes!r}")

@@ -1,7 +1,8 @@
-"""Optimisers and schedules: pure functions, their state passed in and handed back, so a run can be resumed.
+"""Optimisers and schedules: pure functions that take their state and return it, so that a run can be resumed.
 
-An optimiser is `update(params, gradients, state, learning_rate) -> (params, state)`; state None starts it.
-A schedule maps an iteration, from 0, to a learning rate; it is a partial of a module-level function, and pickles.
+An optimiser is `update(params, gradients, state, learning_rate) -> (params, state)`; it starts from state None.
+A schedule maps an iteration, counted from 0, to a learning rate; it is a partial of a module-level function, so it
+can be pickled.
 """
 
 import math
@@ -13,7 +14,7 @@ from fewshot_np.nn.trees import tree_map
 
 
 def sgd(params, gradients, state, learning_rate):
-    """Gradient descent: params - learning_rate * gradients. It has no state: None is handed back."""
+    """Gradient descent: params - learning_rate * gradients. It has no state and returns the one it was given."""
     learning_rate = float(learning_rate)  # a NumPy float64 would make float32 parameters float64
     return tree_map(lambda p, g: p - learning_rate * g, params, gradients), state
 
@@ -26,7 +27,7 @@ def adam(params, gradients, state, learning_rate, beta1=0.9, beta2=0.999, eps=1e
     learning_rate = float(learning_rate)
     m = tree_map(lambda m, g: beta1 * m + (1 - beta1) * g, state["m"], gradients)
     v = tree_map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state["v"], gradients)
-    m_scale, v_scale = 1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step)  # they undo the start at 0
+    m_scale, v_scale = 1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step)  # they correct for the start at 0
     params = tree_map(lambda p, m, v: p - learning_rate * m_scale * m / (np.sqrt(v_scale * v) + eps), params, m, v)
     return params, {"step": step, "m": m, "v": v}
 
@@ -46,11 +47,6 @@ def cosine_decay(rate, iterations):
     return partial(_cosine, float(rate), iterations)
 
 
-def step_decay(rate, every, factor=0.5):
-    """`rate`, multiplied by `factor` after every `every` iterations (prototypical networks: halved each 2,000)."""
-    return partial(_step, float(rate), every, factor)
-
-
 def _constant(rate, iteration):
     return rate
 
@@ -61,7 +57,3 @@ def _linear(rate, iterations, iteration):
 
 def _cosine(rate, iterations, iteration):
     return rate * 0.5 * (1 + math.cos(math.pi * min(1.0, iteration / iterations)))
-
-
-def _step(rate, every, factor, iteration):
-    return float(rate * factor ** (iteration // every))

@@ -1,6 +1,6 @@
 """Exercises to lesson 1: what a network is made of.
 
-Write the functions here, in place of `raise`, and let pytest tell how it went:
+Write the functions here, in place of `raise`, and let pytest tell you how it went:
 
     pytest lessons -x                           the next thing to write, or what is not right yet
     pytest lessons/lesson1_data_hunger          a lesson
@@ -12,8 +12,8 @@ A message names the case that failed, as in "# 5 examples, 3 classes". Its input
     from lessons.teacher.checking import inputs
     cross_entropy(*inputs("hunger.4", "5 examples, 3 classes"))
 
-`np` is autograd's NumPy. Where an exercise says "differentiable", autograd must find its way through what you write:
-do not assign into arrays (out[i] = ...), collect numbers in a list and make it an array at the end, np.array(rows).
+`np` is autograd's NumPy. Where an exercise says "differentiable", autograd must be able to differentiate your code:
+do not assign into arrays (out[i] = ...); collect numbers in a list and make it an array at the end, np.array(rows).
 """
 
 from autograd import numpy as np
@@ -22,7 +22,7 @@ from autograd import numpy as np
 def count_parameters(n_inputs, n_outputs):
     """The number of parameters of a dense layer: one weight for each pair of input and output, one bias per output.
 
-    This one is right already. See it pass, then leave out the biases, and read what pytest says.
+    This one is right already. See it pass, then leave out the biases and read what pytest says.
 
     >>> count_parameters(3, 2)
     8
@@ -62,7 +62,7 @@ def dense_vjp(x, w, g):
 def cross_entropy(logits, labels):
     """The mean over the examples of -log(softmax(logits)[label]). Differentiable, and stable for logits of any size.
 
-    softmax(z)[n] = exp(z[n]) / sum over k of exp(z[k]). exp overflows from 710 on: look for a number that can be
+    softmax(z)[n] = exp(z[n]) / sum over k of exp(z[k]). exp overflows from 710 on, so look for a number that can be
     subtracted from all logits of an example without changing its softmax, and for a form in which log and exp cancel.
 
     logits: (M,N), labels: (M,) integers 0...N-1. Returns one number.
@@ -79,7 +79,7 @@ def conv2d(x, w, stride):
     """The convolution by loops. Differentiable (collect lists).
 
     out[m, r, s, o] = sum over i, j, c of x[m, stride*r + i, stride*s + j, c] * w[i, j, c, o], for every place where
-    the kernel lies inside the image. The kernel is not turned over.
+    the kernel lies inside the image. The kernel is not flipped.
 
     x: images (M,H,W,C), w: kernels (kh,kw,C,O). Returns (M,H',W',O), H' = (H - kh)//stride + 1, W' alike.
 
@@ -109,7 +109,7 @@ def im2col(x, kh, kw):
 
 
 def max_pool_vjp(x, g):
-    """The derivative of 2 x 2 max pooling, by hand: g flows to the pixel that was the maximum, and nowhere else.
+    """The derivative of 2 x 2 max pooling, by hand: g goes to the pixel that was the maximum, and nowhere else.
 
     Pooling takes the largest pixel of each 2 x 2 window, channel by channel: (M,H,W,C) -> (M, H//2, W//2, C); an odd
     last row or column is left out. Where several pixels are the largest, the first in reading order counts.

@@ -22,7 +22,7 @@ Before that, our own step is profiled on one thread: where its time goes, and ho
 
 NumPy's OpenBLAS and PyTorch's libraries each choose their kernels for the processor: where the environment dictates
 another processor's to OpenBLAS (OPENBLAS_CORETYPE), that is lifted, unless --keep-kernels is given. All processes
-keep the memory that they free (fewshot_np.nn asks glibc for that), PyTorch's too: as it comes, without that, its
+keep the memory that they free (`keep_freed_memory` asks glibc for that), PyTorch's too: as it comes, without that, its
 prototypical episode took 0.27 to 0.30 s rather than 0.11 on two cores of an AMD EPYC.
 
 The course needs no PyTorch, this comparison does: `pip install -e ".[bench]"`. Without it only our own steps
@@ -60,9 +60,9 @@ from fewshot_np.lesson2_episodes import Episode, sample_episodes
 from fewshot_np.lesson3_initialisation import classification_loss
 from fewshot_np.lesson3_metric import prototypical_objective
 from fewshot_np.lesson4_maml import maml_objective, sample_sinusoids, squared_error
-from fewshot_np.nn import primitives
+from fewshot_np.nn import kernels, primitives
+from fewshot_np.nn.kernels import keep_freed_memory, threads
 from fewshot_np.nn.networks import conv4, mlp
-from fewshot_np.nn.threads import threads
 from fewshot_np.nn.trees import tree_map
 
 TOLERANCE = {"float64": 1e-9, "float32": 2e-2}
@@ -167,16 +167,17 @@ def opened(work, name, n_threads):
 
 # ---------------------------------------------------------------- where our own time goes
 
-PRODUCTS = ("convolve", "products", "_add_patches", "_linear", "_linear_x", "_linear_w")  # none of them calls another
+PRODUCTS = ("patches_times_kernels", "patches_times_maps", "_add_patches",  # none of them calls another
+            "_linear", "_linear_x", "_linear_w")
 
 
 def profile(step, repeats):
     """Shares of a step's time: {"products", "passes", "python"}; "floor_s": seconds it could not do without.
 
-    products: what multiplies matrices, with laying out the patches for it. python: functions outside
-    `primitives`, above all autograd's tape; the profiler makes them look slower. passes: what remains, primitives that
-    do little with each number and walk through memory. floor: the multiplications of all convolutions, at the
-    rate of a large matrix product.
+    products: what multiplies matrices, with laying out the patches for it. python: functions outside `primitives` and
+    `kernels`, above all autograd's tape; the profiler makes them look slower. passes: what remains, primitives that do
+    little with each number and walk through memory. floor: the multiplications of all convolutions, at the rate of a
+    large matrix product.
     """
     profiler = cProfile.Profile()
     with profiler:
@@ -185,7 +186,7 @@ def profile(step, repeats):
     total = products = python = 0
     for (file, _, name), (_, _, own, cumulative, _) in pstats.Stats(profiler).stats.items():
         total += own
-        if file == primitives.__file__:
+        if file in (primitives.__file__, kernels.__file__):
             products += cumulative * (name in PRODUCTS)
         elif file.endswith(".py") and name != "_add":  # autograd's, which adds gradients: a pass
             python += own
@@ -195,13 +196,13 @@ def profile(step, repeats):
 
 def operations(step):
     """Multiplications and additions in the convolutions of a step."""
-    counts, chunks = [], primitives._chunks
+    counts, chunks = [], kernels.chunks
 
     def counting(x, w, y):
         counts.append(2 * np.prod(w.shape[-4:], dtype=float) * np.prod(y.shape[:-1]))
         return chunks(x, w, y)
 
-    with mock.patch.object(primitives, "_chunks", counting):
+    with mock.patch.object(kernels, "chunks", counting):
         step()
     return sum(counts)
 
@@ -222,6 +223,7 @@ def operations_per_second(n=1024, runs=9):
 
 def serve(connection, work, name, n_threads):
     """The life of a form's process: send its first results, then a time in seconds for each request."""
+    keep_freed_memory()
     with opened(work, name, n_threads) as form:
         params, episode = work.make()
         if name != "compiled":  # it would compile, for minutes, for this one task
@@ -547,6 +549,7 @@ def main(argv=None):
     with_torch = importlib.util.find_spec("torch") is not None
     if not with_torch:
         print('PyTorch is not installed, so only our own steps are timed: pip install -e ".[bench]" adds it.\n')
+    keep_freed_memory()
     if not options.keep_kernels:  # PyTorch's libraries choose for themselves, too
         os.environ.pop("OPENBLAS_CORETYPE", None)
     facts = machine(with_torch)

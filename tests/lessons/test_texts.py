@@ -1,5 +1,6 @@
-"""The texts say what is so: their Python runs and prints what it promises, what they quote from records and from the
-library is there, links lead somewhere, every exercise stands in its text, every cited equation in the map."""
+"""All pages say what is so, front pages, lessons, benchmarks: their Python runs and prints what it promises, what they
+quote from records and from the library is there, links lead somewhere, every exercise stands in its text, every cited
+equation in the map, every method in the glossary."""
 
 import importlib
 import io
@@ -17,9 +18,9 @@ from lessons import quoting
 
 ROOT = Path(__file__).parents[2]
 CONTENTS = ROOT / "lessons" / "README.md"
-PAGES = sorted((ROOT / "lessons").glob("**/README.md"))
+PAGES = sorted(page for pattern in ("*.md", "lessons/**/*.md", "tests/**/*.md") for page in ROOT.glob(pattern))
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-LESSON_PAGES = [page for page in PAGES if page != CONTENTS]
+LESSON_PAGES = [page for page in PAGES if page.parent.parent == CONTENTS.parent]
 every_lesson = pytest.mark.parametrize("page", LESSON_PAGES, ids=lambda page: page.parent.name)
 
 # ---------------------------------------------------------------- the code
@@ -37,7 +38,7 @@ def test_the_python_of_a_page_runs_and_prints_what_its_comments_promise(page, mo
         assert printed.getvalue().split() == " ".join(promised).split(), f"{page}, line {example.line}"
 
 
-@every_page
+@every_lesson
 def test_a_cell_has_ten_lines_at_most_and_needs_no_scrolling(page):
     for block in re.findall(r"^```python\n(.*?)^```", text_of(page), re.S | re.M):
         lines = [line for line in block.splitlines() if line.strip()]
@@ -50,7 +51,7 @@ def test_a_cell_has_ten_lines_at_most_and_needs_no_scrolling(page):
 
 @pytest.mark.timeout(120)
 def test_what_the_pages_quote_is_what_stands_in_the_records_and_the_library():
-    """`python -m cogapp -r lessons/README.md lessons/*/README.md lessons/*/*/README.md` brings them up to date."""
+    """`python -m cogapp -r *.md lessons/*.md lessons/*/*.md tests/*/*.md` brings them up to date."""
     pages = [str(page.relative_to(ROOT)) for page in PAGES]
     done = subprocess.run([sys.executable, "-m", "cogapp", "--check", "--diff", *pages], cwd=ROOT,
                           capture_output=True, text=True, encoding="utf-8", timeout=100)
@@ -59,7 +60,7 @@ def test_what_the_pages_quote_is_what_stands_in_the_records_and_the_library():
 
 def test_a_page_that_shows_a_number_of_a_run_gets_it_from_the_record():
     """A percentage with its interval stands between cog's marks, or the text says next to it where it comes from."""
-    for page in LESSON_PAGES:
+    for page in PAGES:
         prose = re.sub(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", "", text_of(page), flags=re.S)
         for paragraph in prose.split("\n\n"):
             if re.search(r"\d ± [\d.]+ %", paragraph):
@@ -124,9 +125,23 @@ def test_anchors_are_named_as_github_names_them(tmp_path):
 # ---------------------------------------------------------------- the contents, the exercises
 
 
-def test_the_contents_link_every_lesson_that_has_a_text():
+def test_the_contents_link_every_page_of_the_lessons():
     linked = {(CONTENTS.parent / link).resolve() for link in links_of(CONTENTS) if "://" not in link}
-    assert set(LESSON_PAGES) <= linked
+    assert {page for page in PAGES if CONTENTS.parent in page.parents} - {CONTENTS} <= linked
+
+
+def test_the_contents_answer_all_ten_points_of_the_document():
+    points = re.findall(r"\*\*(?:Wrong|Left out|Notation) \((\d+)\)\*\*", text_of(CONTENTS))
+    assert set(points) == set(map(str, range(1, 11)))
+
+
+def test_the_glossary_has_every_method_and_each_term_once_with_its_chinese_and_its_meaning():
+    rows = re.findall(r"^\| (?!English|---)(.*) \|$", text_of(CONTENTS.parent / "GLOSSARY.md"), re.M)
+    terms = [term for term, chinese, meaning in (row.split(" | ") for row in rows) if chinese and meaning]
+    assert len(terms) == len(set(terms)) == len(rows)
+    for method in ("MAML", "first-order MAML", "ANIL", "Reptile", "Meta-SGD", "prototypical network", "ESZSL",
+                   "Matching Network", "Siamese network", "conditional neural process", "learned optimiser"):
+        assert any(term.startswith(method) for term in terms), method
 
 
 @every_lesson
@@ -153,7 +168,8 @@ def test_every_equation_that_a_docstring_cites_is_written_so_that_the_map_finds_
 
 
 def test_the_map_names_functions_that_exist_and_all_that_cite_an_equation():
-    rows = re.findall(r"^\| ([^|]+ \d{4}) \| ([^|]+) \| \[`(\w+)`\]\(\.\./([\w/]+)\.py\) \|$", text_of(CONTENTS), re.M)
+    rows = re.findall(r"^\| ([^|]+ \d{4}) \| ([^|]+) \| \[`(\w+)`\]\(\.\./([\w/]+)\.py\) \|$",
+                      text_of(CONTENTS.parent / "READING.md"), re.M)
     mapped = {(paper, place, path.replace("/", "."), name) for paper, place, name, path in rows}
     assert all(callable(getattr(importlib.import_module(path), name)) for _, _, path, name in mapped)
     assert mapped == set(quoting.citations())

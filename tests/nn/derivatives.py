@@ -1,9 +1,28 @@
-"""Finite differences, to any order, with random cotangents; and the same loss gone through an inner step."""
+"""Finite differences, to any order, with random cotangents; a loss after an inner step; arrays to test with."""
 
 import autograd.numpy as np
 import numpy
 from autograd import grad
 from autograd.test_util import check_grads
+
+from fewshot_np.nn.trees import tree_map
+
+
+def normal(*shape, seed=0):
+    return numpy.random.default_rng([seed, *shape]).normal(size=shape)
+
+
+def distinct(*shape, seed=0):
+    """Values at least 0.1 apart and at least 0.05 from zero: no finite difference steps over a kink."""
+    count = int(numpy.prod(shape))
+    values = 0.1 * (numpy.arange(count) - count // 2) + 0.05
+    return numpy.random.default_rng([seed, *shape]).permutation(values).reshape(shape)
+
+
+def rebuilt(tree, arrays):
+    """A nested dict with the keys of `tree` and these arrays as its leaves, in order."""
+    arrays = iter(arrays)
+    return tree_map(lambda leaf: next(arrays), tree)
 
 
 def weighted_sum(f, cotangent, arguments):
@@ -38,10 +57,8 @@ def assert_differentiates(f, *arguments, order=2, seed=0, rtol=2e-6, directions=
     slopes, differences = [], []
     for _ in range(directions):
         moves = [rng.normal(size=numpy.shape(argument)) for argument in arguments]
-        ahead, behind = (
-            weighted_sum(f, cotangent, [a + sign * step * m for a, m in zip(arguments, moves, strict=True)])
-            for sign in (1, -1)
-        )
+        ahead, behind = (weighted_sum(f, cotangent, [a + s * m for a, m in zip(arguments, moves, strict=True)])
+                         for s in (step, -step))
         slopes.append(as_vector(moves) @ analytic)
         differences.append((ahead - behind) / (2 * step))
     scale = numpy.abs(differences).max() + 1e-3 * numpy.linalg.norm(analytic)
@@ -50,10 +67,8 @@ def assert_differentiates(f, *arguments, order=2, seed=0, rtol=2e-6, directions=
         def first_order(cotangent, *arguments):
             return as_vector(gradients(f, arguments, cotangent))
 
-        assert_differentiates(
-            first_order, cotangent, *arguments,
-            order=order - 1, seed=seed + 1, rtol=rtol, directions=directions, step=step,
-        )
+        assert_differentiates(first_order, cotangent, *arguments, order=order - 1, seed=seed + 1, rtol=rtol,
+                              directions=directions, step=step)
 
 
 def assert_autograd_agrees(f, *arguments):

@@ -1,4 +1,4 @@
-"""What fewshot_np.nn computes, written a second time with plain loops: slow, and nothing to get wrong.
+"""What fewshot_np.nn computes, written a second time with plain loops: slow, but hard to get wrong.
 
 No function here knows of a task axis; `for_each_task` adds one by calling a function once per task.
 Nothing is imported from the package: a mistake there cannot hide here.
@@ -15,67 +15,57 @@ def for_each_task(f, *arguments):
     return np.stack(results)
 
 
-def pad(x, kernel_height, kernel_width, padding):
-    if padding == "valid":
-        return x
-    rows, columns = (kernel_height - 1) // 2, (kernel_width - 1) // 2
-    images, height, width, channels = x.shape
-    padded = np.zeros((images, height + 2 * rows, width + 2 * columns, channels), x.dtype)
-    padded[:, rows : rows + height, columns : columns + width] = x
-    return padded
+def margin(kernel, padding):
+    """The rows and columns of zeros on each side of an image."""
+    return tuple(0 if padding == "valid" else (k - 1) // 2 for k in kernel)
+
+
+def pad(x, kernel, padding):
+    rows, columns = margin(kernel, padding)
+    return np.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+
+
+def output_pixels(y, kernel, stride):
+    """Yield (the index of an output pixel, the index of the patch under it)."""
+    for image, row, column in np.ndindex(y.shape[:3]):
+        top, left = row * stride, column * stride
+        yield (image, row, column), (image, slice(top, top + kernel[0]), slice(left, left + kernel[1]))
 
 
 def conv2d(x, w, stride=1, padding="valid"):
-    kernel_height, kernel_width, _, outputs = w.shape
-    padded = pad(x, kernel_height, kernel_width, padding)
-    height = (padded.shape[1] - kernel_height) // stride + 1
-    width = (padded.shape[2] - kernel_width) // stride + 1
-    y = np.zeros((len(x), height, width, outputs), x.dtype)
-    for image in range(len(x)):
-        for row in range(height):
-            for column in range(width):
-                top, left = row * stride, column * stride
-                patch = padded[image, top : top + kernel_height, left : left + kernel_width]
-                for output in range(outputs):
-                    y[image, row, column, output] = (patch * w[..., output]).sum()
+    kernel, padded = w.shape[:2], pad(x, w.shape[:2], padding)
+    height, width = ((n - k) // stride + 1 for n, k in zip(padded.shape[1:3], kernel, strict=True))
+    y = np.zeros((len(x), height, width, w.shape[-1]), x.dtype)
+    for pixel, patch in output_pixels(y, kernel, stride):
+        for output in range(w.shape[-1]):
+            y[(*pixel, output)] = (padded[patch] * w[..., output]).sum()
     return y
 
 
 def conv2d_gradients(x, w, cotangent, stride=1, padding="valid"):
     """The gradients of sum(cotangent * conv2d(x, w)) with respect to x and w."""
-    kernel_height, kernel_width, _, outputs = w.shape
-    padded = pad(x, kernel_height, kernel_width, padding)
+    kernel, padded = w.shape[:2], pad(x, w.shape[:2], padding)
     gradient_padded, gradient_w = np.zeros_like(padded), np.zeros_like(w)
-    for image in range(len(x)):
-        for row in range(cotangent.shape[1]):
-            for column in range(cotangent.shape[2]):
-                rows = slice(row * stride, row * stride + kernel_height)
-                columns = slice(column * stride, column * stride + kernel_width)
-                for output in range(outputs):
-                    g = cotangent[image, row, column, output]
-                    gradient_padded[image, rows, columns] += g * w[..., output]
-                    gradient_w[..., output] += g * padded[image, rows, columns]
-    top, left = (0, 0) if padding == "valid" else ((kernel_height - 1) // 2, (kernel_width - 1) // 2)
+    for pixel, patch in output_pixels(cotangent, kernel, stride):
+        for output in range(w.shape[-1]):
+            gradient_padded[patch] += cotangent[(*pixel, output)] * w[..., output]
+            gradient_w[..., output] += cotangent[(*pixel, output)] * padded[patch]
+    top, left = margin(kernel, padding)
     return gradient_padded[:, top : top + x.shape[1], left : left + x.shape[2]], gradient_w
 
 
 def windows(x, size):
-    """Yield (index of the pooled pixel, the window's pixels as ((row, column), value) in reading order)."""
+    """Yield (index of the pooled pixel, {index of a pixel of its window: its value}, in reading order)."""
     images, height, width, channels = x.shape
-    for image in range(images):
-        for row in range(height // size):
-            for column in range(width // size):
-                for channel in range(channels):
-                    places = [(row * size + i, column * size + j) for i in range(size) for j in range(size)]
-                    pixels = [(place, x[image, place[0], place[1], channel]) for place in places]
-                    yield (image, row, column, channel), pixels
+    for image, row, column, channel in np.ndindex(images, height // size, width // size, channels):
+        places = [(image, row * size + i, column * size + j, channel) for i in range(size) for j in range(size)]
+        yield (image, row, column, channel), {place: x[place] for place in places}
 
 
 def max_pool2d(x, size=2):
-    images, height, width, channels = x.shape
-    y = np.zeros((images, height // size, width // size, channels), x.dtype)
+    y = np.zeros((len(x), x.shape[1] // size, x.shape[2] // size, x.shape[3]), x.dtype)
     for index, pixels in windows(x, size):
-        y[index] = max(value for _, value in pixels)
+        y[index] = max(pixels.values())
     return y
 
 
@@ -83,9 +73,7 @@ def max_pool2d_gradient(x, cotangent, size=2):
     """The gradient of sum(cotangent * max_pool2d(x)): all of it to the first maximum of each window."""
     gradient = np.zeros_like(x)
     for index, pixels in windows(x, size):
-        largest = max(value for _, value in pixels)
-        row, column = next(place for place, value in pixels if value == largest)
-        gradient[index[0], row, column, index[3]] += cotangent[index]
+        gradient[max(pixels, key=pixels.get)] += cotangent[index]  # max returns the first of equal ones
     return gradient
 
 
@@ -126,9 +114,8 @@ def batch_norm(params, x, n_reference=None):
 
 def dense(params, x):
     y = np.zeros((len(x), params["w"].shape[1]), x.dtype)
-    for row in range(len(x)):
-        for output in range(y.shape[1]):
-            y[row, output] = (x[row] * params["w"][:, output]).sum() + params["b"][output]
+    for row, output in np.ndindex(y.shape):
+        y[row, output] = (x[row] * params["w"][:, output]).sum() + params["b"][output]
     return y
 
 
@@ -137,11 +124,7 @@ def flatten(x):
 
 
 def average_pool(x):
-    y = np.zeros((x.shape[0], x.shape[3]), x.dtype)
-    for row in range(x.shape[1]):
-        for column in range(x.shape[2]):
-            y += x[:, row, column]
-    return y / (x.shape[1] * x.shape[2])
+    return sum(x[:, row, column] for row, column in np.ndindex(x.shape[1:3])) / (x.shape[1] * x.shape[2])
 
 
 def log_softmax(x):

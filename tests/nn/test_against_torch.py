@@ -10,16 +10,13 @@ from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam
 from fewshot_np.nn.primitives import conv2d, cross_entropy, log_softmax, max_pool2d, relu
 from fewshot_np.nn.trees import repeat, tree_map
-from tests.nn.derivatives import assert_close, gradients
+from tests.nn.derivatives import assert_close, gradients, normal
+from tests.scaffolding import shaken
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
 SUPPORT_LABELS, QUERY_LABELS = numpy.array([[0, 1, 2], [2, 0, 1]]), numpy.array([[0, 1, 2, 2], [1, 1, 0, 2]])
-
-
-def normal(*shape, seed=0):
-    return numpy.random.default_rng([seed, *shape]).normal(size=shape)
 
 
 def tensor(array):
@@ -103,10 +100,8 @@ def test_relu_log_softmax_and_cross_entropy():
 
 def case(down, features):
     """Float64 parameters, and per task three support and four query images with three channels."""
-    network = conv4((19, 18, 3), outputs=3, channels=5, down=down, features=features)
-    params = network.init(numpy.random.default_rng(0))
-    rng = numpy.random.default_rng(1)
-    params = tree_map(lambda p: p.astype(float) + 0.1 * rng.normal(size=p.shape), params)
+    network, rng = conv4((19, 18, 3), outputs=3, channels=5, down=down, features=features), numpy.random.default_rng(1)
+    params = shaken(network.init(numpy.random.default_rng(0)))
     return network, params, rng.uniform(size=(2, 3, 19, 18, 3)), rng.uniform(size=(2, 4, 19, 18, 3))
 
 
@@ -161,10 +156,7 @@ def test_the_meta_gradient_of_conv4(down, features, steps):
         lambda params: torch_meta_objective(params, support, query, steps, 0.2, down, features), params
     )
     assert_close(ours(params), value, 1e-9)
-    actual = grad(ours)(params)
-    for block in params:
-        for name in params[block]:
-            assert_close(actual[block][name], expected[block][name], 1e-8)
+    tree_map(lambda a, e: assert_close(a, e, 1e-8), grad(ours)(params), expected)
 
 
 def test_adam():

@@ -1,35 +1,29 @@
-"""Maps over nested dicts of arrays, inside `grad` as well."""
+"""Maps over nested dicts of arrays, inside `grad` as well, and the gradients of functions of them."""
 
+import autograd
 import autograd.numpy as np
 import numpy
 import pytest
-from autograd import grad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fewshot_np.nn.trees import repeat, tree_map
-from tests.nn.derivatives import assert_close, hessian_vector_product
+from fewshot_np.nn.trees import grad, leaves, repeat, task_gradient, tree_map, value_and_grad
+from tests.nn.derivatives import assert_close, hessian_vector_product, normal
 
 FEW = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 SHAPES = st.lists(st.integers(1, 3), max_size=3).map(tuple)
-TREES = st.recursive(
-    SHAPES.map(lambda shape: numpy.random.default_rng(list(shape)).normal(size=shape)),
-    lambda children: st.dictionaries(st.sampled_from("abcd"), children, min_size=1, max_size=3),
-    max_leaves=6,
-).filter(lambda tree: isinstance(tree, dict))
+TREES = st.recursive(SHAPES.map(lambda shape: normal(*shape)),
+                     lambda children: st.dictionaries(st.sampled_from("abcd"), children, min_size=1, max_size=3),
+                     max_leaves=6).filter(lambda tree: isinstance(tree, dict))
 
 
 def params():
-    rng = numpy.random.default_rng(0)
-    return {"block": {"w": rng.normal(size=(2, 3)), "b": rng.normal(size=3)}, "head": rng.normal(size=4)}
-
-
-def leaves(tree):
-    return [leaf for key in tree for leaf in leaves(tree[key])] if isinstance(tree, dict) else [tree]
+    return {"block": {"w": normal(2, 3), "b": normal(3)}, "head": normal(4)}
 
 
 def structure(tree):
-    return {key: structure(value) for key, value in tree.items()} if isinstance(tree, dict) else None
+    """Its keys, in order."""
+    return [(key, structure(value)) for key, value in tree.items()] if isinstance(tree, dict) else None
 
 
 def same(a, b):
@@ -42,32 +36,24 @@ def sum_of_squares(tree):
 
 @FEW
 @given(TREES)
-def test_tree_map_keeps_structure_and_order_and_visits_every_leaf(tree):
-    doubled = tree_map(lambda leaf: 2 * leaf, tree)
-    assert structure(doubled) == structure(tree)
-    assert list(doubled) == list(tree)
-    for leaf, twice in zip(leaves(tree), leaves(doubled), strict=True):
-        numpy.testing.assert_array_equal(twice, 2 * leaf)
-
-
-@FEW
-@given(TREES)
-def test_tree_map_of_several_trees_pairs_the_leaves(tree):
-    twice, square = tree_map(lambda a: 2 * a, tree), tree_map(lambda a: a * a, tree)
+def test_tree_map_keeps_structure_and_order_and_pairs_the_leaves(tree):
+    twice, square, kept = tree_map(lambda a: 2 * a, tree), tree_map(lambda a: a * a, tree), repr(tree)
     together = tree_map(lambda a, b, c: a * b - c, tree, twice, square)
+    assert structure(together) == structure(tree)
     assert same(together, tree_map(lambda a: a * (2 * a) - a * a, tree))
+    assert [leaf.tolist() for leaf in leaves(twice)] == [(2 * leaf).tolist() for leaf in leaves(tree)]
+    assert repr(tree) == kept
 
 
 @FEW
-@given(TREES, st.integers(1, 4))
-def test_repeat_puts_equal_copies_in_front_of_every_leaf(tree, n_tasks):
+@given(TREES, st.integers(1, 4), st.sampled_from(["float32", "float64"]))
+def test_repeat_puts_equal_copies_in_front_of_every_leaf(tree, n_tasks, dtype):
+    tree = tree_map(lambda leaf: numpy.asarray(leaf, dtype), tree)
     repeated = repeat(tree, n_tasks)
     assert structure(repeated) == structure(tree)
     for leaf, copies in zip(leaves(tree), leaves(repeated), strict=True):
-        assert copies.shape == (n_tasks, *leaf.shape)
-        assert copies.dtype == leaf.dtype
-        for copy in copies:
-            numpy.testing.assert_array_equal(copy, leaf)
+        assert copies.dtype == dtype
+        numpy.testing.assert_array_equal(copies, numpy.stack([leaf] * n_tasks))
 
 
 def test_tree_map_pairs_by_key_and_not_by_position():
@@ -79,40 +65,17 @@ def test_tree_map_of_a_bare_array_applies_the_function():
     numpy.testing.assert_array_equal(tree_map(lambda a, b: a + b, numpy.ones(2), numpy.ones(2)), [2.0, 2.0])
 
 
-def test_tree_map_changes_no_tree():
-    tree = params()
-    tree_map(lambda leaf: leaf + 1, tree)
-    assert same(tree, params())
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        pytest.param({"block": params()["block"]}, id="a key is missing"),
-        pytest.param({**params(), "tail": numpy.ones(1)}, id="a key too many"),
-        pytest.param({"block": {"w": 1.0, "c": 1.0}, "head": 1.0}, id="another key deeper down"),
-        pytest.param({"block": 1.0, "head": 1.0}, id="a leaf where a dict should be"),
-        pytest.param(1.0, id="a leaf alone"),
-    ],
-)
-def test_tree_map_names_the_keys_that_differ(other):
-    with pytest.raises(ValueError, match=r"(?i)key.*(block|head|tail|w)"):
-        tree_map(lambda a, b: a, params(), other)
-
-
-def test_tree_map_refuses_a_dict_where_the_first_tree_has_a_leaf():
-    with pytest.raises(ValueError, match=r"(?i)key|differ"):
-        tree_map(lambda a, b: a, {"block": numpy.ones(1)}, {"block": {"w": numpy.ones(1)}})
-
-
-def test_tree_map_works_on_traced_trees_to_second_order():
-    def after_a_step(tree):
-        return sum_of_squares(tree_map(lambda p, g: p - 0.1 * g, tree, grad(sum_of_squares)(tree)))
-
-    tree = params()
-    expected = tree_map(lambda p: 2 * 0.8**2 * p, tree)  # each step scales every parameter by 1 - 0.1 * 2
-    for actual, wanted in zip(leaves(grad(after_a_step)(tree)), leaves(expected), strict=True):
-        assert_close(actual, wanted)
+@pytest.mark.parametrize(("first", "other"), [
+    pytest.param(params(), {"block": params()["block"]}, id="a key is missing"),
+    pytest.param(params(), {**params(), "tail": numpy.ones(1)}, id="a key too many"),
+    pytest.param(params(), {"block": {"w": 1.0, "c": 1.0}, "head": 1.0}, id="another key deeper down"),
+    pytest.param(params(), {"block": 1.0, "head": 1.0}, id="a leaf where a dict should be"),
+    pytest.param(params(), 1.0, id="a leaf alone"),
+    pytest.param({"block": 1.0}, {"block": {"w": 1.0}}, id="a dict where the first tree has a leaf"),
+])
+def test_tree_map_says_where_trees_differ(first, other):
+    with pytest.raises(ValueError, match=r"(?i)key.*(block|head|tail|w)|differ"):
+        tree_map(lambda a, b: a, first, other)
 
 
 def test_repeat_shares_the_memory_and_cannot_be_written_to():
@@ -123,29 +86,45 @@ def test_repeat_shares_the_memory_and_cannot_be_written_to():
         copies[0] = 0.0
 
 
-def test_repeat_sums_the_gradient_over_the_tasks():
-    w, per_task = params()["block"]["w"], numpy.random.default_rng(1).normal(size=(3, 2, 3))
-    gradient = grad(lambda tree: np.sum(per_task * repeat(tree, 3)["w"]))({"w": w})["w"]
-    assert_close(gradient, per_task.sum(axis=0))
-
-
-def test_repeat_differentiates_twice():
-    w, rng = params()["block"]["w"], numpy.random.default_rng(1)
-    per_task, vector = rng.normal(size=(3, 2, 3)), rng.normal(size=(2, 3))
-    (product,) = hessian_vector_product(lambda a: np.sum(per_task * repeat(a[0], 3) ** 3), (w,), (vector,))
-    assert_close(product, 6 * per_task.sum(axis=0) * w * vector)
-
-
 @pytest.mark.parametrize("dtype", [numpy.float32, numpy.float64])
-def test_repeat_keeps_the_type_of_values_and_gradients(dtype):
-    w = params()["block"]["w"].astype(dtype)
-    assert repeat(w, 3).dtype == dtype
-    slope = grad(lambda w: np.sum(repeat(w, 3) ** 2))
-    assert slope(w).dtype == dtype
-    assert grad(lambda w: np.sum(slope(w) ** 2))(w).dtype == dtype
+def test_repeat_sums_the_gradients_of_the_tasks_in_both_orders(dtype):
+    w, per_task, vector = (a.astype(dtype) for a in (normal(2, 3), normal(3, 2, 3), normal(2, 3, seed=1)))
+    gradient = grad(lambda w: np.sum(per_task * repeat(w, 3) ** 3))(w)
+    (product,) = hessian_vector_product(lambda a: np.sum(per_task * repeat(a[0], 3) ** 3), (w,), (vector,))
+    assert gradient.dtype == product.dtype == dtype
+    assert_close(gradient, 3 * per_task.sum(axis=0) * w ** 2, 1e-6)
+    assert_close(product, 6 * per_task.sum(axis=0) * w * vector, 1e-6)
 
 
 @pytest.mark.parametrize("n_tasks", [0, -1, 1.5, "3"])
 def test_repeat_says_how_many_tasks_it_was_given(n_tasks):
     with pytest.raises(ValueError, match=rf"{n_tasks}"):
         repeat(params(), n_tasks)
+
+
+@pytest.mark.parametrize("gradient_of", [grad, autograd.grad])
+def test_trees_may_be_traced_to_second_order(gradient_of):
+    def after_a_step(tree):
+        return sum_of_squares(tree_map(lambda p, g: p - 0.1 * g, tree, gradient_of(sum_of_squares)(tree)))
+
+    expected = tree_map(lambda p: 2 * 0.8**2 * p, params())  # each step scales every parameter by 1 - 0.1 * 2
+    tree_map(assert_close, gradient_of(after_a_step)(params()), expected)
+
+
+def test_a_leaf_that_is_not_used_has_gradient_zero_and_one_used_twice_the_sum():
+    value, gradient = value_and_grad(lambda tree: np.sum(tree["a"]) + np.sum(tree["a"] ** 2))(
+        {"a": numpy.ones(2), "b": numpy.ones(3)})
+    assert value == 4
+    tree_map(numpy.testing.assert_array_equal, gradient, {"a": [3.0, 3.0], "b": numpy.zeros(3)})
+
+
+def test_grad_needs_one_number_and_task_gradient_one_for_each_task():
+    per_task = {"w": normal(3, 2)}
+    with pytest.raises(TypeError, match=r"one number.*\(3, 2\)"):
+        grad(lambda tree: tree["w"])(per_task)
+    assert_close(task_gradient(lambda tree: np.sum(tree["w"] ** 2, axis=1))(per_task)["w"], 2 * per_task["w"])
+    assert_close(task_gradient(lambda tree: np.sum(tree["w"] ** 2))(per_task)["w"], 2 * per_task["w"])
+    with pytest.raises(ValueError, match=r"\(3, 2\)"):
+        task_gradient(lambda tree: tree["w"])(per_task)
+    with pytest.raises(ValueError, match=r"task axis.*repeat\(params, 3\)"):
+        task_gradient(lambda tree: np.sum(repeat(tree, 3)["w"], axis=1))({"w": normal(2)})

@@ -1,0 +1,109 @@
+"""Lesson 1: loops, matrix products and the library's primitives are the same functions with the same derivatives."""
+
+import autograd.numpy as np
+import numpy
+import pytest
+
+from fewshot_np.lesson1_data_hunger import (
+    autograd_in_ten_lines,
+    conv2d_im2col,
+    conv2d_loops,
+    dense,
+    dense_loops,
+    im2col,
+)
+from fewshot_np.nn import layers
+from fewshot_np.nn.primitives import conv2d
+from tests.nn.derivatives import assert_close, assert_differentiates, gradients
+
+both_dense = pytest.mark.parametrize("f", [dense_loops, dense])
+both_convolutions = pytest.mark.parametrize("f", [conv2d_loops, conv2d_im2col])
+SHAPES = [
+    pytest.param((2, 5, 6, 2), (3, 3, 2, 3), id="3x3"),
+    pytest.param((1, 7, 5, 1), (2, 3, 1, 2), id="2x3"),
+    pytest.param((3, 4, 4, 3), (1, 1, 3, 2), id="1x1"),
+    pytest.param((2, 4, 5, 2), (4, 5, 2, 1), id="as large as the image"),
+]
+
+
+def draw(*shapes, seed=0):
+    rng = numpy.random.default_rng(seed)
+    return [rng.normal(size=shape) for shape in shapes]
+
+
+def assert_same_function(f, g, *arguments, seed=7):
+    """Equal values, and equal gradients against a random cotangent."""
+    expected = g(*arguments)
+    assert_close(f(*arguments), expected)
+    cotangent = numpy.random.default_rng(seed).normal(size=expected.shape)
+    for mine, other in zip(gradients(f, arguments, cotangent), gradients(g, arguments, cotangent), strict=True):
+        assert_close(mine, other)
+
+
+def test_autograd_in_ten_lines_gives_the_numbers_of_school_calculus():
+    numbers = autograd_in_ten_lines()
+    assert numbers["cube"] == 8
+    assert numbers["slope"] == pytest.approx(12)  # 3 x^2
+    assert numbers["curvature"] == pytest.approx(12)  # 6 x
+    assert numbers["gradient"] == pytest.approx({"w": -18.0, "b": -6.0})  # 2 (2 3 + 1 - 10) times 3, times 1
+
+
+# ---------------------------------------------------------------- the dense layer
+
+
+@both_dense
+def test_dense_anchor_worked_by_hand(f):
+    x, w, b = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]]), np.array([0.5, -0.5])
+    numpy.testing.assert_allclose(f(x, w, b), [[13.5, 15.5]])
+
+
+@both_dense
+def test_dense_is_the_librarys_layer_and_differentiates_twice(f):
+    assert_same_function(f, lambda x, w, b: layers.dense({"w": w, "b": b}, x), *draw((4, 3), (3, 5), (5,)))
+    assert_differentiates(f, *draw((3, 4), (4, 2), (2,)))
+
+
+# ---------------------------------------------------------------- the convolution
+
+
+@both_convolutions
+def test_convolution_anchor_worked_by_hand(f):
+    image = np.arange(9.0).reshape(1, 3, 3, 1)  # 0 1 2 / 3 4 5 / 6 7 8
+    kernel = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(2, 2, 1, 1)
+    numpy.testing.assert_allclose(f(image, kernel)[0, :, :, 0], [[27, 37], [57, 67]])  # 0 + 2 + 9 + 16: not flipped
+    padded = f(image, kernel, stride=2, padding=1)[0, :, :, 0]
+    numpy.testing.assert_allclose(padded, [[0, 11], [30, 67]])  # 4 0; 3 1 + 4 2; 2 3 + 4 6; as above
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(("x_shape", "w_shape"), SHAPES)
+def test_convolution_by_loops_is_one_matrix_product(x_shape, w_shape, stride, padding):
+    x, w = draw(x_shape, w_shape)
+    assert_close(conv2d_im2col(x, w, stride, padding), conv2d_loops(x, w, stride, padding))
+
+
+@both_convolutions
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_convolution_is_the_librarys_primitive(f, kernel, stride, padding):
+    def mine(x, w):
+        return f(x, w, stride, (kernel - 1) // 2 if padding == "same" else 0)
+
+    x_shape = (2, 6, 7, 2) if f is conv2d_im2col else (1, 5, 6, 2)  # the tape of the loops is long
+    assert_same_function(mine, lambda x, w: conv2d(x, w, stride, padding), *draw(x_shape, (kernel, kernel, 2, 3)))
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 1)])
+def test_convolution_differentiates_twice(stride, padding):
+    assert_differentiates(lambda x, w: conv2d_im2col(x, w, stride, padding), *draw((2, 4, 5, 2), (3, 3, 2, 2)))
+
+
+def test_im2col_lays_each_patch_out_as_a_row():
+    (x,) = draw((2, 6, 5, 3))
+    rows = im2col(x, 2, 3, stride=2)
+    assert rows.shape == (2, 3, 2, 2 * 3 * 3)
+    for top, left in numpy.ndindex(3, 2):
+        patch = x[:, 2 * top:2 * top + 2, 2 * left:2 * left + 3]
+        numpy.testing.assert_array_equal(rows[:, top, left], patch.reshape(2, -1))

@@ -1,0 +1,129 @@
+"""Lesson 2: what an episode must be, drawn thousands of times."""
+
+import inspect
+import itertools
+
+import numpy as np
+import pytest
+
+from fewshot_np.lesson2_episodes import Episode, sample_episodes
+from tests.scaffolding import classes_of
+
+
+def draw(classes, n_way=3, k_shot=2, n_query=4, n_tasks=5, seed=0):
+    return sample_episodes(classes, n_way, k_shot, n_query, n_tasks, np.random.default_rng(seed))
+
+
+def classes_drawn(classes, episode, k_shot):
+    """(T, N): the class that stands behind each label."""
+    return classes.labels[episode.support_ids[:, ::k_shot]]
+
+
+def assert_counts(counts, n, probability, sigmas=4.5):
+    """Every count is binomial(n, probability) or narrower."""
+    deviation = np.abs(np.asarray(counts) - n * probability).max()
+    assert deviation < sigmas * np.sqrt(n * probability * (1 - probability)), (deviation, counts)
+
+
+# ---------------------------------------------------------------- one episode
+
+
+def test_fields_and_arguments_have_their_fixed_names():
+    assert Episode._fields == ("support_x", "support_y", "query_x", "query_y", "support_ids", "query_ids")
+    assert list(inspect.signature(sample_episodes).parameters) == [
+        "classes", "n_way", "k_shot", "n_query", "n_tasks", "rng"]
+
+
+def test_images_labels_and_ids_belong_together_class_by_class():
+    classes = classes_of(7, 6, 9, 8, side=3)
+    episode = draw(classes, np.int64(3), np.int32(2), np.uint8(4), n_tasks=50)  # NumPy's integers are integers
+    behind = classes_drawn(classes, episode, k_shot=2)  # (50, 3)
+    assert all(len(set(row)) == 3 for row in behind)
+    for x, y, ids, n in [(episode.support_x, episode.support_y, episode.support_ids, 2),
+                         (episode.query_x, episode.query_y, episode.query_ids, 4)]:
+        assert x.shape == (50, 3 * n, 3, 3, 1)
+        assert x.dtype == np.float32
+        np.testing.assert_allclose(x, classes.images[ids] / 255, rtol=1e-6)  # ink 1, paper 0
+        assert np.issubdtype(y.dtype, np.integer)
+        np.testing.assert_array_equal(y, np.tile(np.arange(3).repeat(n), (50, 1)))
+        np.testing.assert_array_equal(classes.labels[ids], behind.repeat(n, axis=1))
+
+
+@pytest.mark.parametrize(("k_shot", "n_query"), [(1, 5), (3, 3), (5, 1), (1, 1)])
+def test_support_and_query_never_share_an_image(k_shot, n_query):
+    classes = classes_of(*[6] * 4)  # in three of the four cases every image of a class is used
+    episode = draw(classes, n_way=4, k_shot=k_shot, n_query=n_query, n_tasks=40)
+    for support, query in zip(episode.support_ids, episode.query_ids, strict=True):
+        assert len({*support, *query}) == 4 * (k_shot + n_query)
+
+
+def test_one_class_alone_is_an_episode():
+    assert draw(classes_of(3, 3, 3), n_way=1, k_shot=1, n_query=1, n_tasks=1).support_x.shape == (1, 1, 2, 2, 1)
+
+
+def test_the_images_of_the_source_are_not_handed_out():
+    classes = classes_of(*[8] * 5)
+    before = classes.images.copy()
+    draw(classes).support_x[:] = 7
+    np.testing.assert_array_equal(classes.images, before)
+
+
+def test_a_seed_repeats_the_episodes_and_one_generator_goes_on():
+    classes, rng = classes_of(*[8] * 5), np.random.default_rng(3)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global generator, which nobody may touch
+    first, second = (sample_episodes(classes, 3, 2, 4, 5, rng) for _ in range(2))
+    for mine, other in zip(first, draw(classes, seed=3), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert not np.array_equal(first.support_ids, second.support_ids)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+# ---------------------------------------------------------------- many episodes
+
+N_DRAWS = 3000
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Three of five classes of unequal size, one support and two query images each, many times."""
+    classes = classes_of(4, 8, 5, 3, 6)
+    return classes, draw(classes, n_way=3, k_shot=1, n_query=2, n_tasks=N_DRAWS, seed=1)
+
+
+def test_every_class_is_as_likely_under_every_label(many):
+    classes, episode = many
+    behind = classes_drawn(classes, episode, k_shot=1)
+    for label in range(3):
+        assert_counts(np.bincount(behind[:, label], minlength=5), N_DRAWS, 1 / 5)
+
+
+def test_every_set_and_every_order_of_the_classes_is_as_likely(many):
+    classes, episode = many
+    rows = [tuple(row) for row in classes_drawn(classes, episode, k_shot=1)]
+    assert_counts([rows.count(row) for row in itertools.permutations(range(5), 3)], N_DRAWS, 1 / 60)
+
+
+def test_every_image_of_a_class_is_as_likely_in_support_and_query(many):
+    classes, episode = many
+    support = np.bincount(episode.support_ids.ravel(), minlength=len(classes.images))
+    query = np.bincount(episode.query_ids.ravel(), minlength=len(classes.images))
+    for ids in classes.images_of:
+        assert_counts(support[ids], N_DRAWS, 3 / 5 / len(ids))
+        assert_counts(query[ids], N_DRAWS, 3 / 5 * 2 / len(ids))
+
+
+# ---------------------------------------------------------------- what cannot be drawn
+
+
+def test_too_few_classes_or_images_are_refused_and_the_class_is_named():
+    with pytest.raises(ValueError, match="6-way episodes need 6 classes, there are 5"):
+        draw(classes_of(*[8] * 5), n_way=6)
+    with pytest.raises(ValueError, match=r"'class 2' has 5 images; 2 support.*4 query need 6"):
+        draw(classes_of(8, 9, 5, 7, 6))
+
+
+@pytest.mark.parametrize("name", ["n_way", "k_shot", "n_query", "n_tasks"])
+@pytest.mark.parametrize("value", [0, -1, 1.0, 2.5, True, None, "2", np.float64(2), float("nan")])
+def test_numbers_must_be_positive_integers(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a positive integer"):
+        draw(classes_of(*[8] * 5), **{name: value})

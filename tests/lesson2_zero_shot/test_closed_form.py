@@ -1,0 +1,96 @@
+"""Lesson 2, zero-shot: the closed form is the minimum, found three ways; what it cannot solve is refused."""
+
+import inspect
+from functools import partial
+
+import numpy as np
+import pytest
+from autograd import grad
+
+from fewshot_np.lesson2_zero_shot import eszsl, eszsl_objective, fit, scores, standardised, targets
+from tests.lesson2_zero_shot.described import ATTRIBUTES, described_features
+from tests.nn.derivatives import assert_differentiates
+
+
+def random_problem(m=11, d=5, z=4, a=3, seed=0):
+    """Features (M,D), labels (M,), signatures (Z,A)."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(m, d)), rng.permutation(np.arange(m) % z), rng.normal(size=(z, a))
+
+
+def test_arguments_have_their_fixed_names():
+    assert list(inspect.signature(eszsl).parameters) == ["features", "labels", "signatures", "gamma", "lam"]
+
+
+@pytest.mark.parametrize(("features", "labels", "attributes", "gamma", "lam", "v"), [
+    ([[1], [2]], [0, 0], [[1]], 1, 2, [[1 / 6]]),  # (1 + 4 + 1)^-1 (1 + 2) (1 + 2)^-1
+    ([[1, 0], [0, 2]], [0, 1], [[1, 0], [0, 1]], 1, 1,
+     [[0.25, -0.25], [-0.2, 0.2]]),  # diag(1/2, 1/5) [[1, -1], [-2, 2]] / 2
+    ([[3]], [1], [[1], [2]], 1, 5, [[3 * (-1 + 2) / 10 / 10]]),  # Y S = -1 + 2; 9 + 1; 1 + 4 + 5
+])
+def test_eszsl_anchors_worked_by_hand(features, labels, attributes, gamma, lam, v):
+    features, attributes = np.array(features, float), np.array(attributes, float)
+    np.testing.assert_allclose(eszsl(features, np.array(labels), attributes, gamma, lam), v)
+
+
+@pytest.mark.parametrize(("gamma", "lam"), [(0.5, 2.0), (10.0, 0.01), (1e-3, 30.0)])
+def test_gradient_of_the_objective_is_zero_at_the_closed_form(gamma, lam):
+    problem = random_problem()
+    v = eszsl(*problem, gamma, lam)
+    objective = partial(eszsl_objective, features=problem[0], labels=problem[1], signatures=problem[2], gamma=gamma,
+                        lam=lam)
+    np.testing.assert_allclose(grad(objective)(v), 0, atol=1e-10)
+    direction = np.random.default_rng(1).normal(size=v.shape)
+    np.testing.assert_allclose(objective(v + direction) - objective(v),  # a parabola: the slope at v is 0
+                               objective(v - direction) - objective(v))
+    assert objective(v + 1e-3 * direction) > objective(v)
+
+
+def test_objective_differentiates_twice():
+    features, labels, attributes = random_problem()
+    v = np.random.default_rng(2).normal(size=(5, 3))
+    assert_differentiates(lambda v: eszsl_objective(v, features, labels, attributes, 0.7, 0.3), v)
+
+
+def test_objective_anchor_worked_by_hand():
+    one = np.ones((1, 1))  # f = 2, s = y = 1, all other numbers 1: 10 v^2 - 4 v + 1, smallest at v = 0.2
+    for v, value in [(0.2, 0.6), (1.0, 7.0)]:
+        assert eszsl_objective(v * one, 2 * one, np.array([0]), one, 1, 1) == pytest.approx(value)
+
+
+def test_closed_form_is_the_solution_of_one_large_linear_system():
+    features, labels, attributes = random_problem()
+    left, right = features.T @ features + 0.7 * np.eye(5), attributes.T @ attributes + 0.3 * np.eye(3)
+    expected = np.linalg.solve(np.kron(left, right), (features.T @ targets(labels, 4) @ attributes).ravel())
+    np.testing.assert_allclose(eszsl(features, labels, attributes, 0.7, 0.3).ravel(), expected)
+
+
+def test_targets_are_one_for_the_own_class_and_minus_one_for_others():
+    np.testing.assert_array_equal(targets(np.array([2, 0]), 3), [[-1, -1, 1], [1, -1, -1]])
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"gamma": 0}, "gamma and lam must be above 0"),
+    ({"lam": 0}, "gamma and lam must be above 0"),
+    ({"gamma": -1}, "gamma and lam must be above 0"),
+    ({"lam": float("nan")}, "gamma and lam must be above 0"),
+    ({"labels": np.full(11, -1)}, r"labels must lie in 0\.\.\.3, got -1"),
+    ({"labels": np.arange(11) % 5}, r"labels must lie in 0\.\.\.3, got 0\.\.\.4"),
+    ({"labels": np.zeros(10, int)}, r"features \(11, 5\) need labels \(11,\), got \(10,\)"),
+])
+def test_what_is_no_problem_of_eszsl_is_refused(change, message):
+    features, labels, attributes = random_problem()
+    arguments = {"features": features, "labels": labels, "signatures": attributes, "gamma": 1, "lam": 1}
+    with pytest.raises(ValueError, match=message):
+        eszsl(**arguments | change)
+
+
+def test_fit_is_eszsl_on_centred_features():
+    features, attributes = described_features(), ATTRIBUTES
+    params = fit(features, attributes, 2.0, 0.5)
+    rows = features.reshape(-1, 12).astype(float)
+    centred = np.c_[(rows - rows.mean(axis=0)) / rows.std(), np.ones(len(rows))]
+    np.testing.assert_allclose(standardised(params, features).reshape(-1, 13), centred, atol=1e-12)
+    np.testing.assert_allclose(params["v"], eszsl(centred, np.repeat(np.arange(25), 20), attributes, 2.0, 0.5))
+    np.testing.assert_allclose(scores(params, features, attributes)[3, 7],
+                               [centred[3 * 20 + 7] @ params["v"] @ s for s in attributes])

@@ -1,0 +1,490 @@
+"""MAML: values by hand, the meta-gradient by finite differences, T tasks at once and one by one, what is refused."""
+
+from functools import partial
+
+import autograd
+import autograd.numpy as np
+import numpy as onp
+import pytest
+
+from fewshot_np.experiment.training import train
+from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson4_maml import (
+    adapt,
+    adapted_after,
+    check_meta_gradient,
+    linear_loss,
+    maml_objective,
+    maml_scores,
+    meta_gradient_by_hand,
+    meta_train,
+    sample_sinusoids,
+    squared_error,
+)
+from fewshot_np.nn.networks import conv4, mlp
+from fewshot_np.nn.optimizers import adam, constant
+from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
+from tests.scaffolding import assert_same_tree, assert_slope, shaken, vector
+
+N_WAY, N_TASKS = 3, 3
+
+
+def of_type(params, dtype):
+    return tree_map(lambda p: p.astype(dtype), params)
+
+
+def random_episode(shape, n_tasks=N_TASKS, k_shot=2, n_query=2, seed=0, dtype=float):
+    """Noise of class-dependent mean, so that there is something to learn; `shape` is that of one input."""
+    rng = onp.random.default_rng(seed)
+    labels = onp.arange(N_WAY)
+    means = rng.normal(size=(n_tasks, N_WAY, *shape))
+
+    def part(n):
+        y = onp.tile(labels.repeat(n), (n_tasks, 1))
+        return (means.repeat(n, axis=1) + 0.5 * rng.normal(size=(n_tasks, N_WAY * n, *shape))).astype(dtype), y
+
+    (support_x, support_y), (query_x, query_y) = part(k_shot), part(n_query)
+    return Episode(support_x, support_y, query_x, query_y, None, None)
+
+
+def linear_problem():
+    return linear_loss, {"w": onp.random.default_rng(5).normal(size=(4, N_WAY))}, random_episode((4,))
+
+
+def mlp_problem():
+    network = mlp([4, 7, 6, N_WAY])
+    params = shaken(network.init(onp.random.default_rng(0)))
+    return partial(classification_loss, network), params, random_episode((4,))
+
+
+def conv4_problem():
+    network = tiny_conv4()
+    params = shaken(network.init(onp.random.default_rng(0)))
+    return partial(classification_loss, network), params, random_episode((16, 16, 1))
+
+
+def pooling_conv4_problem():
+    network = conv4((16, 16, 1), N_WAY, channels=3)
+    params = shaken(network.init(onp.random.default_rng(0)))
+    return partial(classification_loss, network), params, random_episode((16, 16, 1), n_tasks=2)
+
+
+def tiny_conv4():
+    return conv4((16, 16, 1), N_WAY, channels=4, down="stride", features="mean")
+
+
+every_problem = pytest.mark.parametrize(
+    "problem", [linear_problem, mlp_problem, conv4_problem, pooling_conv4_problem])
+network_problem = pytest.mark.parametrize("problem", [mlp_problem, conv4_problem])
+
+
+def task_of(tree, task):
+    return tree_map(lambda p: p[task], tree)
+
+
+def episode_of(episode, task):
+    return Episode(*(None if field is None else field[task:task + 1] for field in episode))
+
+
+def meta_gradient(problem, inner_lr, steps, **kwargs):
+    loss, params, episode = problem
+    return grad(lambda p: maml_objective(loss, p, episode, inner_lr, steps, **kwargs))(params)
+
+
+def adapted(problem, inner_lr, steps, **kwargs):
+    loss, params, episode = problem
+    return adapt(loss, repeat(params, len(episode.support_x)), episode.support_x, episode.support_y, inner_lr, steps,
+                 **kwargs)
+
+
+# ---------------------------------------------------------------- anchors worked by hand
+
+
+def parabola(params, x, y):
+    """(w x - y)^2 of one example, (1,) -> () or (T, 1) -> (T,)."""
+    return np.sum((params["w"] * x - y) ** 2, axis=-1)
+
+
+ANCHOR = Episode(*(onp.array([[number]]) for number in (2.0, 6.0, 1.0, 4.0)), None, None)
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(0, 1.0), (1, 2.6), (2, 2.92)])
+def test_adapt_anchor(steps, expected):
+    # w = 1: the gradient of (2 w - 6)^2 is 2 (2 - 6) 2 = -16, then 2 (5.2 - 6) 2 = -3.2
+    found = adapt(parabola, {"w": onp.array([1.0])}, ANCHOR.support_x[0], ANCHOR.support_y[0], 0.1, steps)
+    onp.testing.assert_allclose(found["w"], [expected], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("steps", "value", "second_order", "first_order"), [
+    (0, 9.0, -6.0, -6.0),           # (1 - 4)^2, 2 (1 - 4)
+    (1, 1.96, -0.56, -2.8),         # 1 - 0.1 H = 1 - 0.1 8 = 0.2, times 2 (2.6 - 4)
+    (2, 1.1664, -0.0864, -2.16),    # 0.2^2 times 2 (2.92 - 4)
+])
+def test_meta_gradient_anchor(steps, value, second_order, first_order):
+    params = {"w": onp.array([1.0])}
+    for flag, expected in [(False, second_order), (True, first_order)]:
+        objective = partial(maml_objective, parabola, episode=ANCHOR, inner_lr=0.1, steps=steps, first_order=flag)
+        assert objective(params) == pytest.approx(value, rel=1e-12)
+        assert grad(objective)(params)["w"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_objective_is_the_mean_over_tasks():
+    two = Episode(*(onp.array([[a], [b]]) for a, b in [(2.0, 2.0), (6.0, 0.0), (1.0, 1.0), (4.0, 0.0)]), None, None)
+    # the second task: gradient 2 (2 - 0) 2 = 8, w = 0.2, query loss 0.04
+    assert maml_objective(parabola, {"w": onp.array([1.0])}, two, 0.1, 1) == pytest.approx((1.96 + 0.04) / 2)
+
+
+@every_problem
+def test_no_step_changes_nothing(problem):
+    loss, params, episode = problem()
+    assert_same_tree(adapted((loss, params, episode), 0.4, 0), repeat(params, len(episode.support_x)), rtol=0)
+    plain = np.mean(loss(repeat(params, len(episode.query_x)), episode.query_x, episode.query_y))
+    assert maml_objective(loss, params, episode, 0.4, 0) == pytest.approx(plain, rel=1e-12)
+
+
+@every_problem
+def test_steps_taken_in_two_parts_are_the_same_steps(problem):
+    loss, params, episode = problem()
+    halfway = adapted((loss, params, episode), 0.1, 2)
+    onwards = adapt(loss, halfway, episode.support_x, episode.support_y, 0.1, 3)
+    assert_same_tree(onwards, adapted((loss, params, episode), 0.1, 5))
+
+
+@every_problem
+def test_adapting_lowers_the_support_loss_and_leaves_the_start_alone(problem):
+    loss, params, episode = problem()
+    before = tree_map(onp.copy, params)
+    start = repeat(params, len(episode.support_x))
+    moved = adapt(loss, start, episode.support_x, episode.support_y, 0.05, 3)
+    support = episode.support_x, episode.support_y
+    assert (loss(moved, *support) < loss(start, *support)).all()
+    assert_same_tree(params, before, rtol=0)
+
+
+# ---------------------------------------------------------------- T tasks at once, and one by one
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("first_order", [False, True])
+@every_problem
+def test_tasks_at_once_adapt_as_they_do_one_by_one(problem, first_order, steps):
+    loss, params, episode = problem()
+    together = adapted((loss, params, episode), 0.2, steps, first_order=first_order)
+    for t in range(len(episode.support_x)):
+        alone = adapt(loss, params, episode.support_x[t], episode.support_y[t], 0.2, steps, first_order)
+        assert_same_tree(task_of(together, t), alone)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("first_order", [False, True])
+@every_problem
+def test_meta_gradient_at_once_is_the_mean_of_those_one_by_one(problem, first_order, steps):
+    loss, params, episode = problem()
+    n_tasks = len(episode.support_x)
+    together = meta_gradient((loss, params, episode), 0.2, steps, first_order=first_order)
+    alone = [meta_gradient((loss, params, episode_of(episode, t)), 0.2, steps, first_order=first_order)
+             for t in range(n_tasks)]
+    assert_same_tree(together, tree_map(lambda *gradients: sum(gradients) / n_tasks, *alone))
+
+
+@pytest.mark.parametrize("statistics", ["support", "queries"])
+def test_logits_at_once_are_those_one_by_one(statistics):
+    loss, params, episode = conv4_problem()
+    together = adapted((loss, params, episode), 0.2, 2)
+    logits = query_logits(tiny_conv4(), together, episode, statistics)
+    assert logits.shape == (N_TASKS, 2 * N_WAY, N_WAY)
+    for t in range(N_TASKS):
+        part = tree_map(lambda p, t=t: p[t:t + 1], together)
+        alone = query_logits(tiny_conv4(), part, episode_of(episode, t), statistics)
+        onp.testing.assert_allclose(logits[t:t + 1], alone, rtol=0, atol=1e-10)
+
+
+# ---------------------------------------------------------------- the meta-gradient by finite differences
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@every_problem
+def test_meta_gradient_is_the_slope_of_the_objective(problem, steps):
+    loss, params, episode = problem()
+    assert_slope(lambda p: maml_objective(loss, p, episode, 0.1, steps), params)
+
+
+@every_problem
+def test_meta_gradient_is_that_of_autograds_own_grad(problem):
+    loss, params, episode = problem()
+    for rates, first_order in [(0.1, False), (0.1, True), ({"head" if "head" in params else "w": 0.1}, False)]:
+        own = autograd.grad(lambda p, r=rates, f=first_order: maml_objective(loss, p, episode, r, 2, f))(params)
+        assert_same_tree(meta_gradient((loss, params, episode), rates, 2, first_order=first_order), own)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_meta_gradient_by_hand_is_that_of_autograd(steps):
+    loss, params, episode = linear_problem()
+    hand = [meta_gradient_by_hand(params["w"], *(field[t] for field in episode[:4]), 0.3, steps)
+            for t in range(N_TASKS)]
+    onp.testing.assert_allclose(meta_gradient((loss, params, episode), 0.3, steps)["w"], sum(hand) / N_TASKS,
+                                rtol=1e-9, atol=1e-12)
+
+
+def test_the_lessons_own_check_agrees_three_ways():
+    for seed in range(5):
+        rows = check_meta_gradient(onp.random.default_rng(seed))
+        assert [row["steps"] for row in rows] == [1, 2, 5]
+        for row in rows:
+            assert row["by hand"] == pytest.approx(row["autograd"], rel=1e-9, abs=1e-12)
+            assert row["finite differences"] == pytest.approx(row["autograd"], rel=1e-6, abs=1e-8)
+            assert row["first-order gap"] > 0.005
+
+
+def test_the_lessons_own_gap_grows_with_the_steps():
+    gaps = onp.array([[row["first-order gap"] for row in check_meta_gradient(onp.random.default_rng(seed))]
+                      for seed in range(20)])
+    one, two, five = onp.median(gaps, axis=0)
+    assert one < two < five
+
+
+# ---------------------------------------------------------------- first order
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@every_problem
+def test_first_order_has_the_same_value(problem, steps):
+    loss, params, episode = problem()
+    assert_same_tree(adapted((loss, params, episode), 0.2, steps, first_order=True),
+                     adapted((loss, params, episode), 0.2, steps), rtol=1e-12)
+    first, second = (maml_objective(loss, params, episode, 0.2, steps, flag) for flag in (True, False))
+    assert first == pytest.approx(second, rel=1e-12)
+
+
+@pytest.mark.parametrize("inner_lr", [0.2, {"head": 0.2}])
+@network_problem
+def test_first_order_is_the_query_gradient_at_the_adapted_parameters(problem, inner_lr):
+    loss, params, episode = problem()
+    there = adapted((loss, params, episode), inner_lr, 3)
+    at_adapted = grad(lambda p: np.sum(loss(p, episode.query_x, episode.query_y)))(there)
+    expected = tree_map(lambda g: g.mean(axis=0), at_adapted)
+    assert_same_tree(meta_gradient((loss, params, episode), inner_lr, 3, first_order=True), expected)
+
+
+@every_problem
+def test_first_order_differs_from_second_order_more_with_every_step(problem):
+    gaps = []
+    for steps in (1, 2, 5):
+        second = vector(meta_gradient(problem(), 0.05, steps))
+        first = vector(meta_gradient(problem(), 0.05, steps, first_order=True))
+        gaps.append(onp.linalg.norm(first - second) / onp.linalg.norm(second))
+    assert 0.01 < gaps[0] < gaps[1] < gaps[2]
+
+
+def test_without_a_step_first_order_is_second_order():
+    assert_same_tree(meta_gradient(mlp_problem(), 0.2, 0, first_order=True), meta_gradient(mlp_problem(), 0.2, 0))
+
+
+# ---------------------------------------------------------------- ANIL, Meta-SGD, partial trees
+
+
+@network_problem
+def test_anil_moves_the_head_alone(problem):
+    loss, params, episode = problem()
+    moved = adapted((loss, params, episode), {"head": 0.4}, 2)
+    assert set(moved) == set(params)
+    for key in set(params) - {"head"}:
+        assert_same_tree(moved[key], repeat(params[key], N_TASKS), rtol=0)
+    full = adapted((loss, params, episode), 0.4, 1)
+    anil = adapted((loss, params, episode), {"head": 0.4}, 1)
+    assert_same_tree(anil["head"], full["head"])  # the first step of the head is the same
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@network_problem
+def test_meta_gradient_of_anil_reaches_all_parameters(problem, steps):
+    loss, params, episode = problem()
+    assert_slope(lambda p: maml_objective(loss, p, episode, {"head": 0.3}, steps), params)
+    gradient = meta_gradient((loss, params, episode), {"head": 0.3}, steps)
+    assert all(onp.abs(vector(part)).max() > 0 for part in gradient.values())
+
+
+def rates_like(params, seed=9):
+    rng = onp.random.default_rng(seed)
+    return tree_map(lambda p: rng.uniform(0.02, 0.2, onp.shape(p)), params)
+
+
+@every_problem
+def test_arrays_as_rates_give_every_entry_its_own_step(problem):
+    loss, params, episode = problem()
+    rates = rates_like(params)
+    start, n_tasks = repeat(params, len(episode.support_x)), len(episode.support_x)
+    gradient = grad(lambda p: np.sum(loss(p, episode.support_x, episode.support_y)))(start)
+    expected = tree_map(lambda p, g, rate: p - rate * g, start, gradient, repeat(rates, n_tasks))
+    assert_same_tree(adapted((loss, params, episode), rates, 1), expected)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@every_problem
+def test_gradient_with_respect_to_rates_and_parameters(problem, steps):
+    loss, params, episode = problem()
+    both = {"params": params, "rates": rates_like(params)}
+    assert_slope(lambda both: maml_objective(loss, both["params"], episode, both["rates"], steps), both)
+
+
+def test_gradient_with_respect_to_one_rate_for_everything():
+    loss, params, episode = mlp_problem()
+    assert_slope(lambda rate: maml_objective(loss, params, episode, rate["all"], 2), {"all": onp.array(0.1)})
+
+
+def test_a_nested_partial_tree_moves_what_it_names():
+    loss, params, episode = mlp_problem()
+    moved = adapted((loss, params, episode), {"head": {"b": 0.3}, "dense1": 0.1}, 1)
+    full = adapted((loss, params, episode), 0.1, 1)
+    start = repeat(params, N_TASKS)
+    assert_same_tree(moved["head"]["w"], start["head"]["w"], rtol=0)
+    assert_same_tree(moved["dense2"], start["dense2"], rtol=0)
+    assert_same_tree(moved["dense1"], full["dense1"])
+    assert_same_tree(moved["head"]["b"] - start["head"]["b"], 3 * (full["head"]["b"] - start["head"]["b"]))
+    assert_slope(
+        lambda p: maml_objective(loss, p, episode, {"head": {"b": 0.3}, "dense1": {"w": 0.1}}, 3), params)
+
+
+@pytest.mark.filterwarnings("ignore:Output seems independent")
+def test_an_empty_tree_of_rates_moves_nothing():
+    loss, params, episode = mlp_problem()
+    assert_same_tree(adapted((loss, params, episode), {}, 2), repeat(params, N_TASKS), rtol=0)
+
+
+def test_a_still_parameter_may_be_shared_by_all_tasks():
+    loss, params, episode = mlp_problem()
+    shared = {**params, "head": repeat(params["head"], N_TASKS)}
+    moved = adapt(loss, shared, episode.support_x, episode.support_y, {"head": 0.3}, 2)
+    assert_same_tree(moved["head"], adapted((loss, params, episode), {"head": 0.3}, 2)["head"])
+    assert_same_tree(moved["dense1"], params["dense1"], rtol=0)
+
+
+# ---------------------------------------------------------------- float32
+
+
+@pytest.mark.parametrize("rates", ["number", "head alone", "arrays"])
+@pytest.mark.parametrize("first_order", [False, True])
+@pytest.mark.parametrize("network", [mlp([4, 7, N_WAY]), tiny_conv4()])
+def test_float32_stays_float32(network, first_order, rates):
+    params = network.init(onp.random.default_rng(0))
+    episode = random_episode((16, 16, 1) if "block1" in params else (4,), dtype="float32")
+    inner_lr = {"number": 0.1, "head alone": {"head": 0.1}, "arrays": of_type(rates_like(params), "float32")}[rates]
+    problem = partial(classification_loss, network), params, episode
+    dtypes = {leaf.dtype for leaf in leaves(adapted(problem, inner_lr, 2, first_order=first_order))}
+    assert dtypes == {onp.dtype("float32")}
+    gradient = meta_gradient(problem, inner_lr, 2, first_order=first_order)
+    assert {leaf.dtype for leaf in leaves(gradient)} == {onp.dtype("float32")}
+    assert maml_objective(*problem, inner_lr, 2).dtype == "float32"
+    moved = adapted(problem, inner_lr, 1)
+    assert {query_logits(network, moved, episode, statistics).dtype
+            for statistics in ("support", "queries")} == {onp.dtype("float32")}
+
+
+def test_float32_sinusoids_stay_float32():
+    network = mlp([1, 8, 1])
+    problem = (partial(squared_error, network), network.init(onp.random.default_rng(0)),
+               sample_sinusoids(5, 5, 3, onp.random.default_rng(1)))
+    assert {leaf.dtype for leaf in leaves(meta_gradient(problem, 0.01, 2))} == {onp.dtype("float32")}
+
+
+# ---------------------------------------------------------------- what adapt refuses
+
+
+@every_problem
+def test_parameters_without_a_task_axis_are_refused(problem):
+    loss, params, episode = problem()
+    with pytest.raises(ValueError, match=r"without a task axis.*use repeat\(params, [23]\)"):
+        adapt(loss, params, episode.support_x, episode.support_y, 0.1, 1)
+
+
+def test_one_parameter_without_a_task_axis_is_refused_inside_grad_too():
+    loss, params, episode = mlp_problem()
+    mixed = {**repeat(params, N_TASKS), "head": params["head"]}
+    with pytest.raises(ValueError, match="task axis"):
+        adapt(loss, mixed, episode.support_x, episode.support_y, 0.1, 1)
+    with pytest.raises(ValueError, match="without a task axis"):
+        grad(lambda p: np.sum(adapt(loss, p, episode.support_x, episode.support_y, 0.1, 1)["head"]["b"]))(params)
+
+
+@pytest.mark.parametrize(("n_params", "n_x", "n_y"), [(2, 3, 3), (3, 2, 3), (3, 3, 2), (1, 3, 3), (3, 1, 1)])
+@every_problem
+def test_task_axes_that_do_not_match_are_refused(problem, n_params, n_x, n_y):
+    loss, params, _ = problem()
+    shape = (16, 16, 1) if "block1" in params else (4,)
+    x, y = random_episode(shape, n_x).support_x, random_episode(shape, n_y).support_y
+    with pytest.raises(ValueError, match=r"\d"):
+        adapt(loss, repeat(params, n_params), x, y, 0.1, 1)
+
+
+def test_a_loss_of_one_number_per_example_is_refused():
+    with pytest.raises(ValueError, match=r"\(\) or \(T,\).*\(2, 3\)"):
+        adapt(lambda params, x, y: (params["w"] - x) ** 2, {"w": onp.ones((2, 3))}, onp.zeros((2, 3)), None, 0.1, 1)
+
+
+@pytest.mark.parametrize("inner_lr", [{"haed": 0.1}, {"head": {"typo": 0.1}}, {"head": {"w": {"deeper": 0.1}}}])
+def test_rates_of_parameters_that_do_not_exist_are_refused(inner_lr):
+    loss, params, episode = mlp_problem()
+    with pytest.raises(ValueError, match="inner_lr names"):
+        adapt(loss, repeat(params, N_TASKS), episode.support_x, episode.support_y, inner_lr, 1)
+
+
+@pytest.mark.parametrize("steps", [-1, 1.5, True, "2", None, float("nan"), float("inf")])
+def test_steps_must_be_an_integer_from_zero(steps):
+    loss, params, episode = mlp_problem()
+    with pytest.raises(ValueError, match="steps must be an integer from 0"):
+        adapt(loss, repeat(params, N_TASKS), episode.support_x, episode.support_y, 0.1, steps)
+
+
+# ---------------------------------------------------------------- scores
+
+
+def one_query_changed(episode):
+    query_x = episode.query_x.copy()
+    query_x[:, 1:] = query_x[:, 1:] ** 2 + 1
+    return episode._replace(query_x=query_x)
+
+
+def test_a_query_is_scored_by_itself_with_the_statistics_of_the_support():
+    _, params, episode = conv4_problem()
+    inner = {"inner_lr": 0.2, "steps": 2}
+    one = episode._replace(query_x=episode.query_x[:, :1])
+    alone, before, after = (maml_scores(tiny_conv4(), params, e, "support", **inner)[:, 0]
+                            for e in (one, episode, one_query_changed(episode)))
+    onp.testing.assert_allclose(after, before, rtol=0, atol=1e-12)
+    onp.testing.assert_allclose(alone, before, rtol=0, atol=1e-12)
+
+
+def test_scores_with_the_statistics_of_the_queries_depend_on_the_other_queries():
+    _, params, episode = conv4_problem()
+    before, after = (maml_scores(tiny_conv4(), params, e, "queries", 0.2, 2)[:, 0]
+                     for e in (episode, one_query_changed(episode)))
+    assert onp.abs(after - before).max(axis=-1).min() > 1e-3
+
+
+def test_scores_are_adaptation_then_logits():
+    loss, params, episode = conv4_problem()
+    moved = adapted((loss, params, episode), {"head": 0.3}, 2)
+    for statistics in ("support", "queries"):
+        onp.testing.assert_allclose(maml_scores(tiny_conv4(), params, episode, statistics, {"head": 0.3}, 2),
+                                    query_logits(tiny_conv4(), moved, episode, statistics), rtol=1e-12)
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_steps_counted_together_are_steps_taken_one_after_the_other():
+    loss, params, episode = mlp_problem()
+    for steps, moved in adapted_after(loss, params, episode, 0.1, (0, 1, 4)):
+        assert_same_tree(moved, adapted((loss, params, episode), 0.1, steps), rtol=1e-12)
+
+
+def test_the_five_lines_of_training_are_what_the_run_does(tmp_path):
+    network = mlp([1, 8, 1])
+    loss, start = partial(squared_error, network), network.init(onp.random.default_rng(0))
+    page = meta_train(loss, start, partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)), 0.01, 1, 1e-2, 7)
+    run, history = train(partial(maml_objective, loss, inner_lr=0.01, steps=1), start,
+                         partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)), update=adam,
+                         schedule=constant(1e-2), iterations=7, path=tmp_path / "run.npz")
+    assert_same_tree(page, run, rtol=0)
+    assert len(history["loss"]) == 7

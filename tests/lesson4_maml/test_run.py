@@ -1,0 +1,120 @@
+"""The run of lesson 4: its methods, what it refuses before training, stopping and resuming, workers."""
+
+import itertools
+
+import numpy as onp
+import pytest
+
+from fewshot_np.experiment.records import load_checkpoint, load_params
+from fewshot_np.experiment.training import Stopped
+from fewshot_np.lesson2_episodes import sample_episodes
+from fewshot_np.lesson4_maml import __main__ as lesson
+from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.trees import leaves
+from tests import scaffolding
+from tests.scaffolding import no_training, vector
+
+TINY = ["--iterations", "3", "--sinusoid-iterations", "3", "--episodes", "4", "--meta-batch", "2", "--channels", "4",
+        "--n-query", "2"]
+NETWORKS = ("characters.npz", "sinusoids-maml.npz", "sinusoids-pretrained.npz")
+
+
+def run_tiny(out, *argv):
+    return scaffolding.run_tiny("lesson4_maml", out, *TINY, *argv)
+
+
+def test_every_number_of_the_record_and_the_networks_is_finite(tmp_path):
+    metrics = run_tiny(tmp_path)["metrics"]
+    assert all(onp.isfinite(value) for metric in metrics.values() for value in metric.values())
+    for statistics in ("support", "queries"):
+        assert f"characters, 1 steps, statistics of the {statistics}" in metrics
+    assert all(onp.isfinite(leaf).all() and leaf.dtype == "float32" for name in NETWORKS
+               for leaf in leaves(load_params(tmp_path / name)))
+
+
+@pytest.mark.parametrize("method", ["first-order", "anil"])
+def test_the_other_methods_differ_from_maml(tmp_path, method):
+    run_tiny(tmp_path / "other", "--method", method, "--k-shot", "2", "--inner-steps", "2")
+    run_tiny(tmp_path / "maml", "--k-shot", "2", "--inner-steps", "2")
+    other, maml = (vector(load_params(tmp_path / name / "characters.npz")) for name in ("other", "maml"))
+    assert onp.abs(other - maml).max() > 1e-5
+
+
+def test_the_same_seed_gives_the_same_numbers(tmp_path):
+    first, again, other = (run_tiny(tmp_path, "--seed", seed)["metrics"] for seed in ("0", "0", "1"))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize(("argv", "error", "message"), [
+    (["--n-way", "60"], ValueError, "60-way episodes need 60 classes"),
+    (["--n-query", "20"], ValueError, r"1 support \+ 20 query need 21"),
+    (["--k-shot", "11"], ValueError, r"11 support \+ 11 query need 22"),
+    (["--episodes", "1"], SystemExit, "2"),
+    (["--inner-lr", "nan"], SystemExit, "2"),
+    (["--method", "reptile"], SystemExit, "2")])
+def test_what_is_impossible_is_refused_before_training(argv, error, message, tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    with pytest.raises(error, match=message):
+        lesson.main(["--quick", *argv, "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize("name", ["record.json", "characters.npz", "sinusoids-pretrained.npz", "episode.png"])
+def test_foreign_files_are_refused_before_training(name, tmp_path, capsys, monkeypatch):
+    no_training(monkeypatch)
+    (tmp_path / name).write_bytes(b'{"my": "own"}')
+    with pytest.raises(SystemExit) as stop:
+        lesson.main(["--quick", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert name in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == b'{"my": "own"}'
+
+
+def test_a_run_that_was_stopped_twice_and_resumed_is_the_one_that_never_stopped(tmp_path, monkeypatch):
+    whole = run_tiny(tmp_path / "whole")
+    for resume, stop_at, done in [([], 5, 0), (["--resume"], 7, 1)]:  # 3 draws show that there is data enough; then
+        calls = itertools.count(1)                                    # one to train and one to validate, in turns
+
+        def stop(*args, calls=calls, stop_at=stop_at):
+            if next(calls) == stop_at:
+                raise KeyboardInterrupt
+            return sample_episodes(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lesson, "sample_episodes", stop)
+            with pytest.raises(Stopped, match=f"characters: stopped by hand after {done} of 3"):
+                run_tiny(tmp_path / "resumed", *resume)
+    resumed = run_tiny(tmp_path / "resumed", "--resume")
+    assert resumed["metrics"] == whole["metrics"]
+    for name in NETWORKS:
+        first, second = (load_checkpoint(tmp_path / run / name) for run in ("whole", "resumed"))
+        assert first.generator == second.generator
+        assert first.history["loss"].tolist() == second.history["loss"].tolist()
+        assert vector(first.params).tobytes() == vector(second.params).tobytes()
+
+
+def test_workers_train_the_same_network_up_to_rounding(tmp_path):
+    assert run_tiny(tmp_path / "two", "--workers", "2")["options"]["workers"] == 2
+    run_tiny(tmp_path / "one")
+    two, one = (vector(load_params(tmp_path / name / "characters.npz")) for name in ("two", "one"))
+    moved = onp.abs(one - vector(conv4(outputs=5, channels=4, down="stride", features="mean").init(
+        onp.random.default_rng(0)))).max()
+    assert onp.abs(two - one).max() < 0.1 * moved
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_default_run_keeps_its_promise(tmp_path):
+    """What the README says: characters of scripts never seen, learned in one step."""
+    lesson.main(["--out", str(tmp_path)])
+    metrics = scaffolding.read_record(tmp_path / "record.json")["metrics"]
+    pixels = metrics["characters, pixel nearest neighbour"]["mean"]
+    assert 0.4 <= pixels <= 0.6
+    for steps in (1, 3, 5):
+        assert metrics[f"characters, {steps} steps, statistics of the support"]["mean"] >= pixels + 0.15
+    for statistics in ("support", "queries"):
+        before = metrics[f"characters, 0 steps, statistics of the {statistics}"]
+        assert abs(before["mean"] - 0.2) <= 4 * before["interval"] / 1.96
+    errors = {name: metric["mean"] for name, metric in metrics.items() if name.startswith("sinusoids")}
+    assert errors["sinusoids, MAML, 10 steps"] < 0.5 * errors["sinusoids, MAML, 0 steps"]
+    assert errors["sinusoids, MAML, 10 steps"] < 0.5 * errors["sinusoids, pretrained, 10 steps"]

@@ -1,0 +1,144 @@
+"""The contrastive loss and the document's formula: by hand, by loops, by differences, at distance zero."""
+
+import inspect
+
+import autograd.numpy as np
+import numpy as onp
+import pytest
+
+from fewshot_np.lesson4_siamese import contrastive_loss, document_formula, slopes_at_distance_zero
+from fewshot_np.nn.trees import grad
+from tests.nn.derivatives import assert_close, assert_differentiates
+
+both_losses = pytest.mark.parametrize("loss", [contrastive_loss, document_formula])
+
+
+def random_pairs(n_tasks=None, n_pairs=7, n_features=5, seed=0):
+    """Embeddings whose distances lie on both sides of a margin of 3, and labels of both kinds."""
+    rng = onp.random.default_rng(seed)
+    shape = (n_pairs,) if n_tasks is None else (n_tasks, n_pairs)
+    e1, e2 = rng.normal(size=(2, *shape, n_features))
+    same = rng.integers(0, 2, shape)
+    same[..., :2] = 0, 1
+    return e1, e2, same
+
+
+def loss_by_loops(e1, e2, same, margin):
+    values = []
+    for a, b, s in zip(e1, e2, same, strict=True):
+        d = sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) ** 0.5
+        values.append(d ** 2 if s == 1 else max(0, margin - d) ** 2)
+    return sum(values) / len(values)
+
+
+# ---------------------------------------------------------------- values
+
+
+def test_the_signature_is_fixed():
+    assert str(inspect.signature(contrastive_loss)) == "(e1, e2, same, margin=1.0)"
+
+
+@pytest.mark.parametrize(("same", "margin", "expected"), [
+    (1, 1.0, 25.0), (1, 7.0, 25.0),                 # d = 5
+    (0, 7.0, 4.0), (0, 5.0, 0.0), (0, 1.0, 0.0),    # (7 - 5)^2, and nothing beyond the margin
+])
+def test_one_pair_by_hand(same, margin, expected):
+    e1, e2 = onp.array([[1.0, 2.0]]), onp.array([[4.0, 6.0]])
+    assert contrastive_loss(e1, e2, [same], margin) == pytest.approx(expected, abs=1e-12)
+    assert document_formula(e1, e2, [1 - same], margin) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_near_same_pair_and_a_far_different_pair_cost_nothing_but_in_the_document():
+    e1, e2 = onp.zeros((2, 2)), onp.array([[0.0, 0.0], [3.0, 4.0]])
+    assert contrastive_loss(e1, e2, [1, 0]) == 0
+    assert document_formula(e1, e2, [1, 0]) == (1 + 25) / 2
+
+
+@pytest.mark.parametrize("margin", [0.5, 3.0, 10.0])
+def test_it_is_the_mean_of_each_tasks_pairs_as_in_the_loops(margin):
+    e1, e2, same = random_pairs(4)
+    expected = [loss_by_loops(*task, margin) for task in zip(e1, e2, same, strict=True)]
+    onp.testing.assert_allclose(contrastive_loss(e1, e2, same, margin), expected)
+    onp.testing.assert_allclose(document_formula(e1, e2, 1 - same, margin), expected)
+    one_task = contrastive_loss(e1[0], e2[0], same[0], margin)
+    assert one_task.shape == ()
+    assert one_task == pytest.approx(expected[0])
+
+
+@both_losses
+def test_labels_may_be_integers_of_any_type_lists_and_truth_values_and_float32_stays(loss):
+    e1, e2, same = random_pairs()
+    for labels in (same.astype("uint8"), same.astype(bool), same.tolist()):
+        assert loss(e1, e2, labels) == loss(e1, e2, same)
+    e1, e2 = e1.astype("float32"), e2.astype("float32")
+    assert loss(e1, e2, same, 3.0).dtype == "float32"
+    assert grad(lambda e: loss(e, e2, same, 3.0))(e1).dtype == "float32"
+
+
+# ---------------------------------------------------------------- derivatives
+
+
+@pytest.mark.parametrize("n_tasks", [None, 3])
+@both_losses
+def test_first_and_second_derivatives_match_finite_differences(loss, n_tasks):
+    e1, e2, same = random_pairs(n_tasks)
+    assert_differentiates(lambda a, b: loss(a, b, same, 3.0), e1, e2)
+
+
+def test_gradient_by_hand_pulls_pushes_and_leaves_alone_what_is_beyond_the_margin():
+    e1, e2, same = random_pairs()
+    difference = e1 - e2
+    d = onp.linalg.norm(difference, axis=-1, keepdims=True)
+    pull, push = 2 * difference, -2 * onp.maximum(0, 3.0 - d) * difference / d
+    expected = onp.where(same[:, None] == 1, pull, push) / len(same)
+    assert ((d > 3.0)[:, 0] & (same == 0)).any()
+    assert_close(grad(lambda e: contrastive_loss(e, e2, same, 3.0))(e1), expected)
+    assert_close(grad(lambda e: contrastive_loss(e1, e, same, 3.0))(e2), -expected)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("same", [0, 1])
+@both_losses
+def test_an_identical_pair_has_gradient_zero_and_not_nan(loss, same):
+    e = onp.ones((1, 3))
+    onp.testing.assert_array_equal(grad(lambda e1: loss(e1, e, [same], 2.0))(e), onp.zeros((1, 3)))
+    # both twins at once, through shared parameters
+    onp.testing.assert_array_equal(grad(lambda w: loss(w * e, w * e, [same], 2.0))(onp.array(1.5)), 0)
+
+
+def test_an_identical_same_pair_has_the_hessian_of_the_square():
+    e, v = onp.ones((1, 3)), onp.array([[1.0, -2.0, 3.0]])
+    slope = grad(lambda e1: contrastive_loss(e1, e, [1]))
+    onp.testing.assert_allclose(grad(lambda e1: np.sum(slope(e1) * v))(e), 2 * v)  # d^2 |e1 - e|^2 = 2 I
+
+
+def test_the_lesson_shows_what_the_plain_root_does():
+    slopes = slopes_at_distance_zero()
+    assert onp.isnan(slopes["plain root"]).all()
+    onp.testing.assert_array_equal(slopes["safe_norm"], onp.zeros(3))
+
+
+# ---------------------------------------------------------------- what it refuses
+
+
+@pytest.mark.parametrize(("e1", "e2", "same", "margin", "message"), [
+    ((4, 3), (4, 2), [0, 1, 0, 1], 1.0, r"got \(4, 3\) and \(4, 2\)"),
+    ((4, 3), (1, 3), [0, 1, 0, 1], 1.0, r"got \(4, 3\) and \(1, 3\)"),
+    ((3,), (3,), [1, 0, 1], 1.0, r"\(P,D\) or \(T,P,D\)"),
+    ((4, 3), (4, 3), [0, 1, 0], 1.0, r"need labels \(4,\), got \(3,\)"),
+    ((4, 3), (4, 3), [[0], [1], [0], [1]], 1.0, r"need labels \(4,\), got \(4, 1\)"),
+    ((2, 4, 3), (2, 4, 3), [0, 1, 0, 1], 1.0, r"need labels \(2, 4\), got \(4,\)"),
+    ((0, 3), (0, 3), [], 1.0, "1 or more"),
+    ((2, 3), (2, 3), [0, 2], 1.0, "integers 0 and 1, got int64"),
+    ((2, 3), (2, 3), [-1, 1], 1.0, "integers 0 and 1"),
+    ((2, 3), (2, 3), [0.0, 1.0], 1.0, "integers 0 and 1, got float64"),
+    ((2, 3), (2, 3), [0, 1], 0.0, "margin must be a positive number, got 0.0"),
+    ((2, 3), (2, 3), [0, 1], float("nan"), "margin must be a positive number, got nan"),
+])
+@both_losses
+def test_what_does_not_fit_is_refused(loss, e1, e2, same, margin, message):
+    with pytest.raises(ValueError, match=message):
+        loss(onp.zeros(e1), onp.zeros(e2), same, margin)
+    if e1[0]:
+        with pytest.raises(ValueError, match=message):  # inside grad, too
+            grad(lambda e: np.sum(loss(e, onp.zeros(e2), same, margin)))(onp.zeros(e1))

@@ -1,0 +1,90 @@
+"""The run of lesson 5, the loop on its page, and what the lesson claims, over three seeds."""
+
+import numpy as np
+import pytest
+
+from fewshot_np import lesson5_project as lesson
+from fewshot_np.data.splits import load_splits
+from fewshot_np.experiment.options import parse_options
+from fewshot_np.experiment.records import load_params
+from fewshot_np.lesson2_episodes import accuracies, sample_episodes
+from fewshot_np.lesson2_episodes import scores as pixel_scores
+from fewshot_np.lesson4_siamese import balanced_pairs, equal_error_rate, train_siamese
+from fewshot_np.lesson4_siamese import scores as distance_scores
+from fewshot_np.lesson5_project.__main__ import main
+from fewshot_np.lesson5_project.model_file import load_model
+from fewshot_np.lesson5_project.rewired import pair_logits
+from tests.scaffolding import no_training, run_tiny, vector
+
+
+def splits_of(folder, *argv):
+    return load_splits(parse_options("lesson5_project", "", {}, {}, {}, argv=["--out", str(folder), *argv]))
+
+
+def test_a_run_leaves_a_model_can_be_resumed_and_trains_as_the_pages_loop(tmp_path, monkeypatch):
+    argv = ["--iterations", "4", "--episodes", "6", "--pairs", "40", "--train-way", "5"]
+    first = run_tiny("lesson5_project", tmp_path, *argv)["metrics"]
+    assert first["document, loss of different pairs"]["at best"] == lesson.BEST_PUSH
+    assert isinstance(load_model(tmp_path / "model.npz"), lesson.Model)
+    assert lesson.n_parameters(load_params(tmp_path / "as-in-the-document.npz")) == 484353
+    mine = lesson.train_rewired(splits_of(tmp_path, "--quick")[0], 4, np.random.default_rng(0), n_way=5)
+    np.testing.assert_array_equal(vector(mine), vector(load_params(tmp_path / "rewired.npz")))
+    assert run_tiny("lesson5_project", tmp_path, *argv, "--resume")["metrics"] == first
+
+
+@pytest.mark.parametrize(("argv", "message"), [
+    (["--n-way", "60"], "60-way episodes need 60 classes"), (["--pairs", "20"], "--pairs must be 40 or more"),
+    (["--n-query", "20"], r"1 support \+ 20 query need 21"), (["--pairs", "201"], "even positive integer")])
+def test_what_cannot_be_drawn_is_refused_before_training(argv, message, tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    with pytest.raises(ValueError, match=message):
+        main(["--quick", *argv, "--out", str(tmp_path)])
+
+
+def test_a_foreign_file_is_not_overwritten_by_the_model(tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    (tmp_path / "mine.npz").write_bytes(b"mine")
+    with pytest.raises(ValueError, match="damaged or not"):
+        main(["--quick", "--out", str(tmp_path / "out"), "--model", str(tmp_path / "mine.npz")])
+    assert (tmp_path / "mine.npz").read_bytes() == b"mine"
+
+
+def test_help_tells_how_to_use_it(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(word in out for word in ("--classify", "--support", "--draw", "--model"))
+
+
+# ---------------------------------------------------------------- what the lesson claims
+
+
+@pytest.fixture(scope="module")
+def glyph_splits(cache_of_the_session, tmp_path_factory):
+    return splits_of(tmp_path_factory.mktemp("out"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_the_rewired_network_recognises_and_the_documents_wiring_cannot(glyph_splits, seed):
+    training, validation, test = glyph_splits
+    episodes = sample_episodes(test, 5, 1, 5, 100, np.random.default_rng(seed))
+    pixels = accuracies(pixel_scores(None, episodes), episodes.query_y).mean()
+
+    network = lesson.siamese_network()
+    document = train_siamese(network, training, 150, np.random.default_rng(seed), learning_rate=1e-3, margin=1.0)
+    assert accuracies(distance_scores(network, document, episodes, "support"), episodes.query_y).mean() < pixels
+    numbers = lesson.embed_images(document, test.images, network.apply)[:, 0]
+    pairs = balanced_pairs(test, 2000, np.random.default_rng(seed))
+    distances = np.abs(numbers[pairs.first_ids] - numbers[pairs.second_ids])
+    assert distances.max() < 1
+    assert np.mean((1 - distances[pairs.same == 0]) ** 2) > lesson.BEST_PUSH - 0.01
+
+    params = lesson.train_rewired(training, 450, np.random.default_rng(seed))
+    model = lesson.make_model(params, validation, 2000, np.random.default_rng(seed))
+    assert accuracies(lesson.scores(model.params, episodes), episodes.query_y).mean() > pixels + 0.2
+    p = lesson.sigmoid(pair_logits(model.params, lesson.embed_images(model.params, test.images), pairs))
+    assert equal_error_rate(1 - p, pairs.same) < 0.2 < equal_error_rate(distances, pairs.same)
+    for low, high in [(0, 0.2), (0.2, 0.8), (0.8, 1)]:     # p means what it says, for pairs of new characters, too
+        chosen = (p >= low) & (p <= high)
+        assert abs(p[chosen].mean() - pairs.same[chosen].mean()) < 0.15
