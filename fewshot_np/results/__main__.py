@@ -12,7 +12,6 @@ from fewshot_np.experiment.figures import draw_learning_curve, save_figure
 from fewshot_np.experiment.options import add_option, prepare_out, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.report import plus_minus, print_table
-from fewshot_np.lesson8_comparison.methods import METHODS
 from fewshot_np.results.finn import run_finn
 from fewshot_np.results.lake import run_lake
 from fewshot_np.results.rows import (
@@ -27,7 +26,7 @@ from fewshot_np.results.rows import (
     with_key,
 )
 from fewshot_np.results.sinusoids import run_sinusoids
-from fewshot_np.results.variants import VARIANTS
+from fewshot_np.results.variants import METHODS
 from fewshot_np.results.worlds import run_worlds
 
 PROTOCOLS = {"finn": run_finn, "lake": run_lake, "sinusoids": run_sinusoids, "worlds": run_worlds}
@@ -84,10 +83,9 @@ def run_row(options):
     folder.mkdir(exist_ok=True)
     print(f"{options.method}, {task}, after the protocol {options.protocol}:\n"
           "how good is it, measured as in the papers?\n")
-    method = (METHODS | VARIANTS).get(options.method)
-    metrics, history = PROTOCOLS[options.protocol](options, method, row, folder)
+    metrics, history = PROTOCOLS[options.protocol](options, METHODS.get(options.method), row, folder)
     scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
-    print_table(["", "mean, 95 % interval"],
+    print_table(["", "95 % interval"],
                 [[name, plus_minus(each["mean"], each["interval"], scale=scale, digits=2) + unit
                   if each["mean"] < DIVERGED else "diverges"] for name, each in metrics.items()])
     metrics["row"] = {"task": task, **(row._asdict() if row else {}),
@@ -140,8 +138,9 @@ def add_protocol(protocols, protocol, about, command):
     """Add a protocol with its own options to the parser."""
     rows = "\n".join(f"  {in_words(protocol, key)}" for key in TABLES[protocol])
     parser = protocols.add_parser(
-        protocol, help=about, prog=f"{command} {protocol}", usage=f"{command} {protocol} [options]", description=about, allow_abbrev=False,
-        argument_default=argparse.SUPPRESS, formatter_class=argparse.RawDescriptionHelpFormatter,
+        protocol, help=about, description=about, prog=f"{command} {protocol}",
+        usage=f"{command} {protocol} [options]", allow_abbrev=False, argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"Its rows are\n{rows}")
     words = {name: tuple(dict.fromkeys(key[i] for key in TABLES[protocol])) for i, name in enumerate(KEYS[protocol])
              if name in ("method", "background")}

@@ -19,7 +19,7 @@ from autograd import numpy as np
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson3_metric import embed, memberships, prototypes, squared_distances, ways
 from fewshot_np.lesson6_optimizer import meta_sgd_step
-from fewshot_np.lesson8_comparison.methods import METHODS
+from fewshot_np.lesson8_comparison.methods import METHODS as PLAIN
 from fewshot_np.nn.primitives import log_softmax
 from fewshot_np.nn.trees import repeat, tree_map
 
@@ -90,7 +90,7 @@ def steps_scores(network, params, episode, statistics):
 
 # ---------------------------------------------------------------- the methods
 
-VARIANTS = {
-    "extended prototypical": METHODS["prototypical"]._replace(scores=refined_scores),
-    "extended MAML": METHODS["MAML"]._replace(objective=steps_objective, scores=steps_scores, start=start_of_steps),
+METHODS = PLAIN | {
+    "extended prototypical": PLAIN["prototypical"]._replace(scores=refined_scores),
+    "extended MAML": PLAIN["MAML"]._replace(objective=steps_objective, scores=steps_scores, start=start_of_steps),
 }

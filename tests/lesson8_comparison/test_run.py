@@ -82,12 +82,12 @@ def test_an_earlier_run_is_taken_whole_and_options_of_the_test_alone_may_differ(
 @pytest.mark.parametrize(("argv", "message"), [
     (["--seed", "7"], "seed 0 there, 7 here"), (["--channels", "3"], "channels 4 there, 3 here"),
     (["--n-way", "4"], "n_way 5 there, 4 here"), (["--k-shot", "2"], "k_shot 1 there, 2 here"),
-    (["--effort", "0.004"], "iterations"), (["--data", "mine"], "training images")])
+    (["--effort", "0.006"], "iterations"), (["--data", "mine"], "training images")])
 def test_no_network_is_taken_where_an_option_or_an_image_differs(argv, message, tiny_run, tmp_path, capsys,
                                                                  monkeypatch):
     no_training(monkeypatch)
     if "--data" in argv:
-        argv = ["--data", str(folder_of(tmp_path / "mine", *[12] * 24))]
+        argv = ["--data", str(folder_of(tmp_path / "mine", *[12] * 20))]
     with pytest.raises(AssertionError, match="training started"):
         run_tiny("lesson8_comparison", tmp_path / "out", *TINY, "--from-runs", str(tiny_run[0]), *argv)
     reasons = capsys.readouterr().out.split("Trained anew")[1:]

@@ -1,25 +1,18 @@
-"""The variants of lesson 8: against slow loops, against the plain methods, and their derivatives."""
+"""The extended methods: against slow loops, against the plain methods, and their derivatives."""
 
 from functools import partial
 
 import numpy as np
 import pytest
 
-from fewshot_np import lesson8_comparison
 from fewshot_np.lesson2_episodes import Episode, accuracies
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson3_metric import prototypical_scores
 from fewshot_np.lesson4_maml import adapt, maml_objective
-from fewshot_np.lesson8_variants import (
-    refine,
-    refined_scores,
-    start_of_steps,
-    steps_objective,
-    steps_scores,
-    variants,
-)
 from fewshot_np.nn.networks import Network, conv4
-from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
+from fewshot_np.nn.trees import grad, leaves, repeat
+from fewshot_np.results.variants import refine, refined_scores, start_of_steps, steps_objective, steps_scores
+from tests.scaffolding import assert_slope, shaken, vector
 
 
 @pytest.fixture
@@ -67,27 +60,27 @@ def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
     query = middles[np.repeat([0, 1], 50)] + 0.5 * rng.normal(size=(1, 100, 2))
     support = middles + np.array([[[-1.5, 0], [-1.5, 0]]])  # then the border is at 0.5, and not at 2
     episode = Episode(support, np.array([[0, 1]]), query, np.repeat([0, 1], 50)[None], None, None)
-    right = {transductive: accuracies(refined_scores(IDENTITY, {}, episode, transductive, 5), episode.query_y)[0]
-             for transductive in (False, True)}
-    assert right[False] < 0.95
-    assert right[True] > right[False] + 0.04
+    alone, together = (accuracies(refined_scores(IDENTITY, {}, episode, statistics, 5), episode.query_y)[0]
+                       for statistics in ("support", "support and queries"))
+    assert alone < 0.95
+    assert together > alone + 0.04
 
 
 def test_refined_scores_without_the_queries_are_those_of_the_prototypes(rng):
     network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images(rng)
     params = network.init(rng)
-    np.testing.assert_array_equal(refined_scores(network, params, episode, False, 5),
-                                  prototypical_scores(network, params, episode, False))
-    assert not np.allclose(refined_scores(network, params, episode, True, 5),
-                           prototypical_scores(network, params, episode, True))
+    np.testing.assert_array_equal(refined_scores(network, params, episode, "support", 5),
+                                  prototypical_scores(network, params, episode, "support"))
+    assert not np.allclose(refined_scores(network, params, episode, "support and queries", 5),
+                           prototypical_scores(network, params, episode, "support and queries"))
 
 
 def test_refined_scores_never_see_a_label_of_a_query(rng):
     network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images(rng)
     params = network.init(rng)
     other = episode._replace(query_y=episode.query_y[:, ::-1])
-    np.testing.assert_array_equal(refined_scores(network, params, episode, True, 5),
-                                  refined_scores(network, params, other, True, 5))
+    np.testing.assert_array_equal(refined_scores(network, params, episode, "support and queries", 5),
+                                  refined_scores(network, params, other, "support and queries", 5))
 
 
 # ---------------------------------------------------------------- MAML in steps
@@ -100,8 +93,7 @@ def test_one_step_at_one_rate_is_maml(rng):
     np.testing.assert_allclose(steps_objective(network, params, episode), plain(params["start"], episode), rtol=1e-5)
     ours = grad(partial(steps_objective, network))(params, episode)["start"]
     theirs = grad(plain)(params["start"], episode)
-    for a, b in zip(leaves(ours), leaves(theirs), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(vector(ours), vector(theirs), rtol=1e-3, atol=1e-6)
 
 
 def test_the_queries_are_asked_after_every_step(rng):
@@ -112,25 +104,16 @@ def test_the_queries_are_asked_after_every_step(rng):
                           episode.query_x, episode.query_y)) for steps in (1, 2, 3)]
     np.testing.assert_allclose(steps_objective(network, params, episode), np.mean(after), rtol=1e-4)
     last = adapt(loss, repeat(params["start"], 2), episode.support_x, episode.support_y, 0.5, 3)
-    np.testing.assert_allclose(steps_scores(network, params, episode, True),
-                               query_logits(network, last, episode, True), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(steps_scores(network, params, episode, "queries"),
+                               query_logits(network, last, episode, "queries"), rtol=1e-3, atol=1e-5)
 
 
 def test_gradients_of_start_and_rates_by_finite_differences(rng):
-    """In float64, along a random direction; the rates are of each step and array, the gradient through the steps."""
+    """The rates are of each step and array, and the gradient goes through the steps."""
     network = conv4((8, 8, 1), 3, 2, down="stride", features="mean")
-    episode = episode_of_images(rng, dtype="float64")
-    params = tree_map(lambda p: np.asarray(p, float), start_of_steps(network, 3, rng, steps=2, inner_lr=0.4))
+    params = shaken(start_of_steps(network, 3, rng, steps=2, inner_lr=0.4))
     params["rates"]["step2"]["block1"]["w"] = np.array([0.1])
-    objective = partial(steps_objective, network)
-    gradient = grad(objective)(params, episode)
-    for part in ("start", "rates"):
-        direction = tree_map(lambda p: rng.normal(size=np.shape(p)), params[part])
-        there, back = (objective({**params, part: tree_map(lambda p, d, sign=sign: p + sign * 1e-6 * d, params[part],
-                                                           direction)}, episode) for sign in (1, -1))
-        slope = sum(np.sum(g * d) for g, d in zip(leaves(gradient[part]), leaves(direction), strict=True))
-        assert slope == pytest.approx((there - back) / 2e-6, rel=1e-5, abs=1e-9)
-        assert abs(slope) > 1e-4
+    assert_slope(partial(steps_objective, network, episode=episode_of_images(rng, dtype="float64")), params)
 
 
 def test_float32_stays_float32(rng):
@@ -140,10 +123,4 @@ def test_float32_stays_float32(rng):
     assert {np.asarray(leaf).dtype for leaf in [*leaves(params), *leaves(gradient)]} == {np.dtype("float32")}
     assert refined_scores(IDENTITY, {}, episode._replace(support_x=episode.support_x.reshape(2, 3, 64),
                                                          query_x=episode.query_x.reshape(2, 6, 64)),
-                          True, 5).dtype == np.float32
-
-
-def test_the_variants_leave_the_plain_methods_as_they_are():
-    plain = dict(lesson8_comparison.METHODS)
-    assert set(variants(plain)) == {"extended prototypical", "extended MAML"}
-    assert plain == lesson8_comparison.METHODS
+                          "support and queries", 5).dtype == np.float32
