@@ -172,7 +172,7 @@ def print_accuracies(values, pairs, order, options, test):
     print(f"\n1. {options.n_way}-way {options.k_shot}-shot, the same {options.episodes} episodes for all: accuracy in "
           f"%, 95 % interval.\n   {len(test)} characters{group_phrase(test, options)} never seen, {options.n_query} "
           f"queries per class; guessing: {100 / options.n_way:.1f}.\n   Batch norm takes its statistics from the "
-          "support alone (inductive). The gap to\n   the best is measured episode by episode.\n")
+          "support alone (inductive).\n   The gap to the best is measured episode by episode.\n")
     print_table(["", "family", "accuracy", "gap to the best"],
                 [[name, METHODS[name].family, plus_minus(*mean_confidence_interval(values[name])),
                   plus_minus(*pairs[name, order[0]], "+") if name != order[0] else "the best"] for name in order])
