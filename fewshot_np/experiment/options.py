@@ -24,7 +24,7 @@ COMMON = {  # what several lessons ask for; the rest stands beside each lesson's
     "workers": "processes that share the tasks of a meta-batch",
     "resume": "go on where a run with the same options was stopped",
 }
-AT_LEAST = {"n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
+AT_LEAST = {"seed": 0, "n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
 
 
 def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=(), texts=None):
@@ -49,20 +49,33 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     speed.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
     speed.add_argument("--full", action="store_true", help="the settings of the paper: hours")
     for name, value in defaults.items():
-        if value is False:
-            parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=texts[name])
-            continue
-        allowed = (choices or {}).get(name)
-        parse = None if allowed else _number_like(value, AT_LEAST.get(name))
-        metavar = None if allowed else "N" if isinstance(value, int) else "X"
-        parser.add_argument("--" + name.replace("_", "-"), type=parse, choices=allowed, metavar=metavar,
-                            help=f"{texts[name]} ({value})")
+        add_option(parser, name, value, texts[name], (choices or {}).get(name))
     given = vars(parser.parse_args(argv))
     preset = quick if given.get("quick") else full if given.get("full") else {}
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
     if values["quick"]:
         values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # lest it replace the results of a real run
         sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
+    prepare_out(parser, values)
+    return SimpleNamespace(**values)
+
+
+def add_option(parser, name, value, text, allowed=None):
+    """Add the option of this name, whose default is `value`: a number, a switch (False), or one of the words `allowed`.
+
+    text: what --help says.
+    """
+    flag = "--" + name.replace("_", "-")
+    if value is False:
+        parser.add_argument(flag, action="store_true", help=text)
+        return
+    parse = None if allowed else _number_like(value, AT_LEAST.get(name))
+    metavar = None if allowed else "N" if isinstance(value, int) else "X"
+    parser.add_argument(flag, type=parse, choices=allowed, metavar=metavar, help=f"{text} ({value})")
+
+
+def prepare_out(parser, values):
+    """Make the folder values["out"], or end the program with parser.error where a run may not write there."""
     try:
         values["out"] = writable_folder(values["out"])
         check_folder(values["out"], values if values.get("resume") else None)
@@ -70,7 +83,6 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
         parser.error(f"--out {values['out']} cannot be written: {error.strerror or error}")
     except ValueError as error:
         parser.error(f"--out: {error}")
-    return SimpleNamespace(**values)
 
 
 def run(main):
