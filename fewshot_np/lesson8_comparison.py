@@ -34,6 +34,7 @@ from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.figures import BLACK, STYLES, new_figure, save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
+from fewshot_np.experiment.report import plus_minus as cell
 from fewshot_np.experiment.training import train
 from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
@@ -57,7 +58,7 @@ from fewshot_np.lesson4_maml import maml_objective, maml_scores
 from fewshot_np.lesson4_siamese import objective as siamese_objective
 from fewshot_np.lesson4_siamese import scores as siamese_scores
 from fewshot_np.lesson6_optimizer import initial_rates, meta_sgd_objective, meta_sgd_scores
-from fewshot_np.lesson7_pitfalls import cell, difference
+from fewshot_np.lesson7_pitfalls import difference
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay, linear_decay, sgd
 from fewshot_np.nn.trees import leaves
