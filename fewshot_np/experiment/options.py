@@ -1,4 +1,4 @@
-"""Options of a lesson on the command line: its defaults, what --quick and --full change, what the reader says."""
+"""Options of a lesson on the command line: its defaults, what --quick and --full change, and what the reader gives."""
 
 import argparse
 import os
@@ -28,13 +28,14 @@ AT_LEAST = {"seed": 0, "n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 
 
 
 def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=(), texts=None):
-    """The options of a run, as a namespace.
+    """The options of a run, as a namespace; what the command line gives outranks everything else.
 
-    defaults: {name: value}; the value's type is the option's, False makes a switch. quick, full: the values that
-    --quick and --full put in place of defaults. choices: {name: allowed values}. What the command line says outranks
-    all three. texts: {name: what --help says} of the options that COMMON does not know. parents: argparse parsers of
-    options that are not of this form. Anything unknown or impossible ends the program with a message and exit code 2,
-    an unwritable --out among it.
+    defaults: {name: value}; an option has the type of its value, and False makes a switch.   quick, full: the values
+    that --quick and --full put in place of defaults.   choices: {name: allowed values}.   texts: {name: what --help
+    says} for options that COMMON does not explain.   parents: argparse parsers of options that are not of this form.
+
+    Anything unknown or impossible, such as an --out that cannot be written, ends the program with a message and exit
+    code 2.
     """
     command, texts = f"python -m fewshot_np.{lesson}", COMMON | (texts or {})
     parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options] (--help lists them)",
@@ -54,7 +55,7 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     preset = quick if given.get("quick") else full if given.get("full") else {}
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
     if values["quick"]:
-        values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # lest it replace the results of a real run
+        values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # so that the results of a real run stay
         sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
     prepare_out(parser, values)
     return SimpleNamespace(**values)
@@ -86,15 +87,15 @@ def prepare_out(parser, values):
 
 
 def run(main):
-    """Run a lesson's main(); what the reader can put right ends it with a message and exit code 1, not a traceback.
+    """Run a lesson's main(). What the reader can put right ends it with a message and exit code 1, without a traceback:
+    a run that was stopped, a missing file (FileNotFoundError), and bad data or a damaged file (ValueError).
 
-    That is a run that was stopped, a missing file (FileNotFoundError), and bad data or a damaged file (ValueError).
-    A ValueError can be a mistake in the code, too: the variable FEWSHOT_NP_DEBUG, set to anything, brings the
-    traceback of these errors back. All others keep theirs.
+    Other errors keep their traceback. Because a ValueError may also be a mistake in the code, setting the variable
+    FEWSHOT_NP_DEBUG to anything brings the traceback of these errors back.
     """
     try:
         keep_freed_memory()
-        with threadpool_limits(1):  # the matrices are small: BLAS threads would mostly wait, and take the other cores
+        with threadpool_limits(1):  # for small matrices BLAS threads mostly wait, and they take cores from others
             main()
     except Stopped as stop:
         sys.exit(f"\n{stop}")
@@ -107,7 +108,10 @@ def run(main):
 
 
 def writable_folder(path):
-    """The folder `path`, made if absent, after a test that files can be written there; OSError if not."""
+    """The folder `path`, which is made if it does not exist.
+
+    Raises: OSError if files cannot be written there.
+    """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path) as file:
