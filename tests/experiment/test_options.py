@@ -79,8 +79,8 @@ def test_help_names_every_option_and_its_default(tmp_path, capsys):
 
 
 def parse_long(out, *argv):
-    return parse_options("lesson0_nothing", "Nothing.", {**DEFAULTS, "workers": 1, "resume": False}, quick={}, full={}, texts=TEXTS,
-                         choices={"method": ("maml", "anil")}, argv=[*argv, "--out", str(out)])
+    return parse_options("lesson0_nothing", "Nothing.", {**DEFAULTS, "workers": 1, "resume": False}, quick={}, full={},
+                         choices={"method": ("maml", "anil")}, texts=TEXTS, argv=[*argv, "--out", str(out)])
 
 
 def test_a_lesson_that_can_be_resumed_and_shared_says_so(tmp_path, capsys):
