@@ -6,11 +6,15 @@ brings them up to date, and `pytest` fails while they are not.
 
 import importlib
 import inspect
+import io
 import json
+import os
 import pkgutil
 import re
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import fewshot_np
 from fewshot_np.__main__ import LESSONS as LESSON_LIST
@@ -406,3 +410,21 @@ def cited(text):
 def citations():
     """Rows (paper, place, module, function) of all places that docstrings cite, by paper."""
     return sorted({(*citation, module, name) for module, name, text in documented() for citation in cited(text)})
+
+
+# ---------------------------------------------------------------- the options of a run
+
+
+def options_of(lesson):
+    """[(option, what it takes, what --help says of it)] of `python -m fewshot_np.<lesson>`, from its own --help."""
+    shown = io.StringIO()
+    with mock.patch.dict(os.environ, COLUMNS="1000"), redirect_stdout(shown), suppress(SystemExit):
+        importlib.import_module(f"fewshot_np.{lesson}.__main__").main(["--help"])
+    return re.findall(r"^  (?:-h, )?(--[\w-]+) ?(\S*) +(.*)$", shown.getvalue(), flags=re.M)
+
+
+def options_table(lesson):
+    """The same as a Markdown table, without --help."""
+    rows = [[f"`{f'{option} {takes}'.strip()}`", text.replace("|", r"\|")]
+            for option, takes, text in options_of(lesson) if option != "--help"]
+    return as_markdown([["option", "meaning (default)"], ["---"] * 2, *rows])
