@@ -6,16 +6,21 @@ brings them up to date, and `pytest` fails while they are not.
 
 import importlib
 import inspect
+import io
 import json
+import os
 import pkgutil
 import re
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import fewshot_np
 from fewshot_np.__main__ import LESSONS as LESSON_LIST
 from fewshot_np.experiment.records import read_record
-from fewshot_np.lesson8_protocols import folder_of, task_of
+from fewshot_np.experiment.report import plus_minus
+from fewshot_np.results.rows import folder_name, task_of
 
 LESSONS = Path(__file__).parent
 PACKAGE = Path(fewshot_np.__file__).parent
@@ -59,42 +64,43 @@ def minutes_to_read(page):
 
 # ---------------------------------------------------------------- the papers' numbers beside those of this course
 
-MODES = ("the support", "all queries", "training images")  # where batch norm takes its statistics from
-COPY = ", read in a copy"
-FINN, NICHOL = f"Finn et al. 2017, Table 1{COPY}", f"Nichol et al. 2018, Table 2{COPY}"
-SNELL, VINYALS = "Snell et al. 2017, Table 1", f"Vinyals et al. 2016, Table 1{COPY}"
-LAKE = f"Lake et al. 2015{COPY}"
+STATISTICS = ("support", "queries", "support and queries", "training images")  # which images batch norm sees
+SECONDARY = ", quoted from a secondary source"
+FINN, NICHOL = f"Finn et al. 2017, Table 1{SECONDARY}", f"Nichol et al. 2018, Table 2{SECONDARY}"
+SNELL, VINYALS = "Snell et al. 2017, Table 1", f"Vinyals et al. 2016, Table 1{SECONDARY}"
+LAKE = f"Lake et al. 2015{SECONDARY}"
 TASKS = ("5-way 1-shot", "5-way 5-shot", "20-way 1-shot", "20-way 5-shot", "background", "small1", "small2",
          "glyphs", "omniglot", "curves")
 PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % after finn, errors in % after lake
-    ("finn", "Siamese"): (f"Finn et al. 2017, Table 1, as run by Vinyals et al., fine-tuned{COPY}",
+    ("finn", "Siamese"): (f"Finn et al. 2017, Table 1, as run by Vinyals et al., fine-tuned{SECONDARY}",
                           dict(zip(TASKS, ("97.3 (fine-tuned)", "98.4", "88.2", "97.0"), strict=False))),
     ("finn", "Matching"): (VINYALS, dict(zip(TASKS, ("98.1", "98.9", "93.8", "98.5"), strict=False))),
     ("finn", "prototypical"): (SNELL, dict(zip(TASKS, ("98.8", "99.7", "96.0", "98.9"), strict=False))),
     ("finn", "extended prototypical"): ("", {}),
     ("finn", "MAML"): (FINN, dict(zip(TASKS, ("98.7 ± 0.4", "99.9 ± 0.1", "95.8 ± 0.3", "98.9 ± 0.2"), strict=False))),
-    ("finn", "first-order MAML"): (f"Nichol et al. 2018, Table 2, all queries{COPY}", dict(zip(
+    ("finn", "first-order MAML"): (f"Nichol et al. 2018, Table 2, transductive{SECONDARY}", dict(zip(
         TASKS, ("98.3 ± 0.5", "99.2 ± 0.2", "89.4 ± 0.5", "97.9 ± 0.1"), strict=False))),
-    ("finn", "ANIL"): (f"Raghu et al. 2020, Table 2{COPY}",
+    ("finn", "ANIL"): (f"Raghu et al. 2020, Table 2{SECONDARY}",
                        {"20-way 1-shot": "96.2 ± 0.5", "20-way 5-shot": "98.0 ± 0.3"}),
     ("finn", "Reptile"): (NICHOL, {
-        "5-way 1-shot": "95.39 ± 0.09; all queries: 97.68 ± 0.04",
-        "5-way 5-shot": "98.90 ± 0.10; all queries: 99.48 ± 0.06",
-        "20-way 1-shot": "88.14 ± 0.15; all queries: 89.43 ± 0.14",
-        "20-way 5-shot": "96.65 ± 0.33; all queries: 97.12 ± 0.32"}),
-    ("finn", "Meta-SGD"): (f"Li et al. 2017{COPY}", {"5-way 1-shot": "99.53 ± 0.26", "5-way 5-shot": "99.93 ± 0.09"}),
-    ("finn", "extended MAML"): (f"Antoniou et al. 2019, MAML++{COPY}", {"5-way 1-shot": "99.47 (MAML++)"}),
+        "5-way 1-shot": "95.39 ± 0.09; transductive: 97.68 ± 0.04",
+        "5-way 5-shot": "98.90 ± 0.10; transductive: 99.48 ± 0.06",
+        "20-way 1-shot": "88.14 ± 0.15; transductive: 89.43 ± 0.14",
+        "20-way 5-shot": "96.65 ± 0.33; transductive: 97.12 ± 0.32"}),
+    ("finn", "Meta-SGD"): (f"Li et al. 2017{SECONDARY}",
+                           {"5-way 1-shot": "99.53 ± 0.26", "5-way 5-shot": "99.93 ± 0.09"}),
+    ("finn", "extended MAML"): (f"Antoniou et al. 2019, MAML++{SECONDARY}", {"5-way 1-shot": "99.47 (MAML++)"}),
     ("lake", "prototypical"): ("", {}),
     ("lake", "extended prototypical"): ("", {}),
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
-    ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{COPY}", {"background": "8.0 (from 40)"}),
+    ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{SECONDARY}", {"background": "8.0 (from 40)"}),
 }
 NOTHING_YET = "No run of this protocol has been recorded yet."
 UNTRAINED = ("pixels", "modified Hausdorff")
 BACKGROUNDS = {"background": "30 alphabets", "small1": "5 alphabets, set 1", "small2": "5 alphabets, set 2"}
 
 
-def runs_of(protocol, folder=LESSONS / "lesson8_comparison" / "results"):
+def runs_of(protocol, folder=LESSONS / "results"):
     """{(method, task): records of its seeds} of the protocol's full runs in the folder; it may be empty or missing.
 
     A run of --quick or of another --effort is another experiment, and left out.
@@ -117,45 +123,54 @@ def runs_of(protocol, folder=LESSONS / "lesson8_comparison" / "results"):
 def results_table(protocol, short=False, **where):
     """A row per (method, task) that has a record, as a Markdown table: published, ours, seeds, minutes of training.
 
-    protocol: "finn", accuracies, or "lake", errors; in %. short: one inductive and one transductive number of ours,
-    and no source. where: the folder, see `runs_of`.
+    protocol: "finn", accuracies, or "lake", errors; in %. short: of ours one number for queries that are answered one
+    by one and one for queries together, each beside what batch norm sees, and no source. where: the folder, see
+    `runs_of`.
     """
     kind, runs = {"finn": "accuracy", "lake": "error"}[protocol], runs_of(protocol, **where)
     if not runs:
         return NOTHING_YET
-    ours = ("here, inductive", "here, transductive") if short else [f"here, statistics of {mode}" for mode in MODES]
+    ours = (("here, queries one by one", "statistics of the", "here, queries together", "statistics of the") if short
+            else [f"here, statistics of the {statistics}" for statistics in STATISTICS])
     head = ["method", "task" if protocol == "finn" else "learned from", "published", *ours, "seeds",
             "minutes of training, each", *([] if short else ["published in"])]
     rows = [head, ["---"] * len(head)]
     for (method, task), records in runs.items():
         source, numbers = PUBLISHED.get((protocol, method), ("", {}))
         published = numbers.get(task, "")
-        cells = [over_seeds(records, kind, mode) for mode in MODES]
-        if short:
-            cells = [cells[2] or cells[0], cells[1]]
-        if method in UNTRAINED:  # they know no batch norm
-            cells, task = [over_seeds(records, kind), *["the same"] * (len(ours) - 1)], "nothing"
-        task = BACKGROUNDS.get(task, task)
-        rows.append([method, task, published, *cells, str(len(records)), minutes_of(records),
+        cells = {statistics: over_seeds(records, kind, statistics) for statistics in STATISTICS}
+        if method in UNTRAINED:
+            task, shown = "nothing", [over_seeds(records, kind), "no batch norm", *[""] * (len(ours) - 2)]
+        else:
+            shown = alone_and_together(cells) if short else list(cells.values())
+        rows.append([method, BACKGROUNDS.get(task, task), published, *shown, str(len(records)), minutes_of(records),
                      *([] if short else [source if published else ""])])
     return as_markdown(rows)
 
 
-def accuracy_of(method, statistics, task="5-way 1-shot", **where):
-    """A method's accuracy in the protocol of Finn et al., in % and as in `over_seeds`.
+def alone_and_together(cells):
+    """Of {statistics: number} two numbers, each followed by its statistics: queries one by one, and together."""
+    there = [statistics for statistics in STATISTICS if cells[statistics]]
+    alone = [statistics for statistics in there if "queries" not in statistics][-1]  # training images, if there are
+    (together,) = (statistics for statistics in there if "queries" in statistics)
+    return [cells[alone], alone, cells[together], together]
 
-    statistics: the last words of what batch norm sees, such as "queries" or "training images". where: see `runs_of`.
+
+def result(method, n_way, k_shot, statistics, **where):
+    """An accuracy of the protocol finn in %, for a sentence: "98.8 ± 0.1", or "98.8 (98.7 to 98.9)" over several seeds.
+
+    Raises: ValueError where there is no such row, or where the row has other statistics.
     """
-    records = runs_of("finn", **where)[method, task]
-    (mode,) = {name.partition("statistics of ")[2] for name in records[0]["metrics"]
-               if name.startswith("accuracy") and name.endswith(statistics)}
-    return over_seeds(records, "accuracy", mode)
+    records = runs_of("finn", **where).get((method, f"{n_way}-way {k_shot}-shot"))
+    if not records or not (text := over_seeds(records, "accuracy", statistics)):
+        raise ValueError(f"there is no record of {method}, {n_way}-way {k_shot}-shot, statistics of the {statistics}")
+    return text
 
 
 def minutes_of(records):
     """Minutes of training, the mean over the seeds; none where the network was another row's."""
     tested = [record["options"] for record in records if record["options"].get("network")]
-    if tested and all(folder_of(SimpleNamespace(**options, out=Path())).name != options["network"]
+    if tested and all(folder_name(SimpleNamespace(**options)) != options["network"]
                       for options in tested):  # a row tested again names itself
         return "none: another row's network"
     minutes = [record["metrics"]["row"].get("training seconds", 0) / 60 for record in records]
@@ -170,7 +185,7 @@ def worlds_table(**where):
         return NOTHING_YET
     rows = [["learned from", *(f"tested on {name}" for name in names.values())], ["---"] * 3]
     for (_, world), records in runs.items():
-        rows.append([names[world], *(over_seeds(records, f"accuracy on {test}", MODES[0]) for test in names)])
+        rows.append([names[world], *(over_seeds(records, f"accuracy on {test}", STATISTICS[0]) for test in names)])
     rows.append(["nothing: nearest pixels",
                  *(over_seeds(records[:1], f"accuracy on {test}, pixels") for test in names)])
     return as_markdown(rows)
@@ -195,8 +210,8 @@ def sinusoids_table(**where):
         metrics = records[0]["metrics"]
         rates = sorted({name.partition(" steps")[2] for name in metrics if name.startswith("error")})  # "": the first's
         for points, rate in ((points, rate) for points in (5, 10) for rate in rates):
-            found = [metrics.get(f"error from {points} points, {n} steps{rate}") for n in numbers]
-            rows.append([f"{method}, here{rate}", str(points), *map(_error, found)])
+            errors = [metrics.get(f"error from {points} points, {n} steps{rate}") for n in numbers]
+            rows.append([f"{method}, here{rate}", str(points), *map(_error, errors)])
     return as_markdown(rows)
 
 
@@ -244,14 +259,14 @@ def as_markdown(rows):
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def over_seeds(records, kind, mode=None):
+def over_seeds(records, kind, statistics=None):
     """One seed: "98.5 ± 0.4", its mean and interval. More: "98.5 (98.1 to 98.9)", their mean, the lowest and the
     highest. Empty where there is no such metric."""
-    found = [record["metrics"].get(f"{kind}, statistics of {mode}" if mode else kind) for record in records]
-    found = [metric for metric in found if metric]
-    means = [100 * metric["mean"] for metric in found]
-    if len(found) < 2:
-        return "".join(f"{100 * metric['mean']:.1f} ± {100 * metric['interval']:.1f}" for metric in found)
+    name = f"{kind}, statistics of the {statistics}" if statistics else kind
+    metrics = [record["metrics"][name] for record in records if name in record["metrics"]]
+    means = [100 * metric["mean"] for metric in metrics]
+    if len(metrics) < 2:
+        return "".join(plus_minus(metric["mean"], metric["interval"]) for metric in metrics)
     return f"{sum(means) / len(means):.1f} ({min(means):.1f} to {max(means):.1f})"
 
 
@@ -259,7 +274,7 @@ def over_seeds(records, kind, mode=None):
 
 
 def contents_table():
-    """The lessons and the page of results, as a Markdown table with links from `lessons/README.md`."""
+    """The lessons, the page of results and the referee's, as a Markdown table with links from `lessons/README.md`."""
     rows = [["", "lesson", "what it is about", "minutes to read", "to run"], ["---"] * 5]
     for number, lesson, _, about in LESSON_LIST:
         page = LESSONS / lesson / "README.md"
@@ -270,6 +285,8 @@ def contents_table():
     if results.exists():
         rows.append(["", "[Results](results/README.md)", "the papers' experiments: their numbers, and ours",
                      str(minutes_to_read(results)), "hours"])
+    rows.append(["", "[The referee](referee/README.md)", "checks for your own code, in any framework",
+                 str(minutes_to_read(LESSONS / "referee" / "README.md")), "-"])
     return as_markdown(rows)
 
 
@@ -326,8 +343,8 @@ def best_numbers():
     """What the front page says of Omniglot and of speed: three accuracies, and two ranges of times beside PyTorch's."""
     ratios = [step["here_over_best"] for step in benchmarks()["steps"]]
     faster, slower = [r for r in ratios if r < 1], [r for r in ratios if r >= 1]
-    return (accuracy_of("prototypical", "training images"), accuracy_of("MAML", "queries"),
-            accuracy_of("extended prototypical", "queries"),
+    return (result("prototypical", 5, 1, "training images"), result("MAML", 5, 1, "queries"),
+            result("extended prototypical", 5, 1, "support and queries"),
             f"{min(faster):.2f} to {max(faster):.2f}", f"{min(slower):.1f} to {max(slower):.1f}")
 
 
@@ -395,3 +412,21 @@ def cited(text):
 def citations():
     """Rows (paper, place, module, function) of all places that docstrings cite, by paper."""
     return sorted({(*citation, module, name) for module, name, text in documented() for citation in cited(text)})
+
+
+# ---------------------------------------------------------------- the options of a run
+
+
+def options_of(lesson):
+    """[(option, what it takes, what --help says of it)] of `python -m fewshot_np.<lesson>`, from its own --help."""
+    shown = io.StringIO()
+    with mock.patch.dict(os.environ, COLUMNS="1000"), redirect_stdout(shown), suppress(SystemExit):
+        importlib.import_module(f"fewshot_np.{lesson}.__main__").main(["--help"])
+    return re.findall(r"^  (?:-h, )?(--[\w-]+) ?(\S*) +(.*)$", shown.getvalue(), flags=re.M)
+
+
+def options_table(lesson):
+    """The same as a Markdown table, without --help."""
+    rows = [[f"`{f'{option} {takes}'.strip()}`", text.replace("|", r"\|")]
+            for option, takes, text in options_of(lesson) if option != "--help"]
+    return as_markdown([["option", "meaning (default)"], ["---"] * 2, *rows])

@@ -1,4 +1,4 @@
-"""Arrays that take long to make: made once, kept in a file, made again when that file is damaged."""
+"""Arrays that take long to compute: computed once, kept in a file, and computed again if that file is damaged."""
 
 import os
 import warnings
@@ -11,10 +11,10 @@ from fewshot_np.data.files import write_atomically
 
 
 def cached(name, build):
-    """The array that `build()` returns, read from the cache where it is kept under this name.
+    """The array that `build()` returns, read from the cache if it is kept there under this name.
 
-    Whatever can change a byte of the array must be part of `name`: sources, sizes, seeds, versions.
-    A damaged file and a folder that cannot be written cost a warning and time, never a wrong array.
+    Everything that can change a byte of the array must be part of `name`: sources, sizes, seeds, versions.
+    For a damaged file, or a folder that cannot be written, there is a warning, and the array is built again.
     """
     path = cache_folder() / f"{name}.npz"
     array = read_kept(path)
@@ -25,15 +25,15 @@ def cached(name, build):
 
 
 def cache_folder():
-    """Where arrays are kept: $FEWSHOT_NP_CACHE, or else the system's place for caches."""
+    """The folder of the cache: $FEWSHOT_NP_CACHE, or else the user's cache folder of the system."""
     return Path(os.environ.get("FEWSHOT_NP_CACHE") or platformdirs.user_cache_dir("fewshot_np"))
 
 
 def read_kept(path):
-    """The array kept at `path`, or None: silently if there is no file, with a warning if it is damaged.
+    """The array kept at `path`, or None if there is no file or, with a warning, if it is damaged.
 
-    An .npz file is a zip archive: changed bytes are found by its CRC-32. The name that stands inside tells
-    whether the file was renamed.
+    An .npz file is a zip archive, whose CRC-32 detects changed bytes. It also holds its name, so that a renamed file is
+    detected.
     """
     try:
         with np.load(path, allow_pickle=False) as kept:
@@ -42,13 +42,13 @@ def read_kept(path):
             return kept["array"]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except Exception as error:      # whatever zip, NumPy or the disk make of bytes that are not ours
+    except Exception as error:      # zip, NumPy and the disk raise many kinds for damaged bytes
         warnings.warn(f"the cache {path} is damaged ({error}): making it anew", stacklevel=4)
         return None
 
 
 def keep(path, array):
-    """Keep the array at `path`; a folder that cannot be written is a warning: the array exists."""
+    """Keep the array at `path`; if the folder cannot be written there is only a warning."""
     try:
         with write_atomically(path) as file:
             np.savez(file, array=array, name=path.stem)

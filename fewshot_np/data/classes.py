@@ -1,4 +1,4 @@
-"""Labelled images, class by class: what every source of data returns and every sampler draws from."""
+"""Labelled images of named classes: what every source of data returns, and what every sampler draws from."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ class ImageClasses:
     images: (M, H, W, C) uint8, ink 255 on paper 0.   labels: (M,) integers, positions in `names`.
     names:  one name per class.                       groups: one group per class (script, alphabet).
 
-    Raises ValueError, naming the class, where these do not fit together.
+    Raises: ValueError, naming the class, if these do not fit together.
     """
 
     images: np.ndarray
@@ -46,15 +46,18 @@ class ImageClasses:
 
     @cached_property
     def images_of(self):
-        """For each class the positions of its images, a list of integer arrays."""
+        """The positions of each class's images, a list of integer arrays."""
         by_class = np.argsort(self.labels, kind="stable")
         return np.split(by_class, np.cumsum(np.bincount(self.labels, minlength=len(self)))[:-1])
 
     def subset(self, keep):
-        """The classes at the positions `keep`, in that order, relabelled from 0."""
+        """The classes at the positions `keep`, in that order, relabelled from 0.
+
+        Raises: ValueError if a position occurs twice.
+        """
         keep = np.asarray(keep, dtype=int)
         if len(np.unique(keep)) != len(keep):
-            raise ValueError("a class stands twice in the subset")
+            raise ValueError("a class occurs twice in the subset")
         new_label = np.full(len(self), -1)
         new_label[keep] = np.arange(len(keep))
         labels = new_label[self.labels]

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, then moved there in one step."""
+"""Files that are written completely or not at all: first under another name, then moved into place in one step."""
 
 import contextlib
 import os
@@ -8,10 +8,11 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def write_atomically(path):
-    """Yield a binary file; when the block ends well it replaces `path`, else `path` stays as it was.
+    """Yield a binary file that replaces `path` when the block ends without an error; otherwise `path` is unchanged.
 
-    The temporary file lies in the same folder (made if absent), so that the move is one atomic step of
-    the file system. Raises OSError where the folder cannot be written.
+    The temporary file is in the same folder (made if it does not exist), so that moving it is one atomic step.
+
+    Raises: OSError if the folder cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""The reader's own images: a folder with one sub-folder per class, as it comes from a phone or a scanner.
+"""The reader's own images: a folder with one sub-folder per class, straight from a phone or a scanner.
 
     load        the folder as ImageClasses
     read_image  one file of any size and mode -> (size, size, 1), ink 255 on paper 0
 
-Take one character per picture and let it fill the frame: nothing is cropped, unless you ask for it with fitted=True.
+Put one character into each picture and let it fill the frame, because nothing is cropped unless fitted=True.
 """
 
 import io
@@ -16,25 +16,25 @@ from tqdm import tqdm
 
 from fewshot_np.data.classes import ImageClasses
 
-WORKING = 8               # a picture is first reduced to so many times the final size: fast, and without noise
-BORDER = 1 / 20           # share of the shorter side that counts as border, where we expect bare paper
+WORKING = 8               # a picture is first reduced to this many times the final size: faster, and less noise
+BORDER = 1 / 20           # share of the shorter side that counts as border, which should be bare paper
 INK = 99.5                # percentile of the darkness at which ink is full: 0.5 % of the pixels are enough
-SHADE = 90                # percentile of the border's darkness up to which paper is paper, shadows included
-LEAST_CONTRAST = 0.05     # between ink and paper, relative to the lightest pixel; less is a bare sheet
-FITTED_INK = 99.95        # the same where a small drawing is to be found on a large sheet
+SHADE = 90                # percentile of the border's darkness up to which a pixel is paper, shadows included
+LEAST_CONTRAST = 0.05     # between ink and paper, relative to the lightest pixel; with less, nothing is drawn
+FITTED_INK = 99.95        # the same for a small drawing on a large sheet
 FITTED = 20 / 28          # share of the frame that the longer side of a fitted drawing takes up, as in the glyphs
-PEN = 2.5 / 28            # width of its strokes, at least, as a share of the frame
+PEN = 2.5 / 28            # smallest width of its strokes, as a share of the frame
 SPECKS = 0.1              # percent of the ink on each side that may be dust, and is not fitted
-SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")     # left by Windows and Macs, hidden to their users
+SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")     # made by Windows and Macs, hidden from their users
 
 
 def load(path, size=28, fitted=False):
     """The images in the sub-folders of `path` as ImageClasses, (M, size, size, 1); group = "folder".
 
-    Classes are in the order of their names and may be of unequal size. Hidden files are ignored; a file
-    that is no image, or an image without a drawing, is skipped with a warning that names it.
-    fitted: see `read_image`.
-    Raises FileNotFoundError if there is no `path`; ValueError if it is no folder, if it has fewer than two
+    Classes are in the order of their names and may be of unequal size. Hidden files are ignored; a file that is not an
+    image, or an image on which nothing is drawn, is skipped with a warning that names it.   fitted: see `read_image`.
+
+    Raises: FileNotFoundError if `path` does not exist; ValueError if it is not a folder, if it has fewer than two
     sub-folders, and, naming the class, if none of its files can be read.
     """
     path = Path(path).expanduser()
@@ -74,10 +74,12 @@ def visible(folder):
 def read_image(path, size=28, fitted=False):
     """A picture of one character as (size, size, 1) uint8, ink 255 on paper 0, as the lessons' networks expect.
 
-    Dark on light or light on dark, colour, palette, grey, 16 bits, transparent, turned by its camera, of any
-    shape: it is brought to grey, to ink on paper (`ink_on_paper`), padded with paper to a square and resized.
-    fitted: before that, what is drawn is cut out and thin strokes are made broader (`fit`), as in the glyphs.
-    Raises OSError if the file cannot be opened, ValueError if it is no image or nothing is drawn on it.
+    It may be dark on light or light on dark, in colour, palette, grey, 16 bits, transparent, rotated by its camera and
+    of any shape. It is converted to grey, then to ink on paper (`ink_on_paper`), padded with paper to a square and
+    resized.
+    fitted: before padding, the drawing is cut out and thin strokes are made broader (`fit`), as in the glyphs.
+
+    Raises: OSError if the file cannot be opened; ValueError if it is not an image or nothing is drawn on it.
     """
     data = Path(path).read_bytes()
     try:
@@ -86,12 +88,12 @@ def read_image(path, size=28, fitted=False):
             grey = reduced(to_grey(ImageOps.exif_transpose(image)), longest)
     except UnidentifiedImageError as error:
         raise ValueError("not an image, or of a kind that Pillow cannot read") from error
-    except Exception as error:      # broken bytes make Pillow's decoders raise nearly everything
+    except Exception as error:      # Pillow's decoders raise nearly every kind of error for damaged bytes
         raise ValueError(f"a damaged image ({error})") from error
     ink = np.rint(255 * ink_on_paper(np.asarray(grey), FITTED_INK if fitted else INK)).astype(np.uint8)
     square = fit(ink) if fitted else on_square(ink, max(ink.shape))
     ink = np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS))
-    # The darkest pixel becomes 255: a pen thinner than a pixel would come out pale.
+    # The darkest pixel becomes 255, because a pen thinner than a pixel would come out pale.
     return np.rint(ink * (255 / max(1, ink.max()))).astype(np.uint8)[..., None]
 
 
@@ -102,9 +104,9 @@ def on_square(ink, side):
 
 
 def fit(ink):
-    """What is drawn (H, W), cut out and centred, its longer side FITTED of the frame, strokes PEN wide or more.
+    """The drawing, ink (H, W), cut out and centred; its longer side is FITTED of the frame, its strokes at least PEN.
 
-    A ballpoint's line is so thin that hardly anything of it would be left in 28 x 28 pixels.
+    Strokes are broadened because hardly anything of a ballpoint's thin line would be left in 28 x 28 pixels.
     """
     rows, columns = np.nonzero(ink > 127)
     (top, bottom), (left, right) = (np.percentile(where, [SPECKS, 100 - SPECKS], method="nearest")
@@ -120,9 +122,9 @@ def fit(ink):
 
 
 def to_grey(image):
-    """The picture in mode "F", floating-point grey, in its own units: 16-bit pictures keep their range.
+    """The picture in mode "F", floating-point grey, in its own units, so that 16-bit pictures keep their range.
 
-    What is transparent is laid on white paper; a drawing that vanishes there was light: on black paper.
+    A transparent picture is laid on white paper, or on black paper if its drawing is light and vanishes on white.
     """
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         return image.convert("F")
@@ -139,7 +141,7 @@ def to_grey(image):
 
 
 def reduced(image, longest):
-    """The picture with its longer side reduced to `longest` pixels, averaging; a smaller one as it is."""
+    """The picture with its longer side reduced to `longest` pixels by averaging; a smaller one is unchanged."""
     scale = longest / max(image.size)
     if scale >= 1:
         return image
@@ -147,11 +149,13 @@ def reduced(image, longest):
 
 
 def ink_on_paper(grey, full_at=INK):
-    """Grey (H, W) in any units -> ink (H, W) float32: 0 on paper, also in its shadows, 1 where ink is full.
+    """Grey (H, W) in any units -> ink (H, W) float32: 0 on paper, including its shadows, and 1 where ink is full.
 
-    The border tells the paper: its median is the paper's level, its darkest tenth the depth of the shadows
-    on it. Ink is what is farther from that level, on the dark or on the light side.
-    full_at: the percentile of the darkness at which ink is full. ValueError where the contrast is that of a bare sheet.
+    The border shows the paper: its median is the level of the paper, its darkest tenth the depth of the shadows on it.
+    Ink is farther from that level, on the dark or on the light side.
+    full_at: the percentile of the darkness at which ink is full.
+
+    Raises: ValueError if the contrast is too small for a drawing.
     """
     edge = max(1, round(BORDER * min(grey.shape)))
     is_border = np.ones(grey.shape, bool)
@@ -161,8 +165,8 @@ def ink_on_paper(grey, full_at=INK):
     if np.percentile(-darkness, full_at) > np.percentile(darkness, full_at):       # light on dark
         darkness = -darkness
     full = np.percentile(darkness, full_at)
-    if not full > LEAST_CONTRAST * np.abs(grey).max():         # put this way round NaN fails, too
+    if not full > LEAST_CONTRAST * np.abs(grey).max():         # written with `not`, so that NaN fails, too
         raise ValueError("nothing is drawn on it")
-    # At most a third: a stroke that runs along the border must not pass for a shadow.
+    # At most a third, because a stroke along the border must not be taken for a shadow.
     shade = np.clip(np.percentile(darkness[is_border], SHADE), 0, full / 3)
     return np.clip((darkness - shade) / (full - shade), 0, 1).astype(np.float32)

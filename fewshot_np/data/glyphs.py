@@ -1,11 +1,11 @@
-"""Real characters of many scripts, drawn from the fonts that matplotlib ships: nothing to download.
+"""Real characters of many scripts, drawn from the fonts that come with matplotlib, so there is nothing to download.
 
 A class is a character, its group the script, and a drawing of it is one font face pushed through a random
 affine map, an elastic warp and a stroke weight. From the outline to the data set, read downwards:
 
-    render_character    one character in one face             -> (SIDE, SIDE), what a printer would print
-    draw                the hand: warp, shrink, stroke weight  -> (M, 28, 28)
-    distinct_letters    which characters are classes: the rule behind glyph_list.txt
+    render_character    one character in one face, as printed   -> (SIDE, SIDE)
+    draw                imitates a hand: warp and stroke weight  -> (M, 28, 28)
+    distinct_letters    chooses the characters that are classes, listed in glyph_list.txt
     load                the data set, rendered once, then read from the cache
 
 `python -m fewshot_np.data.glyphs` counts the classes; `--relist` applies the rule again.
@@ -29,12 +29,12 @@ VERSION = 1                 # of the drawings; raise it when a change below alte
 DRAWINGS = 20               # per character
 SIZE = 28                   # pixels along the side of a drawing
 SIDE = 3 * SIZE             # pixels along the side of the canvas from which a drawing is warped
-EM = 2 * SIDE // 3          # pixels per em in the em placement: room around it for accents and descenders
+EM = 2 * SIDE // 3          # pixels per em in the em placement, which leaves room for accents and descenders
 BASELINE = 61               # row of the canvas on which letters stand in the em placement
 FITTED = 60                 # pixels of the longer side of a fitted character: 20 of the 28 of a drawing
-LOOK_ALIKE = 0.95           # correlation above which two characters are one drawing, not two classes
+LOOK_ALIKE = 0.95           # correlation above which two characters look the same and become one class
 
-# Named one by one: a newer matplotlib adds a font that maps every code point to a placeholder box.
+# Named one by one, because a newer matplotlib adds a font that maps every code point to a placeholder box.
 # The first face that has a character is its regular face.
 FACES = (
     "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSans-BoldOblique.ttf",
@@ -44,8 +44,8 @@ FACES = (
     "STIXGeneral.ttf", "STIXGeneralBol.ttf", "STIXGeneralItalic.ttf", "STIXGeneralBolIta.ttf",
 )
 
-# A script is the beginning of a Unicode name. Latin and its next of kin are all in train: a "new" script
-# must not consist of old acquaintances (Old Italic has a K, Lisu a turned one).
+# A script is the beginning of a Unicode name. Scripts related to Latin are all in train, because a "new" script
+# must not contain familiar shapes (Old Italic has a K, Lisu a rotated one).
 SPLITS = {
     "train": ("LATIN", "GREEK", "COPTIC", "CYRILLIC", "OLD ITALIC", "LISU", "CANADIAN SYLLABICS"),
     "validation": ("ARABIC", "NKO", "LAO", "OGHAM"),
@@ -61,7 +61,7 @@ LIST_FILE = Path(__file__).with_name("glyph_list.txt")
 @functools.cache
 def open_face(face):
     """The font file `face`, one of FACES, as a matplotlib FT2Font."""
-    # Imported here, not at the top of the file: matplotlib takes longer to import than the cache to read.
+    # Imported here because importing matplotlib takes longer than reading the cache.
     import matplotlib
     from matplotlib.ft2font import FT2Font
 
@@ -82,10 +82,11 @@ def faces_of(code_point):
 def render_character(code_point, face, placement="fit"):
     """A printed character, (SIDE, SIDE) float32: ink 1 on paper 0.
 
-    placement "fit" centres the character and scales its longer side to FITTED pixels (but takes what is
-    smaller than half an em for half an em: a dot stays small); "em" keeps its size and its place in the
-    em square, which tells apart characters that differ in nothing else.
-    Raises ValueError for another placement or a code point that the face lacks.
+    placement "fit" centres the character and scales its longer side to FITTED pixels (anything smaller than half an
+    em is scaled like half an em, so that a dot stays small); "em" keeps its size and its place in the em square, which
+    distinguishes characters that differ in nothing else.
+
+    Raises: ValueError for another placement or a code point that the face lacks.
     """
     if placement not in ("fit", "em"):
         raise ValueError(f"placement must be 'fit' or 'em', got {placement!r}")
@@ -115,7 +116,7 @@ def trim(ink):
 
 
 def paste(ink, top, left):
-    """An empty canvas with `ink` at that place; what juts out is cut off. -> (SIDE, SIDE)"""
+    """A canvas (SIDE, SIDE) with `ink` at that place; anything outside is cut off."""
     wide = np.zeros((3 * SIDE, 3 * SIDE), np.float32)        # the canvas is the middle ninth
     top, left = SIDE + round(top), SIDE + round(left)
     wide[top:top + ink.shape[0], left:left + ink.shape[1]] = ink
@@ -128,10 +129,10 @@ def paste(ink, top, left):
 def draw(bases, rng, rotation=12, shear=0.25, stretch=0.25, shift=2.2, elastic=1.0, weight=(0.25, 0.42)):
     """Draw each base (M, SIDE, SIDE) once, by a random hand. -> (M, SIZE, SIZE) float32 in [0, 1]
 
-    rotation  up to so many degrees either way      stretch  of height and width, each by up to e^stretch
-    shear     columns by up to so much per row      shift    in pixels of the drawing, down and across
+    rotation  largest angle either way, in degrees       stretch  of height and width, each by up to e^stretch
+    shear     largest shift of columns per row           shift    in pixels of the drawing, down and across
     elastic   standard deviation of the warp, in pixels of the drawing
-    weight    range of the threshold at which grey becomes ink: a low one makes a broad pen
+    weight    range of the threshold at which grey becomes ink; a low threshold makes a broad pen
     """
     x, y = affine_positions(len(bases), rng, rotation, shear, stretch, shift)
     x, y = x + elastic_warp(len(bases), rng, elastic), y + elastic_warp(len(bases), rng, elastic)
@@ -141,7 +142,7 @@ def draw(bases, rng, rotation=12, shear=0.25, stretch=0.25, shift=2.2, elastic=1
 
 
 def affine_positions(m, rng, rotation, shear, stretch, shift):
-    """Where the samples of `m` drawings come from: x and y, each (m, 2·SIZE, 2·SIZE), 0 in the centre."""
+    """The positions from which `m` drawings are sampled: x and y, each (m, 2·SIZE, 2·SIZE), 0 in the centre."""
     angle, slant = np.deg2rad(rng.uniform(-rotation, rotation, m)), rng.uniform(-shear, shear, m)
     width, height = np.exp(rng.uniform(-stretch, stretch, (2, m)))
     right, down = rng.uniform(-shift, shift, (2, m))
@@ -167,7 +168,7 @@ def elastic_warp(m, rng, strength):
 
 def sample(bases, x, y):
     """The ink of the bases (M, SIDE, SIDE) at positions in pixels of the drawing, bilinearly."""
-    edge = SIDE - 1.001                            # just short of the last pixel: it has no neighbour to mix with
+    edge = SIDE - 1.001                            # just before the last pixel, which has no neighbour to mix with
     x = np.clip((x + SIZE / 2) * (SIDE / SIZE) - 0.5, 0, edge)
     y = np.clip((y + SIZE / 2) * (SIDE / SIZE) - 0.5, 0, edge)
     left, above = x.astype(np.int32), y.astype(np.int32)
@@ -180,19 +181,20 @@ def sample(bases, x, y):
 
 
 def pen(ink, threshold):
-    """Redraw ink (M, SIZE, SIZE) with another stroke: blur, then let grey above the threshold be ink."""
+    """Redraw ink (M, SIZE, SIZE) with another stroke: blur it, then turn grey above the threshold into ink."""
     p = np.pad(ink, ((0, 0), (1, 1), (1, 1)))
     sides = p[:, :-2, 1:-1] + p[:, 2:, 1:-1] + p[:, 1:-1, :-2] + p[:, 1:-1, 2:]
-    blurred = (sides + 2 * ink) / 6                # divided by 0.25 below: edges stay grey, not jagged
+    blurred = (sides + 2 * ink) / 6                # divided by 0.25 below, so that edges are grey and not jagged
     return np.clip((blurred - column(threshold)) / 0.25 + 0.5, 0, 1)
 
 
 def draw_character(code_point, seed, placement="fit", **hand):
-    """All drawings of one character, (DRAWINGS, SIZE, SIZE, 1) uint8: each in a random one of its faces.
+    """All drawings of one character, (DRAWINGS, SIZE, SIZE, 1) uint8, each in a random one of its faces.
 
-    The generator is the character's own: which others are drawn, and in what order, changes nothing.
-    placement: of `render_character`.   hand: strengths of `draw` other than its own.
-    Raises ValueError for a character that no face has.
+    Every character has a generator of its own, so it does not matter which others are drawn, and in which order.
+    placement: see `render_character`.   hand: arguments of `draw` in place of its defaults.
+
+    Raises: ValueError for a character that no face has.
     """
     rng = np.random.default_rng([seed, code_point])
     faces = faces_of(code_point)
@@ -215,10 +217,10 @@ def script_of(name):
 
 
 def distinct_letters():
-    """The rule behind glyph_list.txt: [(code point, Unicode name)], by code point.
+    """The rule that makes glyph_list.txt: [(code point, Unicode name)], by code point.
 
-    Letters of the scripts in SPLITS without a decomposition (e with a tilde is an e and a tilde: lesson 2
-    builds zero-shot learning on those), without any that looks like one before: Greek, too, has an A.
+    These are the letters of the scripts in SPLITS that have no decomposition (e with a tilde is an e and a tilde;
+    lesson 2 uses such letters for zero-shot learning) and do not look like an earlier one (Greek, too, has an A).
     """
     kept, shapes = [], np.empty((0, SIZE * SIZE), np.float32)
     for code_point in sorted(frozenset().union(*map(code_points_of, FACES))):
@@ -237,9 +239,9 @@ def distinct_letters():
 
 
 def write_list(letters):
-    """Write glyph_list.txt: a line per class, its code point in hexadecimal and its name.
+    """Write glyph_list.txt: a line per class with its code point in hexadecimal and its name.
 
-    Another FreeType moves a few look-alikes across the threshold: the first line says which one it was.
+    The first line names the version of FreeType, because another one moves a few look-alikes across the threshold.
     """
     lines = [f"# python -m fewshot_np.data.glyphs --relist, {' '.join(font_versions())}\n"]
     lines += [f"{code_point:05X} {name}\n" for code_point, name in letters]
@@ -248,7 +250,7 @@ def write_list(letters):
 
 
 def read_list():
-    """The committed classes, [(code point, Unicode name)]: the same whatever fonts are installed."""
+    """The committed classes, [(code point, Unicode name)], which do not depend on the installed fonts."""
     lines = LIST_FILE.read_text(encoding="ascii").splitlines()
     return [(int(line[:5], 16), line[6:]) for line in lines if not line.startswith("#")]
 
@@ -269,9 +271,10 @@ def load(split=None, quick=False, seed=0):
     """The glyphs as ImageClasses, DRAWINGS of each class, (M, SIZE, SIZE, 1); group = script.
 
     split: "train", "validation" or "test", disjoint by script; None for all three.
-    quick: 200 of the classes (the same drawings).   seed: of the drawings, 0 or more.
-    The first call draws everything; later ones read the cache, and draw again, with a warning, where it
-    is damaged. Raises ValueError for an unknown split or a negative seed.
+    quick: 200 of the classes (with the same drawings).   seed: of the drawings, 0 or more.
+    The first call draws everything. Later calls read the cache, and draw again, with a warning, if it is damaged.
+
+    Raises: ValueError for an unknown split or a negative seed.
     """
     if split not in (None, *SPLITS):
         raise ValueError(f"split must be None or one of {', '.join(map(repr, SPLITS))}, got {split!r}")
@@ -291,14 +294,14 @@ def load(split=None, quick=False, seed=0):
 
 
 def cache_name(code_points, seed):
-    """The name under which drawings are kept: everything that can change a byte of them is part of it."""
+    """The name under which drawings are kept; everything that can change a byte of them is part of it."""
     letters = hashlib.sha256(np.asarray(code_points, "<i4").tobytes()).hexdigest()[:8]
     versions = "-".join((f"numpy{np.__version__}", *font_versions()))
     return f"glyphs-v{VERSION}-{len(code_points)}-{letters}-seed{seed}-{versions}"
 
 
 def font_versions():
-    """The fonts and what renders them, as in ("matplotlib3.11.2", "freetype2.14.3")."""
+    """The versions of the fonts and of what renders them, such as ("matplotlib3.11.2", "freetype2.14.3")."""
     import matplotlib
     from matplotlib import ft2font
 

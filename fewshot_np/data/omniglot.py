@@ -1,14 +1,14 @@
 """Omniglot: 1,623 characters of 50 alphabets, each drawn once by 20 people (Lake et al. 2015, Science 350).
 
-The official archives are read as they are, inside the zip; what was decoded is kept in the cache.
+The official archives are read without unpacking them, and the decoded images are kept in the cache.
 
     load            the drawings as ImageClasses: a class is a character, its group the alphabet
-    with_rotations  every character turned by 90, 180 and 270 degrees counts as further classes
+    with_rotations  adds every character rotated by 90, 180 and 270 degrees as further classes
     load_runs       the 20 official within-alphabet one-shot runs
     main            `python -m fewshot_np.data.omniglot` downloads the archives
 
-They are looked for in the folder that `root` names, else in $FEWSHOT_NP_DATA (either holds `omniglot/`, or is
-that folder itself) and in the user's data folder. The data set is under the MIT licence.
+They are looked for in the folder `root` if one is given, else in $FEWSHOT_NP_DATA (each either holds `omniglot/` or is
+that folder itself) and in the user's data folder. The data set has the MIT licence.
 """
 
 import argparse
@@ -46,7 +46,7 @@ FILES = {
     "small2": "images_background_small2.zip",        # "minimal" background
     "runs": "one-shot-classification/all_runs.zip",
 }
-# Counts, no checksums: mirrors pack the same drawings into other bytes.
+# Counts instead of checksums, because mirrors pack the same drawings into different bytes.
 EXPECTED = {
     "background": {"alphabets": 30, "characters": 964, "drawings": 19280},
     "evaluation": {"alphabets": 20, "characters": 659, "drawings": 13180},
@@ -65,8 +65,9 @@ def load(root=None, split=None, size=28):
     split: "background" (964 characters), "evaluation" (659 of other alphabets), "small1" or "small2" (parts of
            the background); None for the first two, all 1,623. The order of the classes is always the same.
     size:  pixels along the side; 105 is the original.
-    Raises FileNotFoundError, saying where it looked, for a missing archive; ValueError for one that is not
-    whole, saying what is missing, for an unknown split and for a size below 1.
+
+    Raises: FileNotFoundError, saying where it looked, for a missing archive; ValueError for an incomplete one, saying
+    what is missing, for an unknown split and for a size below 1.
     """
     splits = [split for split in FILES if split != "runs"]
     if split not in (None, *splits):
@@ -83,11 +84,11 @@ def load(root=None, split=None, size=28):
 
 
 def with_rotations(classes):
-    """Four times the classes: each as it is, then each turned anticlockwise by 90, 180 and 270 degrees.
+    """Four times the classes: each as it is, then each rotated anticlockwise by 90, 180 and 270 degrees.
 
-    Names get "/rot090", "/rot180", "/rot270"; the group stays. Class k turned r times stands at k + r N.
-    Some authors turn the training characters only, others (Finn et al. 2017) the test characters, too: say
-    which. Turn *after* splitting: else a character is trained on upright and tested on lying down.
+    Names get "/rot090", "/rot180", "/rot270", groups stay the same, and class k rotated r times is number k + r N.
+    Some authors rotate only the training characters, others (Finn et al. 2017) the test characters, too, so say which.
+    Rotate *after* splitting: otherwise a character may be in the training upright and in the test rotated.
     """
     n = len(classes)
     return ImageClasses(
@@ -114,11 +115,14 @@ def read_drawings(path, kind, size):
 
 
 def list_drawings(archive, kind):
-    """{"Alphabet/character01": [its entries]}, sorted; ValueError, with counts, where some are missing."""
+    """{"Alphabet/character01": [its entries]}, sorted.
+
+    Raises: ValueError, with counts, if some are missing.
+    """
     drawings = defaultdict(list)
     for entry in sorted(archive.namelist()):
         folders, _, file = entry.rpartition("/")
-        if file.endswith(".png") and not file.startswith("."):      # Macs pack a hidden ._twin beside each file
+        if file.endswith(".png") and not file.startswith("."):      # Macs add a hidden ._ file for each file
             drawings["/".join(folders.split("/")[-2:])].append(entry)
     found = (len({name.split("/")[0] for name in drawings}), len(drawings), sum(map(len, drawings.values())))
     compare(found, EXPECTED[kind])
@@ -143,7 +147,7 @@ def decode(png, size):
 
 
 class Run(NamedTuple):
-    """20 characters of one alphabet, drawn once by one person; which of them has another person drawn?
+    """20 characters of one alphabet, drawn once by one person, and drawings of another person to be assigned to them.
 
     train_images: (20, size, size, 1) uint8, one of each character.   test_images: (20, size, size, 1) uint8.
     test_labels:  (20,) integers, positions in train_images.
@@ -157,15 +161,19 @@ class Run(NamedTuple):
 def load_runs(root=None, size=28):
     """The 20 runs on which Lake et al. (2015) compare people and machines, a list of Run.
 
-    Their characters are of the evaluation set: score here only what was trained on the background set.
-    Raises FileNotFoundError and ValueError like `load`.
+    Their characters belong to the evaluation set, so test only networks that were trained on the background set.
+
+    Raises: FileNotFoundError and ValueError like `load`.
     """
     with open_archive(find("runs", root)) as archive:
         return [read_run(archive, folder, size) for folder in list_runs(archive)]
 
 
 def list_runs(archive):
-    """The folders of the runs, sorted; ValueError, with counts, where some are missing."""
+    """The folders of the runs, sorted.
+
+    Raises: ValueError, with counts, if some are missing.
+    """
     labels, training, test = ([name for name in sorted(archive.namelist()) if re.fullmatch(pattern, name)]
                               for pattern in (r"run\d+/class_labels\.txt", r"run\d+/training/class\d+\.png",
                                               r"run\d+/test/item\d+\.png"))
@@ -183,7 +191,7 @@ def read_run(archive, folder, size):
     return Run(train_images, test_images, np.array([training.index(answer) for answer in answers]))
 
 
-# --- Where the archives are, and whether they are whole --------------------------------------------------
+# --- Where the archives are, and whether they are complete -----------------------------------------------
 
 
 def roots(root=None):
@@ -203,7 +211,10 @@ def archive_folder(root):
 
 
 def find(kind, root=None):
-    """The path of an archive, a key of FILES; FileNotFoundError, naming the folders, if it is in none."""
+    """The path of the archive `kind`, a key of FILES.
+
+    Raises: FileNotFoundError, naming the folders that were searched.
+    """
     folders = [archive_folder(folder) for folder in roots(root)]
     for folder in folders:
         if (folder / FILES[kind]).is_file():
@@ -215,7 +226,10 @@ def find(kind, root=None):
 
 
 def compare(found, expected):
-    """ValueError, with both counts, unless the numbers found are those of `expected`, {what: how many}."""
+    """Compare the numbers found with `expected`, {what: how many}.
+
+    Raises: ValueError, with both, if they differ.
+    """
     if found != tuple(expected.values()):
         counts = [", ".join(f"{n} {what}" for n, what in zip(numbers, expected, strict=True))
                   for numbers in (found, expected.values())]
@@ -224,7 +238,10 @@ def compare(found, expected):
 
 @contextlib.contextmanager
 def open_archive(path, source=None):
-    """Open a zip archive for the block; ValueError, naming `source` or else the path, for what is wrong in it."""
+    """Open a zip archive for the block.
+
+    Raises: ValueError, naming `source` or else the path, for anything wrong with the archive in the block.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -234,7 +251,10 @@ def open_archive(path, source=None):
 
 
 def check(path, kind, source=None):
-    """ValueError unless the archive at `path` is whole: all its drawings, and each with its right CRC-32."""
+    """Check that the archive at `path` is complete: all its drawings are there, each with the right CRC-32.
+
+    Raises: ValueError if it is not.
+    """
     with open_archive(path, source) as archive:
         list_runs(archive) if kind == "runs" else list_drawings(archive, kind)
         damaged = archive.testzip()
@@ -246,10 +266,12 @@ def check(path, kind, source=None):
 
 
 def download(folder, url=URL):
-    """Fetch into `folder` the archives that are missing or not whole.
+    """Fetch into `folder` the archives that are missing or incomplete.
 
-    Each is written beside its place, checked there, and moved only when it is whole. Raises ConnectionError
-    for what the network did, ValueError for an archive that is not whole, OSError for what the disk did.
+    Each is written to a temporary file, checked, and moved into place only if it is complete.
+
+    Raises: ConnectionError for errors of the network, ValueError for an incomplete archive, OSError for errors of the
+    disk.
     """
     for kind, file in FILES.items():
         contents = ", ".join(f"{n} {what}" for what, n in EXPECTED[kind].items())
@@ -273,12 +295,15 @@ def is_whole(path, kind):
 
 
 def fetch(url, file):
-    """Write what is at `url` to the open `file`, with a progress bar; ConnectionError where that fails."""
-    # Imported here, not at the top of the file: every lesson imports this module, hardly one downloads.
+    """Write the content of `url` to the open `file`, with a progress bar.
+
+    Raises: ConnectionError.
+    """
+    # Imported here because every lesson imports this module, and hardly anybody downloads.
     import requests
     from pooch import HTTPDownloader
 
-    # No rate: pooch starts the bar anew at the end, which would make every network a fast one.
+    # Without a rate, because pooch restarts the bar at the end, which would make it meaningless.
     shape = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}B"
     try:
         with tqdm(total=1, desc=url.rpartition("/")[2], unit_scale=True, ascii=True, bar_format=shape) as bar:
@@ -307,11 +332,11 @@ def main(arguments=None):
     try:
         download(folder, options.url.rstrip("/"))
     except (ConnectionError, ValueError) as error:
-        sys.exit(f"{error}\nThe archives that had arrived before stay; the same command fetches the rest.")
+        sys.exit(f"{error}\nThe archives that arrived before are kept; the same command fetches the rest.")
     except OSError as error:
         sys.exit(f"cannot write into {folder}: {error.strerror or error}")
     except KeyboardInterrupt:
-        sys.exit("stopped by hand; the archives that had arrived before are whole")
+        sys.exit("stopped by hand; the archives that arrived before are complete")
     print(f"Omniglot is in {folder}")
 
 

@@ -1,4 +1,4 @@
-"""Train, validation and test classes: no class, and where there are groups no group, is in two of them."""
+"""Training, validation and test classes: no class is in two of them, and no group either where there are groups."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from fewshot_np.data import folders, glyphs, omniglot
 
 
 def split_classes(classes, sizes, rng):
-    """Split into disjoint parts of `sizes` random classes each.
+    """Split into disjoint parts of random classes, as many as `sizes` says.
 
-    ValueError for a size that is no positive integer, and where there are fewer classes than the parts need.
+    Raises: ValueError for a size that is not a positive integer, and if there are fewer classes than the parts need.
     """
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
@@ -31,8 +31,10 @@ def hold_out_groups(classes, n_groups, rng):
 def load_splits(options):
     """[train, validation, test] of what `options.data` names: "glyphs", "omniglot", or a folder of class folders.
 
-    No class is in two of them; no script of the glyphs, and no alphabet of Omniglot, is either. `options.seed` decides
-    where there is a choice. FileNotFoundError for data that are not there, ValueError for those that cannot be used.
+    No class is in two of them, and no script of the glyphs or alphabet of Omniglot either. Random choices depend on
+    `options.seed`.
+
+    Raises: FileNotFoundError for data that do not exist, ValueError for data that cannot be used.
     """
     if options.data == "glyphs":
         return [glyphs.load(split, quick=options.quick) for split in ("train", "validation", "test")]
@@ -52,10 +54,10 @@ def omniglot_splits(options):
 
 
 def folder_splits(options):
-    """Half of the reader's classes to train on, a quarter each for validation and test; few classes are all test.
+    """Half of the reader's classes for training, and a quarter each for validation and test.
 
-    Few: a quarter would not fill an episode. Then the glyphs are there to train on. They hold Latin, Greek and
-    Cyrillic letters: draw others if the test is to be one of characters never seen.
+    If a quarter would not fill an episode, all classes are for the test, and the glyphs for training. These contain
+    Latin, Greek and Cyrillic letters, so draw other characters if the test should be one of unseen characters.
     """
     if not Path(options.data).expanduser().exists():
         raise FileNotFoundError(f"--data {options.data} is neither glyphs nor omniglot, and there is no folder of that "

@@ -7,7 +7,7 @@ from tqdm import tqdm
 def evaluate(measure, sample, n_episodes, batch=20, label="testing"):
     """{name: (n_episodes,) values}, from measure(episodes) -> {name: (T,) values} on episodes = sample(T).
 
-    Everything that `measure` returns is measured on the same episodes, so that it can be compared pair by pair.
+    Everything that `measure` returns is measured on the same episodes, so that results can be compared in pairs.
     """
     collected = []
     with tqdm(total=n_episodes, desc=label, ascii=True, leave=False) as bar:

@@ -1,4 +1,4 @@
-"""Figures without a display: the Figure class alone, never pyplot; Okabe-Ito colours that every eye tells apart."""
+"""Figures without a display (the Figure class, never pyplot), in the Okabe-Ito colours, which are colour-blind safe."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from fewshot_np.data.files import write_atomically
 
-BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+BLUE, ORANGE, GREEN, PINK, SKY, RED, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 
-# lines differ in colour, marker and dashes, so that a grey print tells them apart as well
+# lines differ in colour, marker and dashes, so that they can be told apart in a grey print, too
 STYLES = [{"color": BLUE, "marker": "o", "linestyle": "-"}, {"color": ORANGE, "marker": "s", "linestyle": "--"},
           {"color": GREEN, "marker": "^", "linestyle": "-."}, {"color": PINK, "marker": "D", "linestyle": ":"},
           {"color": SKY, "marker": "v", "linestyle": "-"}, {"color": RED, "marker": "P", "linestyle": "--"},

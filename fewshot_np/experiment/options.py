@@ -1,4 +1,4 @@
-"""Options of a lesson on the command line: its defaults, what --quick and --full change, what the reader says."""
+"""Options of a lesson on the command line: its defaults, what --quick and --full change, and what the reader gives."""
 
 import argparse
 import os
@@ -13,66 +13,31 @@ from fewshot_np.experiment.records import check_folder
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.nn.kernels import keep_freed_memory
 
-HELP = {
+COMMON = {  # what several lessons ask for; the rest stands beside each lesson's defaults
     "n_way": "classes per episode, N",
     "k_shot": "support images per class, K",
     "n_query": "query images per class, Q",
-    "train_way": "classes per training episode",
-    "train_ways": "classes per training episode",
-    "train_shots": "images per class of a training task",
-    "meta_batch": "tasks per meta-step",
     "iterations": "training iterations",
     "learning_rate": "learning rate of training, at its start",
     "channels": "channels of the convolutional network",
-    "down": "how each block halves the image",
-    "inner_lr": "learning rate of the inner loop",
-    "inner_steps": "gradient steps of the inner loop in training",
-    "inner_batch": "images per step of the inner loop",
-    "inner_optimizer": "optimiser of the inner loop",
-    "test_steps": "fine-tuning steps in the test",
     "episodes": "test episodes",
-    "pairs": "test pairs",
-    "repetitions": "draws of classes to repeat with",
-    "margin": "distance beyond which different pairs are left alone",
-    "method": "which method",
-    "filters": "random filters",
-    "curve_ways": "classes of the curve of accuracy against images",
-    "scratch_iterations": "iterations of each network trained from scratch",
-    "pretraining_iterations": "iterations of pretraining",
-    "pretraining_batch": "images per iteration of pretraining",
-    "pretraining_learning_rate": "learning rate of pretraining, at its start",
-    "sinusoid_iterations": "training iterations on sinusoids",
-    "sinusoid_inner_lr": "learning rate of the inner loop on sinusoids",
-    "sinusoid_learning_rate": "learning rate of training on sinusoids, at its start",
-    "maml_iterations": "training iterations of MAML",
-    "maml_learning_rate": "learning rate of MAML's training, at its start",
-    "horizon": "steps that the LSTM optimiser is trained to make",
-    "segment": "steps that derivatives flow back through",
-    "lstm_batch": "learners per iteration of the LSTM's training",
-    "lstm_iterations": "training iterations of the LSTM optimiser",
-    "lstm_learning_rate": "learning rate of the LSTM's training, at its start",
-    "small_iterations": "training iterations of the small networks",
-    "small_channels": "channels of the small networks",
-    "few_classes": "training characters of the small data set",
-    "effort": "length of all trainings, as a multiple of the lesson's",
-    "protocol": "how it is measured",
-    "background": "what is learned from",
     "workers": "processes that share the tasks of a meta-batch",
     "resume": "go on where a run with the same options was stopped",
 }
-AT_LEAST = {"n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
+AT_LEAST = {"seed": 0, "n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
 
 
 def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=(), texts=None):
-    """The options of a run, as a namespace.
+    """The options of a run, as a namespace; what the command line gives outranks everything else.
 
-    defaults: {name: value}; the value's type is the option's, False makes a switch. quick, full: the values that
-    --quick and --full put in place of defaults. choices: {name: allowed values}. What the command line says outranks
-    all three. texts: {name: what --help says} of the options that COMMON does not know. parents: argparse parsers of
-    options that are not of this form. Anything unknown or impossible ends the
-    program with a message and exit code 2, an unwritable --out among it.
+    defaults: {name: value}; an option has the type of its value, and False makes a switch.   quick, full: the values
+    that --quick and --full put in place of defaults.   choices: {name: allowed values}.   texts: {name: what --help
+    says} for options that COMMON does not explain.   parents: argparse parsers of options that are not of this form.
+
+    Anything unknown or impossible, such as an --out that cannot be written, ends the program with a message and exit
+    code 2.
     """
-    command, texts = f"python -m fewshot_np.{lesson}", HELP | (texts or {})
+    command, texts = f"python -m fewshot_np.{lesson}", COMMON | (texts or {})
     parser = argparse.ArgumentParser(prog=command, usage=f"{command} [options] (--help lists them)",
                                      description=description, argument_default=argparse.SUPPRESS, allow_abbrev=False,
                                      parents=parents)
@@ -85,20 +50,33 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     speed.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
     speed.add_argument("--full", action="store_true", help="the settings of the paper: hours")
     for name, value in defaults.items():
-        if value is False:
-            parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=texts[name])
-            continue
-        allowed = (choices or {}).get(name)
-        parse = None if allowed else _number_like(value, AT_LEAST.get(name))
-        metavar = None if allowed else "N" if isinstance(value, int) else "X"
-        parser.add_argument("--" + name.replace("_", "-"), type=parse, choices=allowed, metavar=metavar,
-                            help=f"{texts[name]} ({value})")
+        add_option(parser, name, value, texts[name], (choices or {}).get(name))
     given = vars(parser.parse_args(argv))
     preset = quick if given.get("quick") else full if given.get("full") else {}
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
     if values["quick"]:
-        values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # lest it replace the results of a real run
+        values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # so that the results of a real run stay
         sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
+    prepare_out(parser, values)
+    return SimpleNamespace(**values)
+
+
+def add_option(parser, name, value, text, allowed=None):
+    """Add the option of this name, whose default is `value`: a number, a switch (False), or one of the words `allowed`.
+
+    text: what --help says.
+    """
+    flag = "--" + name.replace("_", "-")
+    if value is False:
+        parser.add_argument(flag, action="store_true", help=text)
+        return
+    parse = None if allowed else _number_like(value, AT_LEAST.get(name))
+    metavar = None if allowed else "N" if isinstance(value, int) else "X"
+    parser.add_argument(flag, type=parse, choices=allowed, metavar=metavar, help=f"{text} ({value})")
+
+
+def prepare_out(parser, values):
+    """Make the folder values["out"], or end the program with parser.error where a run may not write there."""
     try:
         values["out"] = writable_folder(values["out"])
         check_folder(values["out"], values if values.get("resume") else None)
@@ -106,19 +84,18 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
         parser.error(f"--out {values['out']} cannot be written: {error.strerror or error}")
     except ValueError as error:
         parser.error(f"--out: {error}")
-    return SimpleNamespace(**values)
 
 
 def run(main):
-    """Run a lesson's main(); what the reader can put right ends it with a message and exit code 1, not a traceback.
+    """Run a lesson's main(). What the reader can put right ends it with a message and exit code 1, without a traceback:
+    a run that was stopped, a missing file (FileNotFoundError), and bad data or a damaged file (ValueError).
 
-    That is a run that was stopped, a missing file (FileNotFoundError), and bad data or a damaged file (ValueError).
-    A ValueError can be a mistake in the code, too: the variable FEWSHOT_NP_DEBUG, set to anything, brings the
-    traceback of these errors back. All others keep theirs.
+    Other errors keep their traceback. Because a ValueError may also be a mistake in the code, setting the variable
+    FEWSHOT_NP_DEBUG to anything brings the traceback of these errors back.
     """
     try:
         keep_freed_memory()
-        with threadpool_limits(1):  # the matrices are small: BLAS threads would mostly wait, and take the other cores
+        with threadpool_limits(1):  # for small matrices BLAS threads mostly wait, and they take cores from others
             main()
     except Stopped as stop:
         sys.exit(f"\n{stop}")
@@ -131,7 +108,10 @@ def run(main):
 
 
 def writable_folder(path):
-    """The folder `path`, made if absent, after a test that files can be written there; OSError if not."""
+    """The folder `path`, which is made if it does not exist.
+
+    Raises: OSError if files cannot be written there.
+    """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path) as file:

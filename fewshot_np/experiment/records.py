@@ -1,4 +1,5 @@
-"""What a run leaves behind: `record.json`, parameters, checkpoints; each whole or absent, no foreign file replaced."""
+"""What a run leaves behind: `record.json`, parameters, checkpoints. Each is written completely or not at all, and no
+file of another program is ever replaced."""
 
 import importlib.metadata
 import io
@@ -23,8 +24,9 @@ CHECKPOINT_FORMAT = "fewshot_np checkpoint 1"
 def write_record(folder, lesson, options, seconds, metrics):
     """Write `folder/record.json`: options, commit (null without git), versions, seconds, metrics; returns its path.
 
-    metrics: {name: {"mean": ..., "interval": ..., ...}}; NaN and infinity become null. ValueError if a record.json of
-    another program is there.
+    metrics: {name: {"mean": ..., "interval": ..., ...}}; NaN and infinity become null.
+
+    Raises: ValueError if a record.json of another program is there.
     """
     path = Path(folder) / "record.json"
     if path.exists():
@@ -38,7 +40,7 @@ def write_record(folder, lesson, options, seconds, metrics):
 
 
 def _plain(value):
-    """What JSON can hold: NumPy numbers as Python's, numbers that are not finite as None."""
+    """The value as JSON can hold it: NumPy numbers as Python's, numbers that are not finite as None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -49,7 +51,10 @@ def _plain(value):
 
 
 def read_record(path):
-    """The record at `path`, a dict; ValueError where it is damaged or foreign."""
+    """The record at `path`, a dict.
+
+    Raises: ValueError for a file that is damaged, of another program or of an earlier version.
+    """
     content = _read(path)
     try:
         record = json.loads(content.decode("utf-8"))
@@ -68,7 +73,10 @@ def read_record(path):
 
 
 def save_params(path, params):
-    """Save a nested dict of arrays as .npz, in one step; ValueError where a foreign file has that name."""
+    """Save a nested dict of arrays as .npz, in one step; returns the path.
+
+    Raises: ValueError for a file of another program at `path`, and for arrays of objects.
+    """
     path = Path(path)
     check_replaceable(path)
     named = list(_flatten(params))
@@ -81,11 +89,13 @@ def save_params(path, params):
 
 
 def check_folder(folder, resumed=None):
-    """ValueError unless a run may write into `folder`: it holds no files, or those of a run of fewshot_np.
+    """Check that a run may write into `folder`: it holds no files, or those of a run of fewshot_np.
 
-    A run is known by its record, the runs of a table by those in folders below, and one that was stopped, which has
-    none, by its parameters. Each of them must be whole. Hidden files and folders do not count. resumed: options (a
-    dict) that every checkpoint must have.
+    A run is recognised by its record, a table of runs by the records in the folders below, and a stopped run, which has
+    no record, by its parameters. Hidden files and folders are ignored.
+    resumed: options (a dict) that every checkpoint must have been made with.
+
+    Raises: ValueError, naming the file, if there are other files, or if a record or parameter file is damaged.
     """
     paths = sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
     files = [path.name for path in paths if path.is_file()]
@@ -102,23 +112,25 @@ def check_folder(folder, resumed=None):
 
 
 def check_replaceable(path):
-    """ValueError where a file stands at `path` that is damaged or foreign, and so must not be overwritten.
+    """Check that the file at `path`, if there is one, may be overwritten.
 
-    A folder of that name is refused, too.
+    Raises: ValueError for a file that is damaged or of another program, and for a folder.
     """
     if Path(path).exists():
         load_params(path)
 
 
 def load_params(path):
-    """The nested dict of arrays that `save_params` saved, or that a checkpoint holds; ValueError where the file is
-    damaged or foreign."""
+    """The nested dict of arrays that `save_params` saved, or that a checkpoint holds.
+
+    Raises: ValueError for a file that is damaged or of another program.
+    """
     return _load(path)[0]
 
 
 def _load(path):
     """(parameters, the Checkpoint they are part of, or None)."""
-    content = _read(path)  # beforehand, so that an OSError is the file's and not one of its bytes'
+    content = _read(path)  # read first, so that an OSError below can only mean damaged bytes
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             header, *arrays = (file[f"arr_{i}"] for i in range(len(file.files)))
@@ -157,17 +169,18 @@ def _unflatten(named):
     return tree
 
 
-# ---------------------------------------------------------------- checkpoints: parameters, and all else that is needed
+# ---------------------------------------------------------------- checkpoints: all that a resumed training needs
 
 
 class Checkpoint(NamedTuple):
-    """All that the rest of a training run depends on: with it, the run goes on as if it had never stopped.
+    """Everything that the rest of a training run depends on, so that it can continue as if it had never stopped.
 
-    params, and state, the optimiser's: dicts, lists and tuples of arrays and numbers.   generator: the state of the
-    bit generator that batches are drawn with.   history: see `train`.   options: what the run was started with.
+    iteration: how many are done.   params, state (the optimiser's): dicts, lists and tuples of arrays and numbers.
+    generator: the state of the bit generator that batches are drawn with.   history: see `train`.
+    options: those that the run was started with.
     """
 
-    iteration: int  # so many are done
+    iteration: int
     params: Any
     state: Any = None
     generator: Any = None
@@ -176,8 +189,11 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(path, checkpoint):
-    """Save a Checkpoint as one .npz, in one step; `load_params` reads its parameters. ValueError where a foreign file
-    has that name, and for what is neither dict, list, tuple, array, number, text nor None."""
+    """Save a Checkpoint as one .npz, in one step; `load_params` reads its parameters. Returns the path.
+
+    Raises: ValueError for a file of another program at `path`, and for content other than dicts, lists, tuples, arrays,
+    numbers, texts and None.
+    """
     path = Path(path)
     check_replaceable(path)
     arrays = []
@@ -191,8 +207,10 @@ def save_checkpoint(path, checkpoint):
 def load_checkpoint(path, options=None):
     """The Checkpoint at `path`, bit for bit as it was saved.
 
-    ValueError where the file is damaged or foreign, where it holds parameters alone, and, naming what differs, where
-    it was made with other `options` (a dict; None takes any).
+    options: a dict that it must have been made with; None accepts any.
+
+    Raises: ValueError for a file that is damaged or of another program, that holds only parameters, or that was made
+    with other options; the message names those that differ.
     """
     _, checkpoint = _load(path)
     if checkpoint is None:
@@ -207,13 +225,13 @@ def load_checkpoint(path, options=None):
 
 
 def comparable_options(options):
-    """The options (a dict) that decide what a run computes, as JSON gives them back."""
+    """Those of the options (a dict) that decide what a run computes, as JSON returns them."""
     deciding = {name: value for name, value in options.items() if name not in ("out", "data_root", "resume")}
     return json.loads(json.dumps(_plain(deciding), default=str))
 
 
 def _pack(value, arrays):
-    """`value` as JSON can hold it: its arrays are put into the list `arrays`, their numbers stand in their place."""
+    """The value as JSON can hold it: arrays are appended to the list `arrays` and replaced by their positions there."""
     if isinstance(value, dict):
         return {"dict": [[key, _pack(item, arrays)] for key, item in value.items()]}
     if type(value) in (list, tuple):
@@ -238,11 +256,11 @@ def _unpack(packed, arrays):
     return {"array": lambda a: a, "scalar": lambda a: a[()]}[kind](arrays[content])
 
 
-# ---------------------------------------------------------------- with what it was made
+# ---------------------------------------------------------------- commit and versions
 
 
 def _commit():
-    """The commit of the source, with a + where the package differs from it; None outside the project's checkout."""
+    """The commit of the source, with a + if the package has changed since; None outside the project's checkout."""
     def git(*words):
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
                               timeout=10, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""What every run says in one way: numbers with their interval, tables, curves, files written, the next command."""
+"""How every run reports: numbers with their interval, tables, curves, the files written and the next command."""
 
 import time
 
@@ -48,8 +48,7 @@ def print_table(head, rows, indent=3):
 def print_curves(curves, shots, n_way, other_images):
     """A column per learner, {name: (means, half-widths) for each of shots}.
 
-    A learner pays in two currencies: images of these n_way classes, and images of other classes, seen before:
-    other_images, {name: number}.
+    A learner may have seen images of other classes before, so the last row counts them: other_images, {name: number}.
     """
     rows = [[str(k_shot), f"{n_way * k_shot:,}",
              *(plus_minus(mean[i], interval[i]) for mean, interval in curves.values())]
@@ -68,9 +67,9 @@ def curve_metrics(curves, shots):
 
 
 def refuse_impossible(*draws):
-    """Draw once from each sampler, a function of a Generator, so that what cannot be drawn is refused before training.
+    """Draw once from each sampler, a function of a Generator, so that impossible settings are refused before training.
 
-    Raises: ValueError, the sampler's own.
+    Raises: ValueError from the sampler.
     """
     for draw in draws:
         draw(np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""The training loop: sample, differentiate, update; a bar to watch, a curve to keep, and nothing lost."""
+"""The training loop: sample, differentiate, update. It shows a progress bar, records the loss, and saves its work."""
 
 import math
 import sys
@@ -21,26 +21,27 @@ from fewshot_np.nn.trees import leaves
 
 
 class Stopped(Exception):
-    """Training ended early, by Ctrl-C, a worker's death or a loss that is no number; what there was has been saved."""
+    """Training ended early: Ctrl-C, a dead worker, or a loss that is not finite. Its last good state has been saved."""
 
 
 def train(objective, params, sample, *, update, schedule, iterations, path, label="training",
           validate=None, validate_every=200, rng=None, options=None, workers=1, save_every=60.0):
     """Minimise `objective(params, batch)` by gradient descent on fresh batches; returns (params, history).
 
-    sample() -> batch.   update, schedule: see `nn.optimizers`.   validate(params) -> a number worth watching.
-    path: the file where the parameters are saved, at the end and when training is stopped.
+    sample() -> batch.   update, schedule: see `nn.optimizers`.   validate(params) -> a number, shown and recorded.
+    path: the file in which the parameters are saved, at the end and when training is stopped.
     history: {"loss": one per iteration, "validation": [(iterations done, value), ...], "seconds": of training}.
 
-    Long runs: rng is the Generator that `sample` and `validate` draw from. Where it is given, `path` is a checkpoint,
-    written every `save_every` seconds, too: optimiser, generator and history beside the parameters. options are the
-    run's; if options.resume, the run goes on from `path`, bit for bit as if it had never stopped, and `rng` with it.
-    workers: processes that share each batch, for objectives that pickle (see `workers.shared_value_and_grad`).
+    Long runs: rng is the Generator from which `sample` and `validate` draw. If it is given, the file at `path` is a
+    checkpoint, which also holds the optimiser, the generator and the history, and is written every `save_every`
+    seconds. options: the run's. With options.resume the run continues from `path`, bit for bit as if it had never
+    stopped, and `rng` continues, too.   workers: processes that share each batch; the objective must then pickle (see
+    `workers.shared_value_and_grad`).
 
-    Raises Stopped on Ctrl-C, when a worker dies, and when the loss or a parameter becomes NaN or infinite: `path` then
-    holds the last parameters that were good, and the message names the iteration; before the first update it is left
-    as it was. Raises ValueError, before it starts, where `path` is a file that `save_params` would refuse to replace,
-    or, on resuming, no checkpoint or one of other options.
+    Raises: Stopped on Ctrl-C, when a worker dies, and when the loss or a parameter becomes NaN or infinite. The message
+    names the iteration, and `path` holds the last good parameters, or what it held before if there was no update yet.
+    Raises: ValueError before the training, for a file at `path` that `save_params` would refuse to replace, and when
+    resuming from a file that is no checkpoint or was made with other options.
     """
     check_replaceable(path)
     done, history = _begin(params, path, label, rng, options)
@@ -82,7 +83,7 @@ def train(objective, params, sample, *, update, schedule, iterations, path, labe
 
 
 def _begin(params, path, label, rng, options):
-    """(Checkpoint, history) to go on from: those at `path` if the run is resumed, else an empty one."""
+    """(Checkpoint, history) to start from: those at `path` if the run is resumed, else empty ones."""
     nothing = (Checkpoint(0, params, generator=rng and rng.bit_generator.state),
                {"loss": [], "validation": [], "seconds": 0.0})
     if rng is None or not getattr(options, "resume", False):
@@ -97,7 +98,7 @@ def _begin(params, path, label, rng, options):
 
 
 def _save(path, done, history, options):
-    """Save a checkpoint where training can be resumed, else the parameters alone."""
+    """Save a checkpoint if the training can be resumed, else only the parameters."""
     if done.generator is None:
         save_params(path, done.params)
         return

@@ -1,6 +1,6 @@
 """Processes that share a meta-batch: each differentiates the loss of its own tasks, and the gradients are summed.
 
-Threads would not do: autograd's tape is global, and two gradients at once return wrong numbers, silently.
+Threads would not do: autograd's tape is global, so two gradients at once would return wrong numbers without an error.
 """
 
 import multiprocessing
@@ -24,15 +24,16 @@ class WorkerDied(RuntimeError):
 
 @contextmanager
 def shared_value_and_grad(objective, n_workers):
-    """Yield a function like `value_and_grad(objective)`, (params, batch) -> (loss, gradient), that n_workers processes
-    compute together, one BLAS thread each; with one worker it is `value_and_grad(objective)` itself, in this process.
+    """Yield a function like `value_and_grad(objective)`, (params, batch) -> (loss, gradient), shared by n_workers
+    processes with one BLAS thread each; with one worker it is `value_and_grad(objective)` itself, in this process.
 
-    objective: a mean over tasks, and one that pickles: a `functools.partial` of module-level functions. ValueError
-    otherwise. batch: a NamedTuple of arrays (or None) with the task axis in front; the first worker gets the first
-    tasks, and so on. The sum is in the workers' order: the same batch and number of workers give the same bits.
+    objective: a mean over tasks that pickles, as a `functools.partial` of module-level functions does.
+    batch: a NamedTuple of arrays (or None) with the task axis in front; the first worker gets the first tasks, and so
+    on. Sums are in the order of the workers, so the same batch and number of workers give the same bits.
 
-    An error in a worker is raised here, with the worker's traceback as a note. WorkerDied where one was killed.
-    Workers end with the block, and with this process, however it ends.
+    Raises: ValueError for an objective that does not pickle; WorkerDied when a worker was killed. An error in a worker
+    is raised here, with the worker's traceback as a note. The workers end with the block, and also when this process
+    ends, for whatever reason.
     """
     if n_workers == 1:
         yield value_and_grad(objective)
@@ -49,14 +50,14 @@ def shared_value_and_grad(objective, n_workers):
 
 
 def _loss_and_gradient(workers, params, batch):
-    """sum over workers of (its number of tasks / T) (its loss, its gradient): the mean over all T tasks."""
+    """The mean over all T tasks: the sum over workers of (its number of tasks / T) times its loss and gradient."""
     shares = split(batch, len(workers))
     busy = workers[:len(shares)]
     for worker, (_, share) in zip(busy, shares, strict=True):
         _send(worker, (params, share))
     answers = _receive_all(busy)
 
-    def weighted_sum(*parts):  # in the workers' order, whoever was first
+    def weighted_sum(*parts):  # in the workers' order, whichever finished first
         return sum(weight * part for (weight, _), part in zip(shares, parts, strict=True))
 
     losses, gradients = zip(*answers, strict=True)
@@ -64,9 +65,9 @@ def _loss_and_gradient(workers, params, batch):
 
 
 def split(batch, n_parts):
-    """[(share of all tasks, those tasks)], n_parts of nearly equal size, fewer where there are fewer tasks.
+    """[(share of all tasks, those tasks)]: n_parts of nearly equal size, or fewer if there are fewer tasks.
 
-    ValueError for what is no NamedTuple of arrays (or None) with the same number of tasks in front.
+    Raises: ValueError for anything but a NamedTuple of arrays (or None) with the same number of tasks in front.
     """
     lengths = {len(field) for field in batch if field is not None} if hasattr(batch, "_fields") else set()
     if len(lengths) != 1:
@@ -83,7 +84,7 @@ def split(batch, n_parts):
 
 
 def _start(objective, n_workers):
-    """[(process, connection)]. The processes are spawned: forked ones would inherit locks that threads of BLAS hold."""
+    """[(process, connection)], spawned because forked processes would inherit locks that BLAS threads hold."""
     try:
         pickle.dumps(objective)
     except Exception as error:  # pickle has three kinds for it
@@ -103,9 +104,9 @@ def _start(objective, n_workers):
 
 @contextmanager
 def _ctrl_c_ignored():
-    """Processes started here ignore Ctrl-C from their first moment: it is for the process that waits for them."""
+    """Processes started here ignore Ctrl-C from the start, because the process that waits for them handles it."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread can
+        yield  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -123,13 +124,13 @@ def _send(worker, work):
 
 
 def _receive_all(workers):
-    """Their answers, in their order; an error, and the death of one of them, is raised as soon as it is known."""
+    """The workers' answers, in their order; an error or the death of a worker is raised as soon as it is known."""
     numbers, answers = {connection: number for number, (_, connection) in enumerate(workers)}, {}
     while len(answers) < len(workers):
         for connection in wait([connection for connection, number in numbers.items() if number not in answers]):
             try:
                 answer = connection.recv()
-            except (EOFError, OSError):  # nobody is at the other end
+            except (EOFError, OSError):  # the worker has ended
                 raise _death(workers[numbers[connection]][0]) from None
             if isinstance(answer, Exception):
                 raise answer
@@ -149,8 +150,8 @@ def _death(process):
 
 
 def _work(connection, objective):
-    """The life of a worker: answer (params, batch) with (loss, gradient), or with the error, until nobody asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it is not inherited
+    """What a worker does: answer each (params, batch) with (loss, gradient), or with the error, until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not every system lets it inherit this
     keep_freed_memory()
     loss_and_gradient = value_and_grad(objective)
     with threadpool_limits(1):
@@ -167,7 +168,7 @@ def _attempt(loss_and_gradient, params, batch):
     except Exception as error:
         error.add_note(f"In {multiprocessing.current_process().name}:\n{traceback.format_exc()}")
         try:
-            pickle.loads(pickle.dumps(error))  # some errors do not come back
+            pickle.loads(pickle.dumps(error))  # some errors cannot be unpickled
         except Exception:
             return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
         return error

@@ -64,7 +64,8 @@ def main(argv=None):
     print(f"{options.n_way} characters that it has never seen, {options.k_shot} example(s) of each: a few steps of\n"
           "gradient descent from three starting points, one random and two learned.")
     starts, histories = find_starts(options, training, validation)
-    print("Learning rates: " + "; ".join(f"{name} {start.learning_rate:g}" for name, start in starts.items()) + ".")
+    print("Learning rates, chosen on validation characters; Reptile keeps its training's:\n   "
+          + "; ".join(f"{name} {start.learning_rate:g}" for name, start in starts.items()))
     results = {}
     for k_shot, episodes in possible_shots(options, test):
         results[k_shot] = test_starts(options, starts, test, k_shot, episodes)

@@ -6,7 +6,7 @@ from fewshot_np.experiment.figures import STYLES, new_figure
 
 
 def draw_curves(options, results, starts, counts):
-    """Accuracy against the number of steps (counts), a panel per number of examples; the bands are the 95 % intervals."""
+    """Accuracy against steps of fine-tuning (counts), a panel per number of examples; bands are 95 % intervals."""
     figure, panels = new_figure(9, 4, ncols=len(results), sharey=True, squeeze=False)
     for axes, (k_shot, intervals) in zip(panels[0], results.items(), strict=True):
         for size, style, name in zip((5, 9, 5, 5), STYLES, starts, strict=False):  # the second lies under the third

@@ -1,6 +1,7 @@
 """Fine-tuning: a few steps of gradient descent on a new task, from parameters that were learned before.
 
 All of it works for T tasks at once: then every parameter has a task axis in front, and each task moves its own copy.
+In the shapes N is the number of classes, K of support examples and Q of queries per class, D of features.
 """
 
 from functools import partial
@@ -57,7 +58,7 @@ def query_logits(network, params, episode, statistics):
         return network.apply(params, episode.query_x)
     n_support = episode.support_x.shape[1]
     images = np.concatenate([episode.support_x, episode.query_x], axis=1)
-    return network.apply(params, images, n_reference=n_support)[:, n_support:]
+    return network.apply(params, images, n_reference=n_support)[:, n_support:]  # statistics of the first n_support
 
 
 # ---------------------------------------------------------------- a start, and how to go on from it

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
@@ -177,10 +178,10 @@ def print_test(options, values, reference, test):
     settings, names = list(values[reference]), list(values)
     differences = {name: {s: values[name][s] - values[reference][s] for s in settings}
                    for name in names[names.index(reference) + 1:]}
-    print(f"\n1. Accuracy in % on {len(test)} characters{group_phrase(test, options)}, 95 % interval over "
-          f"{options.episodes} episodes,\n   {options.n_query} queries per class. Batch norm takes its statistics "
-          "from the support, so\n   that each query is answered by itself; in a line with a star (*), from the\n"
-          "   support and queries. Sharper: cosines times 10.\n")
+    print(f"\n1. {len(test)} characters{group_phrase(test, options)}, {options.episodes} episodes, "
+          f"{options.n_query} queries per class.\n   Accuracy in %, 95 % interval. Batch norm takes its statistics "
+          "from the\n   support, so that each query is answered by itself; in a line with a star (*),\n"
+          "   from the support and queries. Sharper: cosines times 10.\n")
     print_settings(values, settings)
     print(f"\n   Minus {reference}, on the same episodes (one training of each):\n")
     print_settings(differences, settings, sign="+")
@@ -218,9 +219,12 @@ def run_curve(options, network, params, training, test):
                 "network from scratch": partial(network_from_scratch, channels=options.channels,
                                                 iterations=options.scratch_iterations),
                 "nearest prototype": partial(nearest_prototype, network, params)}
-    curves = {name: mean_and_interval(accuracy_curve(learner, test, shots, np.random.default_rng(options.seed), n_way,
-                                                     held_out, options.repetitions))
-              for name, learner in learners.items()}
+    curves = {}
+    for name, learner in learners.items():
+        with tqdm(total=options.repetitions * len(shots), desc=name, ascii=True, leave=False) as bar:
+            curves[name] = mean_and_interval(accuracy_curve(
+                learner, test, shots, np.random.default_rng(options.seed), n_way, held_out, options.repetitions,
+                progress=bar.update))
     other_images = {name: len(training.images) if name == "nearest prototype" else 0 for name in learners}
     print(f"\n2. Lesson 1's curve again: {n_way} characters, accuracy in % on {held_out} new drawings of\n"
           f"   each, 95 % interval over {options.repetitions} draws of the characters. The embedding has seen\n"

@@ -1,6 +1,7 @@
 """The embedding: one network turns the support and the queries of an episode into points, D numbers for each image.
 
-`onp` is plain NumPy. What is differentiated here happens inside `network.apply`.
+`onp` is plain NumPy; what is differentiated on this page is hidden in `network.apply`. In the shapes T is the number of
+tasks, N of classes, K of support examples and Q of queries per class, D of features.
 """
 
 import numpy as onp
@@ -18,7 +19,8 @@ def embed(network, params, episode, statistics):
     _check_statistics(statistics)
     n_support = episode.support_x.shape[1]
     images = onp.concatenate([episode.support_x, episode.query_x], axis=1)
-    embeddings = network.apply(params, images, n_reference=n_support if statistics == "support" else None)
+    n_reference = n_support if statistics == "support" else None  # how many images, from the first; None means all
+    embeddings = network.apply(params, images, n_reference=n_reference)
     return embeddings[:, :n_support], embeddings[:, n_support:]
 
 

@@ -12,7 +12,7 @@ def draw_training(histories):
     figure, axes = new_figure(7.5, 4)
     for style, (name, history) in zip(STYLES, histories.items(), strict=False):
         axes.plot(*zip(*history["validation"], strict=True), **style, markersize=4, label=name)
-    axes.set(title=f"One network, trained in {len(histories)} ways on as many images", xlabel="iteration",
+    axes.set(title=f"One network, trained in {len(histories)} ways on equally many images", xlabel="iteration",
              ylabel="accuracy on validation classes")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
@@ -32,7 +32,7 @@ def draw_embedding(network, start, trained, episode):
         axes.set(title=f"{when} training: {100 * right:.0f} % of the queries right", xticks=[], yticks=[],
                  aspect="equal", adjustable="datalim")
     panels[1].set_xlabel("filled: support; hollow: queries; star: prototype")
-    panels[2].set_xlabel(f"a shadow of {support.shape[1]} dimensions, in which more is apart")
+    panels[2].set_xlabel(f"the 2 of {support.shape[1]} directions in which the points spread most")
     return figure
 
 

@@ -3,7 +3,7 @@
 There are no prototypes. A query pays *attention* to each example, a weight, and the example gives this weight to its
 own class:  p(n | query) = sum over n's examples of softmax(cosine(query, example)).
 
-Training is that of prototypical networks (`train_on_episodes`), with another objective.
+Training is that of prototypical networks (`train_on_episodes`), with another objective. Shapes: as in `prototypical`.
 """
 
 from autograd import numpy as np  # whatever is computed with `np` can be differentiated
@@ -16,7 +16,7 @@ from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm
 
 
 def cosines(a, b):
-    """The cosine of the angle of every pair of rows: (A,D), (B,D) -> (A,B), or with T in front; 0 for zeros."""
+    """The cosine of the angle of every pair of rows: (A,D), (B,D) -> (A,B), or with T; 0 for a row of zeros."""
     check_pairs(a, b)
     return np.matmul(_unit(a), np.swapaxes(_unit(b), -1, -2))
 

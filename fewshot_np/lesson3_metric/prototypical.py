@@ -5,6 +5,9 @@ class whose prototype is nearest:  p(n | query) = softmax over the classes of -|
 
 Training imitates the test: draw an episode, compute p, and let the gradient of -log p(right class) improve the
 embedding, which is all there is to learn.
+
+In the shapes T is the number of tasks, N of classes, M of support examples, D of features; A and B are any numbers of
+rows. Every function on points takes one task or, with T in front, several at once.
 """
 
 import numpy as onp  # plain NumPy, for labels and what else is not differentiated
@@ -76,7 +79,8 @@ def train_on_episodes(objective, params, sample, learning_rate, iterations):
 
 def nearest_prototype(network, params, support_x, support_y, query_x, n_way, rng):
     """A learner for lesson 1's curve: the class of the nearest prototype, (number of queries,). Nothing is trained."""
-    embeddings = network.apply(params, onp.concatenate([support_x, query_x]), n_reference=len(support_x))
+    images = onp.concatenate([support_x, query_x])
+    embeddings = network.apply(params, images, n_reference=len(support_x))  # batch norm: statistics of the support
     centres = prototypes(embeddings[:len(support_x)], support_y, n_way)
     return squared_distances(embeddings[len(support_x):], centres).argmin(axis=-1)
 

@@ -31,6 +31,9 @@ sinusoid_loss = partial(squared_error, MAML_NETWORK)
 TRAINING_POINTS = 10  # MAML's support in training, and the CNP's largest
 POINTS = (1, 2, 3, 5, 10, 20, 50)  # of a test curve
 METHODS = ("CNP", "MAML, 1 step", "MAML, 10 steps")
+TITLES = {  # by the height of the curves
+    1: "1. Mean squared error on {} new curves, 95 % interval. Trained on 1 to 10\n   points (CNP) or on 10 (MAML).",
+    2: "2. The same for curves twice as tall as those of the training: up to 10."}
 
 
 def main(argv=None):
@@ -43,19 +46,15 @@ def main(argv=None):
     print("A curve from a few of its points, two ways: a network that reads the points and\n"
           "answers at once (CNP), and a network that takes gradient steps on them (MAML).")
     cnp, maml = train_both(options, rng)
-    moved, spread = check_order(cnp, rng)
-    errors = run_errors(cnp, maml, POINTS, options, rng, "1. Mean squared error on {} new curves, 95 % interval. "
-                        "Trained on 1 to 10\n   points (CNP) or on 10 (MAML).")
-    tall = run_errors(cnp, maml, (5, 10, 50), options, rng, "2. The same for curves twice as tall as those it was "
-                      "trained on: up to 10.", height=2)
+    order = check_order(cnp, rng)
+    errors = run_errors(cnp, maml, POINTS, options, rng)
+    tall = run_errors(cnp, maml, (5, 10, 50), options, rng, height=2)
     costs = run_costs(cnp, maml, options, rng)
-    print(f"\n4. Order does not matter: 10 points shuffled move the CNP's answers by {moved:.0e};\n"
-          f"   along the curve they vary by {spread:.0e}.")
-    task = sample_sinusoids(10, 1, 1, rng)
-    figures = {"curves": draw_curves(lambda n: curve_fitters(cnp, maml, options.inner_lr, descent_rate(maml, n, rng)),
-                                     task), "errors": draw_errors(errors, TRAINING_POINTS)}
-    metrics = as_metrics(errors, "") | as_metrics(tall, ", twice as tall") | costs
-    finish("lesson6_model_based", options, started, metrics | {"order": {"moved": moved, "spread": spread}}, figures,
+    print_order(*order)
+    finish("lesson6_model_based", options, started,
+           as_metrics(errors, "") | as_metrics(tall, ", twice as tall") | costs
+           | {"order": dict(zip(("moved", "spread"), order, strict=True))},
+           {"curves": draw_one_curve(cnp, maml, options, rng), "errors": draw_errors(errors, TRAINING_POINTS)},
            ["python -m fewshot_np.lesson7_pitfalls"])
 
 
@@ -102,7 +101,7 @@ def scale_targets(tasks, height):
     return tasks._replace(support_y=tasks.support_y * height, query_y=tasks.query_y * height)
 
 
-def run_errors(cnp, maml, points, options, rng, title, height=1):
+def run_errors(cnp, maml, points, options, rng, height=1):
     """Print and return {(method, number of points): (mean squared error, interval)}, all on the same curves."""
     results = {}
     for n_points in points:
@@ -115,7 +114,7 @@ def run_errors(cnp, maml, points, options, rng, title, height=1):
         values = evaluate(errors, lambda n, k=n_points: scale_targets(sample_sinusoids(k, 100, n, rng), height),
                           options.episodes, batch=100, label=f"test, {n_points} points")
         results |= {(name, n_points): mean_confidence_interval(error) for name, error in values.items()}
-    print(f"\n{title.format(options.episodes)}\n")
+    print(f"\n{TITLES[height].format(options.episodes)}\n")
     print_table(["points", *METHODS], [
         [str(n), *(plus_minus(*results[name, n], scale=1, digits=3) for name in METHODS)] for n in points])
     return results
@@ -146,13 +145,26 @@ def run_costs(cnp, maml, options, rng, points=(10, 100, 1000)):
 
 
 def milliseconds(f, repeats=20):
-    """The time of a call of f: the fastest of some, for the others were disturbed."""
+    """The time of a call of f: the fastest of some, because the others were disturbed."""
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
         f()
         times.append(1000 * (time.perf_counter() - started))
     return min(times)
+
+
+# ---------------------------------------------------------------- 4. the order of the points, and a picture
+
+
+def print_order(moved, spread):
+    print(f"\n4. Order does not matter: 10 points shuffled move the CNP's answers by {moved:.0e};\n"
+          f"   along the curve they vary by {spread:.0e}.")
+
+
+def draw_one_curve(cnp, maml, options, rng):
+    task = sample_sinusoids(10, 1, 1, rng)
+    return draw_curves(lambda n: curve_fitters(cnp, maml, options.inner_lr, descent_rate(maml, n, rng)), task)
 
 
 if __name__ == "__main__":

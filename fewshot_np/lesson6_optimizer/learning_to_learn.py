@@ -14,7 +14,7 @@ from fewshot_np.lesson4_maml import sample_sinusoids
 from fewshot_np.lesson6_optimizer.lstm_optimizer import lstm_optimizer
 from fewshot_np.nn.optimizers import adam
 from fewshot_np.nn.primitives import stop_gradient
-from fewshot_np.nn.trees import grad, tree_map
+from fewshot_np.nn.trees import grad, task_gradient, tree_map
 
 # ---------------------------------------------------------------- steps, and the loss of an optimiser
 
@@ -27,10 +27,9 @@ def optimise(update, loss, learner, x, y, steps, state=None):
     reads now, but no derivative flows that way, because the paper drops those edges (its figure 2). With them go all
     second derivatives.
     """
-    losses = []
+    gradient, losses = task_gradient(lambda learner: loss(learner, x, y)), []
     for _ in range(steps):
-        gradients = grad(lambda p: np.sum(loss(p, x, y)))(tree_map(stop_gradient, learner))
-        learner, state = update(learner, gradients, state)
+        learner, state = update(learner, gradient(tree_map(stop_gradient, learner)), state)
         losses.append(loss(learner, x, y))
     return losses, learner, state
 
@@ -49,7 +48,10 @@ def optimizer_objective(loss, params, tasks, segment):
 
 
 def optimizer_train(loss, params, sample, segment, learning_rate, iterations):
-    """Train an optimiser in five lines, with Adam, an optimiser that somebody wrote down. sample() -> OptimizerTask."""
+    """Train an optimiser in five lines, with Adam, which somebody wrote down.
+
+    sample() -> OptimizerTask.   Returns params. The run does the same with `experiment.training.train`.
+    """
     state = None
     for _ in range(iterations):
         gradient = grad(partial(optimizer_objective, loss, segment=segment))(params, sample())
@@ -74,7 +76,7 @@ def sample_optimizer_tasks(network, k_shot, n_tasks, steps_before, rng):
     learners = [network.init(rng) for _ in range(n_tasks)]
     tasks = sample_sinusoids(k_shot, 1, n_tasks, rng)
     return OptimizerTask(tree_map(lambda *arrays: onp.stack(arrays), *learners), tasks.support_x, tasks.support_y,
-                    steps_before)
+                         steps_before)
 
 
 def sample_segments(network, n_points, n_tasks, horizon, segment, rng):

@@ -218,10 +218,10 @@ def plain_descent(loss, params, x, y, learning_rate, steps, update):
 @honest("initialisation.2")
 def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
     ends = []
-    for own_x, own_y in zip(x, y, strict=True):
+    for task_x, task_y in zip(x, y, strict=True):
         end, state = params, None
         for _ in range(steps):
-            end, state = update(end, autograd.grad(loss)(end, own_x, own_y), state, learning_rate)
+            end, state = update(end, autograd.grad(loss)(end, task_x, task_y), state, learning_rate)
         ends.append(end)
     return {key: np.array([end[key] for end in ends]) for key in params}
 

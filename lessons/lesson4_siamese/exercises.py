@@ -14,10 +14,10 @@ def contrastive_loss(e1, e2, same, margin):
     """The contrastive loss: the mean over P pairs of d^2 where same is 1, max(0, margin - d)^2 where same is 0.
 
     d is the Euclidean distance of a pair, |e1 - e2|. e1, e2: embeddings (P,D), a pair in equal rows; same: (P,)
-    integers, 1 for one class, 0 for two classes. Returns a number. No factor 1/2. Differentiable.
+    integers, 1 for the same class, 0 for two classes. Returns a number. No factor 1/2. Differentiable.
 
     safe_norm(a) is the length of each row of a, (P,D) -> (P,), and its derivative at length 0 is 0 (exercise siamese.2
-    is about that). relu(a) is max(0, a) of each number of a; Python's own max does not take arrays.
+    is about that). relu(a) is max(0, a) of each number in a; Python's own max does not work on arrays.
 
     By hand, margin 5: a same pair at distance 2 costs 2^2 = 4, different pairs at 1 and at 4 cost (5 - 1)^2 = 16 and
     (5 - 4)^2 = 1. The mean is 7.

@@ -16,7 +16,7 @@ def each_pair(same, pull, push):
     return np.mean(same * pull + (1 - same) * push)
 
 
-@mistake("siamese.1", "The labels are turned round: different pairs are pulled together, same pairs pushed apart. "
+@mistake("siamese.1", "The labels are flipped: different pairs are pulled together, same pairs pushed apart. "
          "Hadsell's y = 1 means *different*; the document copies the formula and lets 1 mean *same*.",
          "same * d^2 + (1 - same) * max(0, margin - d)^2.")
 def labels_turned_round(e1, e2, same, margin):
@@ -24,14 +24,15 @@ def labels_turned_round(e1, e2, same, margin):
     return each_pair(same, relu(margin - d) ** 2, d ** 2)
 
 
-@mistake("siamese.1", "The margin was held against the squared distance: max(0, margin - d^2).",
+@mistake("siamese.1", "The margin was compared with the squared distance: max(0, margin - d^2).",
          "The margin is a distance. Compare it with d, then square what is left: max(0, margin - d)^2.")
 def margin_on_the_square(e1, e2, same, margin):
     d = safe_norm(e1 - e2)
     return each_pair(same, d ** 2, relu(margin - d ** 2))
 
 
-@mistake("siamese.1", "What a different pair lacks to the margin was not squared.", "max(0, margin - d)^2.")
+@mistake("siamese.1", "The gap between a different pair's distance and the margin was not squared.",
+         "max(0, margin - d)^2.")
 def push_not_squared(e1, e2, same, margin):
     d = safe_norm(e1 - e2)
     return each_pair(same, d ** 2, relu(margin - d))
@@ -131,7 +132,7 @@ def averaged_over_features(a, b):
     return np.where(squares > 0, np.sqrt(np.where(squares > 0, squares, 1.0)), 0.0)
 
 
-@mistake("siamese.2", "The absolute differences were summed: that is the way round the corner, not the straight line.",
+@mistake("siamese.2", "The absolute differences were summed, which is the way round the corner, not the straight line.",
          "Square, sum, root.")
 def round_the_corner(a, b):
     return np.sum(np.abs(a - b), axis=1)
@@ -269,7 +270,7 @@ def whatever_comes(images_of, n_pairs, rng):
     return first, second, (class_of(images_of)[first] == class_of(images_of)[second]).astype(int)
 
 
-@mistake("siamese.4", "The labels are turned round: 1 stands for two classes.", "same = 1 for one class.")
+@mistake("siamese.4", "The labels are flipped: 1 stands for two classes.", "same = 1 for one class.")
 def labels_of_hadsell(images_of, n_pairs, rng):
     first, second, same = pairs_of(images_of, n_pairs, rng)
     return first, second, 1 - same

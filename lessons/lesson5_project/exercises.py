@@ -2,7 +2,7 @@
 
     pytest lessons/lesson5_project -x
 
-`np` is autograd's NumPy; the first two exercises must be differentiable, the others need no derivative.
+`np` is autograd's NumPy. The first two exercises must be differentiable, the others need no derivative.
 """
 
 from autograd import numpy as np
@@ -40,20 +40,20 @@ def pair_losses(logits, same):
     raise NotImplementedError("project.2: the cross-entropy of pairs, also of large logits")
 
 
-def pair_weights(logits, own, n_hard):
+def pair_weights(logits, same_class, n_hard):
     """What each pair counts in training: same pairs add up to 1/2, and so do the hard pairs; all other pairs count 0.
 
-    logits: (Q,S) log-odds of *same* of query q with example s; own: (Q,S) booleans, True where they are of one class;
-    there are True and False in every row. The hard pairs of a query are its n_hard *different* pairs with the largest
-    logits: those that the network takes for the same most readily. Every query has n_hard different pairs or more.
-    All same pairs weigh alike, also where one query has more of them than another, and all hard pairs weigh alike.
-    Returns (Q,S). Nothing is differentiated. No two logits of a row are equal.
+    logits: (Q,S) log-odds of *same* of query q with example s; same_class: (Q,S) booleans, True where they are of one
+    class; there are True and False in every row. The hard pairs of a query are its n_hard *different* pairs with the
+    largest logits: those that the network is most likely to take for the same. Every query has n_hard different pairs
+    or more. All same pairs weigh the same, even where one query has more of them than another, and so do all hard
+    pairs. Returns (Q,S). Nothing is differentiated. No two logits of a row are equal.
 
     By hand, n_hard = 1: the row (4, 3, -2), whose first pair is the same, has the hard pair 3, and the row (1, -5, 0),
     whose last pair is the same, the hard pair 1. Two same pairs, two hard pairs: each counts 1/4.
 
-    >>> own = np.array([[True, False, False], [False, False, True]])
-    >>> pair_weights(np.array([[4.0, 3.0, -2.0], [1.0, -5.0, 0.0]]), own, 1)
+    >>> same_class = np.array([[True, False, False], [False, False, True]])
+    >>> pair_weights(np.array([[4.0, 3.0, -2.0], [1.0, -5.0, 0.0]]), same_class, 1)
     array([[0.25, 0.25, 0.  ],
            [0.25, 0.  , 0.25]])
     """

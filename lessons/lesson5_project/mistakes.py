@@ -31,18 +31,18 @@ def squared_difference(query, support, w, b):
     return differences(query, support) ** 2 @ w + b
 
 
-@mistake("project.1", "b is missing. Equal images would get the log-odds 0, that is p = 1/2.", "w . |q - s| + b.")
+@mistake("project.1", "b is missing, so equal images get the log-odds 0, that is p = 1/2.", "w . |q - s| + b.")
 def without_b(query, support, w, b):
     return np.abs(differences(query, support)) @ w
 
 
-@mistake("project.1", "This is the probability; asked for are the log-odds, from which the loss is computed safely.",
-         "Leave the sigmoid away.")
+@mistake("project.1", "This is the probability. The log-odds are asked for, from which the loss is computed safely.",
+         "Leave out the sigmoid.")
 def probability_of_same(query, support, w, b):
     return 1 / (1 + np.exp(-(np.abs(differences(query, support)) @ w + b)))
 
 
-@mistake("project.1", "The minus sign is one too many: w is learned and has its own signs.", "w . |q - s| + b.")
+@mistake("project.1", "There is a minus sign too many: w is learned and has its own signs.", "w . |q - s| + b.")
 def minus_the_weighted_sum(query, support, w, b):
     return b - np.abs(differences(query, support)) @ w
 
@@ -53,7 +53,7 @@ def absolute_after_the_weights(query, support, w, b):
     return np.sum(np.abs(differences(query, support) * w), axis=-1) + b
 
 
-@mistake("project.1", "The table is turned round: a row for each example.", "(Q,S): a row for each query.")
+@mistake("project.1", "The table is transposed: it has a row for each example.", "(Q,S): a row for each query.")
 def row_for_each_example(query, support, w, b):
     return np.abs(differences(support, query)) @ w + b
 
@@ -117,7 +117,7 @@ def log_of_one_plus_exp(logits, same):
         return np.log(1 + np.exp(logits)) - same * logits
 
 
-@mistake("project.2", "The labels are turned round: same pairs were taken for different ones.",
+@mistake("project.2", "The labels are flipped: same pairs were taken for different ones.",
          "A large logit means *same*: it costs nothing where same is 1.")
 def turned_round(logits, same):
     return np.logaddexp(0.0, logits) - (1 - same) * logits
@@ -148,84 +148,86 @@ def losses_pair_by_pair(logits, same):
 # ---------------------------------------------------------------- project.3: hard pairs
 
 
-def hardest_of_each(logits, own, n_hard, sign=-1):
+def hardest_of_each(logits, same_class, n_hard, sign=-1):
     """Booleans (Q,S): the n_hard different pairs of each query with the largest logits (sign 1: the smallest)."""
-    order = onp.argsort(onp.where(own, onp.inf, sign * logits), axis=1)
-    chosen = onp.zeros(own.shape, bool)
+    order = onp.argsort(onp.where(same_class, onp.inf, sign * logits), axis=1)
+    chosen = onp.zeros(same_class.shape, bool)
     onp.put_along_axis(chosen, order[:, :n_hard], True, axis=1)
     return chosen
 
 
-def half_each(own, hard):
-    return 0.5 * own / own.sum() + 0.5 * hard / hard.sum()
+def half_each(same_class, hard):
+    return 0.5 * same_class / same_class.sum() + 0.5 * hard / hard.sum()
 
 
 @mistake("project.3", "The same pairs became minus infinity, and then the *smallest* were taken: they come first, and "
          "after them the easiest pairs.", "np.argsort sorts upwards. The largest first: np.argsort(-row).")
-def smallest_with_own_among_them(logits, own, n_hard):
-    return half_each(own, hardest_of_each(onp.where(own, -onp.inf, logits), onp.zeros_like(own), n_hard, sign=1))
+def smallest_with_own_among_them(logits, same_class, n_hard):
+    apart = onp.where(same_class, -onp.inf, logits)
+    return half_each(same_class, hardest_of_each(apart, onp.zeros_like(same_class), n_hard, sign=1))
 
 
 @mistake("project.3", "np.argsort gives *positions*; here they were taken for the ranks of the numbers.",
          "Mark the positions: hard[q, order[:n_hard]] = True. (Ranks are an argsort of an argsort.)")
-def positions_taken_for_ranks(logits, own, n_hard):
-    return half_each(own, onp.argsort(onp.where(own, onp.inf, -logits), axis=1) < n_hard)
+def positions_taken_for_ranks(logits, same_class, n_hard):
+    return half_each(same_class, onp.argsort(onp.where(same_class, onp.inf, -logits), axis=1) < n_hard)
 
 
 @mistake("project.3", "The hardest pairs of all queries together were taken; one query may have them all.",
          "n_hard of every row.")
-def hardest_of_all(logits, own, n_hard):
-    apart = onp.where(own, -onp.inf, logits)
-    n = n_hard * len(own)
-    return half_each(own, apart >= onp.sort(apart.ravel())[-n])
+def hardest_of_all(logits, same_class, n_hard):
+    apart = onp.where(same_class, -onp.inf, logits)
+    n = n_hard * len(same_class)
+    return half_each(same_class, apart >= onp.sort(apart.ravel())[-n])
 
 
 @mistake("project.3", "Same pairs were among the hard ones: the largest logits are mostly theirs.",
          "Leave the same pairs out before you sort, for example by putting -np.inf in their place.")
-def own_among_the_hard(logits, own, n_hard):
-    return half_each(own, hardest_of_each(logits, onp.zeros_like(own), n_hard))
+def own_among_the_hard(logits, same_class, n_hard):
+    return half_each(same_class, hardest_of_each(logits, onp.zeros_like(same_class), n_hard))
 
 
-@mistake("project.3", "All pairs that count, count the same. With n_hard different pairs for a same one, the network "
-         "learns to say \"different\".", "The same pairs add up to 1/2, the hard ones to 1/2: divide each kind by its "
-         "own number.")
-def all_alike(logits, own, n_hard):
-    chosen = own | hardest_of_each(logits, own, n_hard)
+@mistake("project.3", "All pairs that count have the same weight. With n_hard different pairs for each same pair, the "
+         "network learns to say \"different\".", "The same pairs add up to 1/2, the hard ones "
+         "to 1/2: divide each kind by its own number.")
+def all_alike(logits, same_class, n_hard):
+    chosen = same_class | hardest_of_each(logits, same_class, n_hard)
     return chosen / chosen.sum()
 
 
-@mistake("project.3", "Each kind adds up to 1, not to 1/2.", "0.5 * own / own.sum() + 0.5 * hard / hard.sum().")
-def one_each(logits, own, n_hard):
-    return 2 * half_each(own, hardest_of_each(logits, own, n_hard))
+@mistake("project.3", "Each kind adds up to 1, not to 1/2.",
+         "0.5 * same_class / same_class.sum() + 0.5 * hard / hard.sum().")
+def one_each(logits, same_class, n_hard):
+    return 2 * half_each(same_class, hardest_of_each(logits, same_class, n_hard))
 
 
 @mistake("project.3", "Each *query* counts alike, not each pair: where a query has more same pairs, they weigh less.",
          "Divide by the number of same pairs of all queries together.")
-def each_query_alike(logits, own, n_hard):
-    hard = hardest_of_each(logits, own, n_hard)
-    return (own / own.sum(axis=1, keepdims=True) + hard / n_hard) / (2 * len(own))
+def each_query_alike(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return (same_class / same_class.sum(axis=1, keepdims=True) + hard / n_hard) / (2 * len(same_class))
 
 
 @mistake("project.3", "These are the *easiest* different pairs: those that the network tells apart already.",
          "A large logit says \"same\". The hard pairs are the different ones with the largest.")
-def easiest(logits, own, n_hard):
-    return half_each(own, hardest_of_each(logits, own, n_hard, sign=1))
+def easiest(logits, same_class, n_hard):
+    return half_each(same_class, hardest_of_each(logits, same_class, n_hard, sign=1))
 
 
 @honest("project.3")
-def weights_by_loops(logits, own, n_hard):
+def weights_by_loops(logits, same_class, n_hard):
     weights = onp.zeros(logits.shape)
     for q in range(len(logits)):
-        others = sorted((s for s in range(len(logits[q])) if not own[q, s]), key=lambda s, q=q: -logits[q, s])
+        others = sorted((s for s, same in enumerate(same_class[q]) if not same), key=lambda s, q=q: -logits[q, s])
         for s in others[:n_hard]:
             weights[q, s] = 0.5 / (n_hard * len(logits))
-    weights[own] = 0.5 / own.sum()
+    weights[same_class] = 0.5 / same_class.sum()
     return weights
 
 
 @honest("project.3")
-def weights_by_sorting(logits, own, n_hard):
-    return half_each(own, hardest_of_each(logits, own, n_hard))
+def weights_by_sorting(logits, same_class, n_hard):
+    return half_each(same_class, hardest_of_each(logits, same_class, n_hard))
 
 
 # ---------------------------------------------------------------- project.4: which class, or none of these
@@ -258,13 +260,13 @@ def mean_of_probabilities(logits, labels, threshold):
     return answers(by_class(probability(logits), labels, onp.mean), threshold)
 
 
-@mistake("project.4", "The threshold is a probability, and was held against the logit.",
+@mistake("project.4", "The threshold is a probability, but was compared with the logit.",
          "p = 1 / (1 + exp(-score)), then p > threshold.")
 def threshold_on_the_logit(logits, labels, threshold):
     return answers(by_class(logits, labels, onp.mean), threshold)
 
 
-@mistake("project.4", "\"None of these\" is never the answer: a stranger becomes the class that is nearest.",
+@mistake("project.4", "\"None of these\" is never the answer: an unknown class becomes the one that is nearest.",
          "-1 where the best p is not above the threshold.")
 def never_none(logits, labels, threshold):
     return by_class(logits, labels, onp.mean).argmax(axis=1)

@@ -51,8 +51,8 @@ def test_pair_losses(rng):
 # ---------------------------------------------------------------- hard pairs
 
 
-def weights_of_the_library(logits, own, n_hard):
-    return lesson.pair_weights(logits[None], own[None], n_hard)[0]
+def weights_of_the_library(logits, same_class, n_hard):
+    return lesson.pair_weights(logits[None], same_class[None], n_hard)[0]
 
 
 def owns(query_labels, labels):
@@ -63,15 +63,15 @@ def owns(query_labels, labels):
 def test_pair_weights(rng):
     yield case("by hand", expected=[[0.25, 0.25, 0], [0.25, 0, 0.25]],
                logits=np.array([[4.0, 3.0, -2.0], [1.0, -5.0, 0.0]]),
-               own=np.array([[True, False, False], [False, False, True]]), n_hard=1)
+               same_class=np.array([[True, False, False], [False, False, True]]), n_hard=1)
     yield case("two hard pairs of a query", expected=[[0.25, 0, 0.5, 0.25]],
-               logits=np.array([[3.0, -1.0, 2.0, 4.0]]), own=np.array([[False, False, True, False]]), n_hard=2)
+               logits=np.array([[3.0, -1.0, 2.0, 4.0]]), same_class=np.array([[False, False, True, False]]), n_hard=2)
     yield case("4 queries, 7 examples, 2 hard", logits=2 * rng.normal(size=(4, 7)),
-               own=owns([0, 1, 2, 3], [3, 1, 0, 2, 4, 5, 6]), n_hard=2)
+               same_class=owns([0, 1, 2, 3], [3, 1, 0, 2, 4, 5, 6]), n_hard=2)
     yield case("3 queries, classes of 1, 2 and 3 examples", logits=2 * rng.normal(size=(3, 6)),
-               own=owns([2, 0, 1], [0, 1, 2, 2, 1, 2]), n_hard=3)
+               same_class=owns([2, 0, 1], [0, 1, 2, 2, 1, 2]), n_hard=3)
     yield case("all different pairs are hard", expected=[[0.5, 0.25, 0.25]], logits=np.array([[-1.0, -2.0, -3.0]]),
-               own=np.array([[True, False, False]]), n_hard=2)
+               same_class=np.array([[True, False, False]]), n_hard=2)
 
 
 # ---------------------------------------------------------------- which class, or none of these

@@ -36,8 +36,8 @@ def gradient_of_rates(gradient, w, rates, supports, queries):
     """The gradient of Meta-SGD's objective with respect to the *rates*, by the chain rule. No autograd.
 
     The objective is the mean over T tasks of the query loss at w' = w - rates * (support gradient at w). If one rate
-    grows a little, one number of w' moves by minus its support gradient; how the query loss follows is in the query
-    gradient. Each rate has one number of w: no matrix is needed.
+    grows a little, one number of w' moves by minus its support gradient, and the query gradient says how the query loss
+    follows. Each rate belongs to one number of w, so no matrix is needed.
 
     gradient(w, data) is the gradient of the loss on data; task t has supports[t] and queries[t]. w and rates are arrays
     of one shape. Returns an array of that shape.
@@ -56,10 +56,10 @@ def preprocess(gradients, p):
     """Gradients of any size as two numbers of size about 1, (R,) -> (R,2). Andrychowicz et al. 2016, appendix A.
 
     Where |g| >= exp(-p): (log|g| / p, sign of g). Elsewhere: (-1, exp(p) g). log is the natural logarithm.
-    A gradient of exactly 0 is allowed: no infinity, no NaN. No derivative is needed.
+    A gradient may be exactly 0, and must not lead to infinity or NaN. No derivative is needed.
 
     By hand, p = 2: exp(4) is large, and becomes 4 / 2 and +1. -exp(-1) becomes -1 / 2 and -1. exp(-3) is less than
-    exp(-2); it becomes -1 and exp(2) exp(-3) = exp(-1) = 0.368.
+    exp(-2), so it becomes -1 and exp(2) exp(-3) = exp(-1) = 0.368.
 
     >>> preprocess(np.array([np.exp(4.0), -np.exp(-1.0), np.exp(-3.0)]), 2.0).round(3)
     array([[ 2.   ,  1.   ],
@@ -80,8 +80,8 @@ def lstm_cell(params, x, h, c):
         new c = sigmoid(z_forget) * c + sigmoid(z_input) * tanh(z_candidate)
         new h = sigmoid(z_output) * tanh(new c)
 
-    By hand, R = I = H = 1, all w 0, so that z is b alone. sigmoid(1.0986) = 0.75 of the old memory 0.8 is kept; of the
-    candidate, tanh(0.5493) = 0.5, sigmoid(-1.0986) = 0.25 is written: 0.6 + 0.125. Half of tanh(0.725) is shown.
+    By hand, R = I = H = 1 and all w 0, so that z is b alone. Of the old memory 0.8, sigmoid(1.0986) = 0.75 is kept; of
+    the candidate, tanh(0.5493) = 0.5, sigmoid(-1.0986) = 0.25 is written: 0.6 + 0.125. Half of tanh(0.725) is shown.
 
     >>> b = {"forget": 1.0986, "input": -1.0986, "output": 0.0, "candidate": 0.5493}
     >>> params = {gate: {"w": np.zeros((2, 1)), "b": np.array([b[gate]])} for gate in b}

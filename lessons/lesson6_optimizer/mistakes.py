@@ -126,8 +126,8 @@ def product_of_the_means(gradient, w, rates, supports, queries):
 @mistake("optimizer.2", "The products of all numbers were added up: that is the gradient of one rate for all, MAML's.",
          "No sum over w's numbers: each rate has the product of its own two numbers.")
 def one_rate_for_all(gradient, w, rates, supports, queries):
-    found = np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
-    return -np.sum(found) + 0 * w
+    products = np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+    return -np.sum(products) + 0 * w
 
 
 @mistake("optimizer.2", "The product was multiplied by the rates once more.",
@@ -144,11 +144,11 @@ def query_gradient_alone(gradient, w, rates, supports, queries):
 
 @honest("optimizer.2")
 def rates_task_by_task(gradient, w, rates, supports, queries):
-    found = []
+    products = []
     for t in range(len(supports)):
         step = -1.0 * gradient(w, supports[t])
-        found.append(step * gradient(w + rates * step, queries[t]))
-    return sum(found) / len(found)
+        products.append(step * gradient(w + rates * step, queries[t]))
+    return sum(products) / len(products)
 
 
 @honest("optimizer.2")

@@ -187,7 +187,7 @@ def test_unrolled_loss(rng):
 
     def loss_of_one(learner, x, y):
         return np.reshape(bowl(learner[0]), (1,))
-    phi, practice = np.array([3.0]), lesson.Practice(theta[None], np.zeros((1, 1, 1)), None, 2)
-    expected = lesson.optimizer_objective(loss_of_one, tree_map(lambda p: phi * p, LSTM), practice, 3)
+    phi, tasks = np.array([3.0]), lesson.OptimizerTask(theta[None], np.zeros((1, 1, 1)), None, 2)
+    expected = lesson.optimizer_objective(loss_of_one, tree_map(lambda p: phi * p, LSTM), tasks, 3)
     yield case("the library's LSTM, 2 steps before, 3 steps", expected=expected, update=scaled_lstm, loss=bowl, phi=phi,
                theta=theta, steps_before=2, segment=3)

@@ -9,13 +9,13 @@ import numpy as np
 
 
 def ask_in_groups(network, queries, groups):
-    """The scores of all queries, when they go through the network group by group, in the order of the queries.
+    """The scores of all queries, in the order of the queries, when they go through the network group by group.
 
-    network(images) returns the scores of the images that go through it together, (M,D) -> (M,N); they may depend on
-    one another, as batch norm makes them. queries: (M,D). groups: integers (B,G), M = B G: row b has the numbers of
-    the G queries of group b, in any order; each query is in one group. Returns (M,N): row m is of query m.
+    network: a function, (M,D) -> (M,N), from images that go together to their scores. The scores of an image may
+    depend on the others, as they do with batch norm.   queries: (M,D).   groups: integers (B,G), M = B G: row b has the
+    numbers of the G queries of group b, in any order; each query is in one group.   Returns (M,N): row m is of query m.
 
-    By hand, a network that subtracts the mean of what it sees: 2 and 7 go together and get -2.5 and 2.5, 8 and 16 go
+    By hand, with a network that subtracts the mean of the images: 2 and 7 go together and get -2.5 and 2.5, 8 and 16 go
     together and get -4 and 4.
 
     >>> network = lambda images: images - images.mean(axis=0)
@@ -28,12 +28,12 @@ def ask_in_groups(network, queries, groups):
     raise NotImplementedError("pitfalls.1: queries in groups")
 
 
-def paired_difference(says, honest):
-    """By how much one result lies above another, and how sure that is, when both are of the same episodes.
+def paired_difference(flattering, honest):
+    """How far one result lies above another, with an interval, when both are of the same episodes.
 
-    says, honest: (E,), E >= 2 accuracies; says[e] and honest[e] are of the same episode e. Returns the tuple (mean of
-    says - honest, half-width of its 95 % interval). The interval is the one of lesson 2, 1.96 s / sqrt(E) with E - 1
-    in the denominator of s, but of one number per episode: its difference.
+    flattering, honest: (E,), E >= 2 accuracies; flattering[e] and honest[e] are of the same episode e. Returns the
+    tuple (mean of flattering - honest, half-width of its 95 % interval). The interval is that of lesson 2,
+    1.96 s / sqrt(E) with E - 1 in the denominator of s, taken over one difference per episode.
 
     By hand: the differences are 0.1 and 0.3, both 0.1 from their mean, s^2 = (0.1^2 + 0.1^2) / 1, s / sqrt(2) = 0.1.
 
@@ -45,12 +45,12 @@ def paired_difference(says, honest):
 
 
 def find_leaks(support_ids, query_ids):
-    """Which queries were shown before: those whose image is also in the support of the same task.
+    """Which queries are leaks: their image is also in the support of the same task.
 
-    support_ids: (T,N*K) and query_ids: (T,N*Q), numbers of images. Returns booleans (T,N*Q). That another task has a
-    query's image in its support is no leak, and neither is a query that is asked twice.
+    support_ids: (T,N*K) and query_ids: (T,N*Q), numbers of images.   Returns booleans (T,N*Q). It is no leak if the
+    image is in the support of another task, or if a query is asked twice.
 
-    By hand: in task 0 the images 7 and 3 were shown. Image 1 was shown in task 1 alone.
+    By hand: in task 0 the images 7 and 3 are in the support. Image 1 is in the support of task 1 only.
 
     >>> find_leaks(np.array([[3, 7], [1, 5]]), np.array([[7, 1, 3], [2, 8, 5]]))
     array([[ True, False,  True],
@@ -60,18 +60,18 @@ def find_leaks(support_ids, query_ids):
 
 
 def choose_on_test(accuracy, size):
-    """What the best of several models seems to be worth on the episodes that chose it, and what on others.
+    """The accuracy of the best of several models on the episodes that chose it, and on the others.
 
     accuracy: (models,E), of each model on the same E test episodes. Cut the episodes, in their order, into groups of
-    `size`; what is left over at the end is not used. Each group is a short test of its own: it chooses the model with
-    the highest mean on it. Returns the tuple (says, elsewhere), each one number per group: the mean of the chosen
-    model on the group itself, and the mean of the *same* model on all other groups together. There are two or more.
+    `size`, at least two; those left over at the end are not used. Each group is a short test of its own, on which the
+    model with the highest mean is chosen. Returns the tuple (flattering, on_others), each with one number per group:
+    the mean of the chosen model on the group itself, and the mean of the *same* model on all other groups together.
 
     By hand, groups of 2: the first model has the means 0.9 and 0.5, the second 0.6 and 0.8. So the first group chooses
     the first model and the second group the second.
 
-    >>> says, elsewhere = choose_on_test(np.array([[1.0, 0.8, 0.4, 0.6], [0.6, 0.6, 0.8, 0.8]]), 2)
-    >>> [round(float(a), 3) for a in says], [round(float(a), 3) for a in elsewhere]
+    >>> flattering, on_others = choose_on_test(np.array([[1.0, 0.8, 0.4, 0.6], [0.6, 0.6, 0.8, 0.8]]), 2)
+    >>> [round(float(a), 3) for a in flattering], [round(float(a), 3) for a in on_others]
     ([0.9, 0.8], [0.5, 0.6])
     """
     raise NotImplementedError("pitfalls.4: a model chosen on the test")

@@ -8,13 +8,13 @@ from lessons.teacher.checking import honest, mistake
 # ---------------------------------------------------------------- pitfalls.1: queries in groups
 
 
-@mistake("pitfalls.1", "The scores stand in the order in which the queries were asked: compared with the labels of the "
-         "queries, they belong to others.", "The first row must be the one of query 0, whichever group it was in.")
+@mistake("pitfalls.1", "The scores are in the order of the groups, not of the queries, so they are compared "
+         "with the labels of other queries.", "The first row must be the one of query 0, whichever group it was in.")
 def in_the_order_of_asking(network, queries, groups):
     return np.concatenate([network(queries[group]) for group in groups])
 
 
-@mistake("pitfalls.1", "The scores were shuffled a second time instead of put back.",
+@mistake("pitfalls.1", "The scores were shuffled a second time instead of being put back.",
          "To put them back: out[groups.ravel()] = scores, or scores[np.argsort(groups.ravel())].")
 def shuffled_twice(network, queries, groups):
     return in_the_order_of_asking(network, queries, groups)[groups.ravel()]
@@ -30,7 +30,7 @@ def each_alone(network, queries, groups):
     return np.concatenate([network(queries[m:m + 1]) for m in range(len(queries))])
 
 
-@mistake("pitfalls.1", "The groups are neighbours in the list of queries; the numbers in `groups` were not used.",
+@mistake("pitfalls.1", "The groups were taken as neighbours in the list of queries, without the numbers in `groups`.",
          "queries[groups[b]] are the images of group b.")
 def neighbours_together(network, queries, groups):
     size = groups.shape[1]
@@ -42,13 +42,13 @@ def columns_together(network, queries, groups):
     return in_the_order_of_asking(network, queries, groups.T)[np.argsort(groups.T.ravel())]
 
 
-@mistake("pitfalls.1", "The groups are still apart: (B,G,N), a table for each group.",
-         "np.concatenate joins them to (M,N). Then put the rows into the order of the queries.")
+@mistake("pitfalls.1", "The groups are still separate: the result is (B,G,N), a table for each group.",
+         "np.concatenate joins them into (M,N). Then put the rows into the order of the queries.")
 def groups_still_apart(network, queries, groups):
     return np.array([network(queries[group]) for group in groups])
 
 
-@mistake("pitfalls.1", "The result was made as wide as the queries, D; the scores have N columns.",
+@mistake("pitfalls.1", "The result has D columns like the queries, but the scores have N.",
          "Look at the shape of network(queries[groups[0]]), or collect the rows in a list.")
 def as_wide_as_the_queries(network, queries, groups):
     out = np.zeros(queries.shape)
@@ -82,67 +82,68 @@ def half_width(values):
     return mean_confidence_interval(values)[1]
 
 
-@mistake("pitfalls.2", "The two were treated as independent: this is the root of the sum of the squares of their own "
-         "half-widths. An episode that is hard for one is hard for the other, and that is not used.",
+@mistake("pitfalls.2", "The two were treated as independent: this is the root of the sum of their squared half-widths. "
+         "But an episode that is hard for one is hard for the other, and this is not used.",
          "First one difference per episode, then the interval of these numbers.")
-def as_if_independent(says, honest):
-    return np.mean(says) - np.mean(honest), np.hypot(half_width(says), half_width(honest))
+def as_if_independent(flattering, honest):
+    return np.mean(flattering) - np.mean(honest), np.hypot(half_width(flattering), half_width(honest))
 
 
 @mistake("pitfalls.2", "The two half-widths were added.", "First one difference per episode, then *its* interval.")
-def half_widths_added(says, honest):
-    return np.mean(says) - np.mean(honest), half_width(says) + half_width(honest)
+def half_widths_added(flattering, honest):
+    return np.mean(flattering) - np.mean(honest), half_width(flattering) + half_width(honest)
 
 
-@mistake("pitfalls.2", "Both ends of the interval came back.", "(mean, half-width): what stands before and behind +-.")
-def both_ends(says, honest):
-    mean, half = mean_confidence_interval(says - honest)
+@mistake("pitfalls.2", "Both ends of the interval were returned.",
+         "Return (mean, half-width): the numbers before and after +-.")
+def both_ends(flattering, honest):
+    mean, half = mean_confidence_interval(flattering - honest)
     return mean - half, mean + half
 
 
-@mistake("pitfalls.2", "The sign is turned round.", "says - honest: above 0 where the first is higher.")
-def turned_round(says, honest):
-    return mean_confidence_interval(honest - says)
+@mistake("pitfalls.2", "The sign is reversed.", "flattering - honest is above 0 where the first is higher.")
+def turned_round(flattering, honest):
+    return mean_confidence_interval(honest - flattering)
 
 
-@mistake("pitfalls.2", "The signs of the differences were dropped. So a result lies above every other one, even above "
-         "an equal one.", "says - honest, without abs: gains and losses must be able to cancel.")
-def absolute_differences(says, honest):
-    return mean_confidence_interval(np.abs(says - honest))
+@mistake("pitfalls.2", "The signs of the differences were dropped, so that a result lies above every other one, even "
+         "one that is equal on average.", "Take flattering - honest without abs, so that gains and losses can cancel.")
+def absolute_differences(flattering, honest):
+    return mean_confidence_interval(np.abs(flattering - honest))
 
 
-@mistake("pitfalls.2", "The spread was divided by E; the mean varies less than one value by the *root* of E.",
+@mistake("pitfalls.2", "The spread was divided by E, but the mean varies less than one value by the *root* of E.",
          "1.96 * s / np.sqrt(E), as in lesson 2.")
-def divided_by_e_not_its_root(says, honest):
-    values = says - honest
+def divided_by_e_not_its_root(flattering, honest):
+    values = flattering - honest
     return values.mean(), 1.96 * values.std(ddof=1) / len(values)
 
 
 @mistake("pitfalls.2", "This is the spread of single differences; the division by the root of E is missing.",
          "The mean of E values varies less than one value, by the root of E, as in lesson 2.")
-def spread_of_the_differences(says, honest):
-    values = says - honest
+def spread_of_the_differences(flattering, honest):
+    values = flattering - honest
     return values.mean(), 1.96 * values.std(ddof=1)
 
 
 @mistake("pitfalls.2", "The standard deviation has E in the denominator.", "np.std(values, ddof=1), as in lesson 2.")
-def divided_by_e(says, honest):
-    values = says - honest
+def divided_by_e(flattering, honest):
+    values = flattering - honest
     return values.mean(), 1.96 * values.std() / len(values) ** 0.5
 
 
 @honest("pitfalls.2")
-def difference_by_sums(says, honest):
-    values = [float(s) - float(h) for s, h in zip(says, honest, strict=True)]
+def difference_by_sums(flattering, honest):
+    values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
     mean = sum(values) / len(values)
     return mean, 1.96 * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5
 
 
 @honest("pitfalls.2")
-def difference_by_covariance(says, honest):
-    together = np.cov(says, honest)
+def difference_by_covariance(flattering, honest):
+    together = np.cov(flattering, honest)
     variance = max(0.0, together[0, 0] + together[1, 1] - 2 * together[0, 1])
-    return [np.mean(says) - np.mean(honest), 1.96 * (variance / len(says)) ** 0.5]
+    return [np.mean(flattering) - np.mean(honest), 1.96 * (variance / len(flattering)) ** 0.5]
 
 
 # ---------------------------------------------------------------- pitfalls.3: queries that are in the support
@@ -153,48 +154,50 @@ def same(support_ids, query_ids):
     return query_ids[:, :, None] == support_ids[:, None, :]
 
 
-@mistake("pitfalls.3", "The supports of all tasks were put together. What another task has shown is no leak.",
-         "Task t's queries against row t of support_ids alone; np.isin and sets know of no rows.")
+@mistake("pitfalls.3", "The supports of all tasks were put together, but an image in the support of another task is "
+         "no leak.",
+         "Compare task t's queries with row t of support_ids only; np.isin and sets ignore rows.")
 def shown_in_any_task(support_ids, query_ids):
     return np.isin(query_ids, support_ids)
 
 
-@mistake("pitfalls.3", "These are the queries that are *not* in the support.", "True where the image was shown.")
+@mistake("pitfalls.3", "These are the queries that are *not* in the support.",
+         "Return True where the image is in the support.")
 def not_shown(support_ids, query_ids):
     return ~same(support_ids, query_ids).any(axis=2)
 
 
-@mistake("pitfalls.3", "These are the support images that come again as queries.",
-         "Asked for is one answer for each query: (T,N*Q).")
+@mistake("pitfalls.3", "This marks the support images that come again as queries.",
+         "Return one answer for each query: (T,N*Q).")
 def support_images_asked(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=1)
 
 
-@mistake("pitfalls.3", "This tells of each task whether it leaks; which query, one cannot see.",
-         "One answer for each query: (T,N*Q).")
+@mistake("pitfalls.3", "This says for each task whether it has a leak, but not which query it is.",
+         "Return one answer for each query: (T,N*Q).")
 def one_answer_per_task(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=(1, 2))
 
 
-@mistake("pitfalls.3", "The queries were compared with the first support image alone.",
-         "Any image of the task's support may be the one.")
+@mistake("pitfalls.3", "The queries were compared only with the first support image.",
+         "Compare with every image of the task's support.")
 def first_support_image(support_ids, query_ids):
     return query_ids == support_ids[:, :1]
 
 
-@mistake("pitfalls.3", "A query was to be equal to *every* support image.", "any, not all.")
+@mistake("pitfalls.3", "A query had to be equal to *every* support image.", "Use any, not all.")
 def equal_to_all(support_ids, query_ids):
     return same(support_ids, query_ids).all(axis=2)
 
 
-@mistake("pitfalls.3", "A query that is asked twice counts as a leak, too.",
+@mistake("pitfalls.3", "A query that is asked twice was counted as a leak, too.",
          "Compare queries with the support, not with one another.")
 def asked_twice(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=2) | (same(query_ids, query_ids).sum(axis=2) > 1)
 
 
-@mistake("pitfalls.3", "Support and queries were compared place by place.",
-         "Each query with *every* support image of its task, wherever it stands.")
+@mistake("pitfalls.3", "Support and queries were compared position by position.",
+         "Compare each query with *every* support image of its task, whatever its position.")
 def place_by_place(support_ids, query_ids):
     return query_ids == support_ids
 
@@ -219,7 +222,7 @@ def means_of_groups(accuracy, size):
     return accuracy[:, :n_groups * size].reshape(len(accuracy), n_groups, size).mean(axis=2)
 
 
-def means_elsewhere(means):
+def means_on_others(means):
     """Of each model on all groups but one: (models, groups)."""
     return (means.sum(axis=1, keepdims=True) - means) / (means.shape[1] - 1)
 
@@ -229,24 +232,24 @@ def taken(values, choice):
     return values[choice, np.arange(values.shape[1])]
 
 
-@mistake("pitfalls.4", "The chosen model was measured on all groups, the one that chose it among them.",
-         "A group that took part in the choice is no test any more: leave it out of `elsewhere`.")
+@mistake("pitfalls.4", "The chosen model was measured on all groups, including the one that chose it.",
+         "The group that made the choice is no longer an honest test, so leave it out of `on_others`.")
 def own_group_among_them(accuracy, size):
     means = means_of_groups(accuracy, size)
     return means.max(axis=0), means.mean(axis=1)[means.argmax(axis=0)]
 
 
-@mistake("pitfalls.4", "`elsewhere` is of the model that is best elsewhere: that is a second choice on the test.",
-         "The group chooses, once; then the *same* model is measured on the other groups.")
-def chosen_again_elsewhere(accuracy, size):
+@mistake("pitfalls.4", "`on_others` is of the model that is best on the others: that is a second choice on the test.",
+         "Each group chooses once, and then the *same* model is measured on the other groups.")
+def chosen_again_on_others(accuracy, size):
     means = means_of_groups(accuracy, size)
-    return means.max(axis=0), means_elsewhere(means).max(axis=0)
+    return means.max(axis=0), means_on_others(means).max(axis=0)
 
 
-@mistake("pitfalls.4", "`elsewhere` is the mean of all models.", "Measure the model that the group chose.")
-def all_models_elsewhere(accuracy, size):
+@mistake("pitfalls.4", "`on_others` is the mean of all models.", "Measure the model that the group chose.")
+def all_models_on_others(accuracy, size):
     means = means_of_groups(accuracy, size)
-    return means.max(axis=0), means_elsewhere(means).mean(axis=0)
+    return means.max(axis=0), means_on_others(means).mean(axis=0)
 
 
 @mistake("pitfalls.4", "One model was chosen on all episodes, for all groups.",
@@ -254,12 +257,12 @@ def all_models_elsewhere(accuracy, size):
 def one_choice_for_all(accuracy, size):
     means = means_of_groups(accuracy, size)
     choice = np.full(means.shape[1], means.mean(axis=1).argmax())
-    return taken(means, choice), taken(means_elsewhere(means), choice)
+    return taken(means, choice), taken(means_on_others(means), choice)
 
 
-@mistake("pitfalls.4", "`elsewhere` has the episodes that were left over, too.",
-         "What fills no group is not used: cut it off first, then measure.")
-def leftovers_elsewhere(accuracy, size):
+@mistake("pitfalls.4", "`on_others` has the episodes that were left over, too.",
+         "Episodes that fill no group are not used: cut them off first, then measure.")
+def leftovers_on_others(accuracy, size):
     means = means_of_groups(accuracy, size)
     totals = accuracy.sum(axis=1, keepdims=True) - size * means
     return means.max(axis=0), taken(totals / (accuracy.shape[1] - size), means.argmax(axis=0))
@@ -270,32 +273,32 @@ def best_single_episode(accuracy, size):
     means = means_of_groups(accuracy, size)
     n_groups = means.shape[1]
     choice = accuracy[:, :n_groups * size].reshape(-1, n_groups, size).max(axis=2).argmax(axis=0)
-    return taken(means, choice), taken(means_elsewhere(means), choice)
+    return taken(means, choice), taken(means_on_others(means), choice)
 
 
-@mistake("pitfalls.4", "The episodes were dealt out like cards: a group has every G-th of them.",
+@mistake("pitfalls.4", "The episodes were dealt out like cards, so that a group has every G-th of them.",
          "The first `size` episodes are the first group: reshape(models, groups, size), in this order.")
 def dealt_like_cards(accuracy, size):
     n_groups = accuracy.shape[1] // size
     means = accuracy[:, :n_groups * size].reshape(len(accuracy), size, n_groups).mean(axis=1)
     choice = means.argmax(axis=0)
-    return taken(means, choice), taken(means_elsewhere(means), choice)
+    return taken(means, choice), taken(means_on_others(means), choice)
 
 
 @mistake("pitfalls.4", "The episodes do not fill the last group, and those left over were not dropped.",
-         "E // size groups; cut the accuracies to groups * size columns before the reshape.")
+         "There are E // size groups: cut the accuracies to groups * size columns before the reshape.")
 def leftovers_not_dropped(accuracy, size):
     means = accuracy.reshape(len(accuracy), -1, size).mean(axis=2)
-    return means.max(axis=0), taken(means_elsewhere(means), means.argmax(axis=0))
+    return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
 
 
 @honest("pitfalls.4")
 def choose_by_loops(accuracy, size):
     groups = [range(g * size, (g + 1) * size) for g in range(accuracy.shape[1] // size)]
-    says, elsewhere = [], []
+    flattering, on_others = [], []
     for group in groups:
         best = max(range(len(accuracy)), key=lambda model, group=group: sum(accuracy[model][e] for e in group))
-        says.append(sum(accuracy[best][e] for e in group) / size)
+        flattering.append(sum(accuracy[best][e] for e in group) / size)
         others = [accuracy[best][e] for other in groups if other != group for e in other]
-        elsewhere.append(sum(others) / len(others))
-    return says, elsewhere
+        on_others.append(sum(others) / len(others))
+    return flattering, on_others

@@ -9,7 +9,7 @@ from fewshot_np.nn.networks import Network
 from fewshot_np.nn.primitives import standardize
 from lessons.teacher.checking import case, exercise
 
-# ---------------------------------------------------------------- networks whose scores depend on the company
+# ---------------------------------------------------------------- networks whose scores depend on the other images
 
 
 def less_the_mean(images):
@@ -44,19 +44,19 @@ def test_ask_in_groups(rng):
 # ---------------------------------------------------------------- paired differences
 
 
-def difference_of_the_library(says, honest):
-    return lesson.difference(says, honest, paired=True)
+def difference_of_the_library(flattering, honest):
+    return lesson.difference(flattering, honest, paired=True)
 
 
 @exercise("pitfalls.2", difference_of_the_library)
 def test_paired_difference(rng):
-    yield case("by hand", expected=(0.2, 0.196), says=np.array([0.7, 0.7]), honest=np.array([0.6, 0.4]))
+    yield case("by hand", expected=(0.2, 0.196), flattering=np.array([0.7, 0.7]), honest=np.array([0.6, 0.4]))
     honest = rng.integers(30, 70, size=10) / 75
-    yield case("10 episodes", says=honest + rng.integers(-3, 6, size=10) / 75, honest=honest)
-    yield case("a difference below 0", says=honest - rng.integers(-3, 9, size=10) / 75, honest=honest)
-    yield case("on every episode the same difference", expected=(0.125, 0.0), says=np.array([0.375, 0.875, 0.625]),
-               honest=np.array([0.25, 0.75, 0.5]))
-    yield case("a result beside itself", expected=(0.0, 0.0), says=np.array([0.25, 0.75]),
+    yield case("10 episodes", flattering=honest + rng.integers(-3, 6, size=10) / 75, honest=honest)
+    yield case("a difference below 0", flattering=honest - rng.integers(-3, 9, size=10) / 75, honest=honest)
+    yield case("on every episode the same difference", expected=(0.125, 0.0),
+               flattering=np.array([0.375, 0.875, 0.625]), honest=np.array([0.25, 0.75, 0.5]))
+    yield case("a result beside itself", expected=(0.0, 0.0), flattering=np.array([0.25, 0.75]),
                honest=np.array([0.25, 0.75]))
 
 
@@ -90,7 +90,7 @@ def test_find_leaks(rng):
 
 
 def chosen_by_the_library(accuracy, size):
-    return lesson.chosen_on_test(accuracy, size), lesson.elsewhere(accuracy, size)
+    return lesson.chosen_on_test(accuracy, size), lesson.accuracy_on_other_groups(accuracy, size)
 
 
 @exercise("pitfalls.4", chosen_by_the_library)

@@ -14,8 +14,8 @@ def best_first(accuracy):
 
 def pairs(differences):
     """(means, half-widths) of rows of differences (methods,E)."""
-    found = [mean_confidence_interval(row) for row in differences]
-    return np.array([mean for mean, _ in found]), np.array([half for _, half in found])
+    intervals = [mean_confidence_interval(row) for row in differences]
+    return np.array([mean for mean, _ in intervals]), np.array([half for _, half in intervals])
 
 
 @mistake("comparison.1", "The worst method stands first, and was subtracted from the others as if it were the best.",

@@ -2,17 +2,18 @@
 
 import numpy as np
 
-from fewshot_np import lesson8_protocols, lesson8_variants
-from fewshot_np.lesson8_comparison import paired_differences
+from fewshot_np.lesson8_comparison import best_first, paired_differences
+from fewshot_np.results.lake import modified_hausdorff
+from fewshot_np.results.variants import refine
 from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- methods on the same episodes
 
 
 def ranked_by_the_library(accuracy):
-    found = dict(enumerate(accuracy))
-    order = sorted(found, key=lambda name: -found[name].mean())
-    pairs = {**paired_differences(found), (order[0], order[0]): (0.0, 0.0)}
+    results = dict(enumerate(accuracy))
+    order = best_first(results)
+    pairs = {**paired_differences(results), (order[0], order[0]): (0.0, 0.0)}
     return order, *(np.array([pairs[name, order[0]][i] for name in order]) for i in (0, 1))
 
 
@@ -45,7 +46,7 @@ def drawing(n_points, rng):
     return np.stack([pixels // 9, pixels % 9], axis=1).astype(float)
 
 
-@exercise("comparison.2", lesson8_protocols.modified_hausdorff)
+@exercise("comparison.2", modified_hausdorff)
 def test_modified_hausdorff(rng):
     a, b = np.array([[0.0, 0], [0, 3]]), np.array([[0.0, 0], [4, 0]])
     yield case("by hand", expected=2.0, a=a, b=b)
@@ -80,7 +81,7 @@ def on_a_line(centres, support, support_y, query):
             "support_y": np.array([support_y]), "query": np.reshape(query, (1, -1, 1))}
 
 
-@exercise("comparison.3", lesson8_variants.refine)
+@exercise("comparison.3", refine)
 def test_refine(rng):
     yield case("by hand", expected=[[[1.0], [6.6]]], **on_a_line([0.0, 6], [0.0, 6], [0, 1], [3.0, 9]), rounds=1)
     # 1.5 has the squared distances 2.25 and 0.25: two apart

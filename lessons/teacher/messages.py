@@ -1,4 +1,4 @@
-"""The message: four lines that say what was called, what came back, what was expected, and why it differs."""
+"""The message: four lines that say what was called, what it returned, what was expected, and why the two differ."""
 
 import inspect
 import shutil
@@ -23,12 +23,12 @@ LABEL = 10
 
 
 def width():
-    """Of the messages: the terminal's, within reason."""
+    """The width of messages: that of the terminal, within limits."""
     return max(60, min(110, shutil.get_terminal_size().columns - 1))
 
 
 def task(answer, outcome):
-    """A stub: what is to be written, where, and the first paragraph of its docstring."""
+    """The message for a stub: what is to be written, where, and the first paragraph of its docstring."""
     text = inspect.cleandoc(answer.__doc__ or "").split("\n\n")[0]
     if max(map(len, text.split("\n"))) > width() - 3:
         text = textwrap.fill(" ".join(text.split()), width() - 3, break_long_words=False, break_on_hyphens=False)
@@ -37,7 +37,7 @@ def task(answer, outcome):
 
 
 def cannot_be_loaded(path, outcome, seconds):
-    """An exercise file that is no Python, or does not get to its end."""
+    """The message for an exercise file that is not Python, or that fails or does not end when it is loaded."""
     error = outcome.error
     if isinstance(error, SyntaxError):
         return f"{short(path)}:{error.lineno}: {(error.text or '').strip()}\n{type(error).__name__}: {error.msg}"
@@ -47,7 +47,7 @@ def cannot_be_loaded(path, outcome, seconds):
 
 
 def four_lines(case, finding, why, seconds):
-    """The message about a finding; `why` is the misconception, or a clue. What the answer printed comes below."""
+    """The message about a finding, with what the answer printed below it.   why: the misconception, or a clue."""
     came, wanted = _came_and_wanted(finding.outcome, finding.expected, seconds)
     name = f"# {case.name}".replace(" ", "\0")  # stays in one line
     rows = [("called", f"{finding.called}   {name}"), came, ("expected", wanted), ("why", why)]
@@ -59,7 +59,7 @@ def four_lines(case, finding, why, seconds):
 
 
 def _came_and_wanted(outcome, expected, seconds):
-    """("returned" or "raised", what came back), and what was expected."""
+    """("returned" or "raised", what it returned or raised), and what was expected."""
     error = outcome.error
     wanted = expected if isinstance(expected, str) else describe(expected)
     if isinstance(error, TooLong):
@@ -73,7 +73,7 @@ def _came_and_wanted(outcome, expected, seconds):
     try:
         path, mine, theirs, difference = max(differences(outcome.value, expected), key=lambda d: d[-1].max(initial=0.0))
     except Misfit:
-        in_full = 8 if outcome.value is None else 0  # what differs is the shape, so show shapes
+        in_full = 8 if outcome.value is None else 0  # the shapes differ, so show shapes
         return ("returned", describe(outcome.value, in_full)), describe(expected, in_full)
     if mine.size <= 8:
         where = f"{path} = " if path else ""
@@ -89,25 +89,25 @@ def misconceptions(mistakes):
 
 
 def clue(answer, case, finding, clock):
-    """What can be said of an answer that is no known mistake."""
+    """What can be said about an answer that is no known mistake."""
     outcome, expected, differentiated = finding.outcome, finding.expected, finding.called.startswith("gradient")
     if isinstance(outcome.error, TooLong):
         return "Is there a loop that does not end? The inputs are small: a right answer takes a fraction of a second."
     if isinstance(outcome.error, InputChanged):
-        return ("The caller still needs it. Make new arrays and dicts: x = x - ... for x -= ..., {key: ... for key in "
-                "params} for params[key] = ..., a copy to shuffle.")
+        return ("The caller still needs it. Make new arrays and dicts: x = x - ... instead of x -= ..., {key: ... for "
+                "key in params} instead of params[key] = ..., and a copy before you shuffle.")
     if outcome.error and differentiated:
-        return ("The value was right, but autograd cannot differentiate the way to it. Use autograd's `np`, do not "
-                "assign into arrays (collect a list, then np.array(list)), write w = w - ... and not w -= ..., do not "
-                "convert with float() or tolist().")
+        return ("The value was right, but autograd cannot differentiate how it was computed. Use autograd's `np`, do "
+                "not assign into arrays (collect a list, then np.array(list)), write w = w - ... and not w -= ..., and "
+                "do not convert with float() or tolist().")
     if outcome.error and "broadcast" in str(outcome.error):
-        return ("Two shapes do not fit, and NumPy compares them from the last axis. Print both. An axis that was "
-                "summed away can be kept with length 1, keepdims=True; [:, None] puts a new one in.")
+        return ("Two shapes do not fit; NumPy compares them from the last axis. Print both. keepdims=True keeps an "
+                "axis that is summed over, with length 1; [:, None] inserts a new one.")
     if outcome.error:
-        return ("The arguments are of the kinds and shapes that the docstring gives; print them in the first line of "
-                "your function to see which. Does the example of the docstring work?")
+        return ("The arguments have the types and shapes that the docstring names; print them in the first line of "
+                "your function to see them. Does the example in the docstring work?")
     if isinstance(expected, str):
-        return "No known mistake, but a sampler that is right would not draw like this."
+        return "No known mistake, but a correct sampler would not draw like this."
     if fits(outcome.value, expected) and not differentiated:
         again = attempt(lambda inputs: answer(*inputs.values()), case.inputs, answer, clock)
         if not again.error and deviation_of(again.value, outcome.value):
@@ -123,7 +123,7 @@ def _numeric_clue(value, expected):
         return text[0].upper() + text[1:] + (" Is it the transpose?" if _transposed(value, expected) else "")
     mine, theirs = (np.concatenate([part[i].ravel() for part in parts]) for i in (1, 2))
     if not np.isfinite(mine).all():
-        return "There is NaN or infinity in it: look for 0/0, log(0), a root of 0, or an exp that overflows."
+        return "There is NaN or infinity in it: look for 0/0, log(0), the root of 0, or an exp that overflows."
     factor = mine @ theirs / (theirs @ theirs or 1.0)
     simple = any(abs(abs(factor) - n) < 1e-6 or abs(abs(factor) - 1 / n) < 1e-6 for n in range(1, 13))
     if factor and (mine.size > 1 or simple) and deviation_of(mine, factor * theirs) < TOLERANCE:
@@ -139,7 +139,7 @@ def _transposed(value, expected):
 
 
 def place(outcome):
-    """The line of the answer's file where the call was last."""
+    """The line of the answer's file that was executed last."""
     if not outcome.place:
         return "the call itself"
     return f"{short(outcome.place.filename)}:{outcome.place.lineno}: {outcome.place.line}"

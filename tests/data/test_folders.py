@@ -95,24 +95,20 @@ def test_every_disguise_is_the_same_drawing(tmp_path, reference, disguise):
 
 def test_the_aspect_is_kept(tmp_path):
     wide = folders.read_image(saved(tmp_path / "wide.png", drawing(400, 200)))[..., 0]
-    tall = folders.read_image(saved(tmp_path / "tall.png", drawing(200, 400)))[..., 0]
-    assert not wide[:7].any()
-    assert not wide[-7:].any()
-    assert wide[7:-7].any()
-    assert not tall[:, :7].any()
-    assert not tall[:, -7:].any()
-    assert tall[:, 7:-7].any()
+    tall = folders.read_image(saved(tmp_path / "tall.png", drawing(200, 400)))[..., 0].T
+    for image in (wide, tall):
+        assert not image[:7].any()
+        assert not image[-7:].any()
+        assert image[7:-7].any()
 
 
 @pytest.mark.parametrize("size", [1, 14, 28, 105, 300])
-def test_any_size(tmp_path, size):
+def test_any_size_and_a_pen_of_any_width(tmp_path, size):
     assert folders.read_image(saved(tmp_path / "a.png", drawing()), size).shape == (size, size, 1)
-
-
-def test_a_very_long_image(tmp_path):
-    image = Image.new("L", (4000, 3), 255)
-    image.paste(0, (1500, 0, 2500, 2))
-    assert folders.read_image(saved(tmp_path / "a.png", image)).max() == 255
+    assert folders.read_image(saved(tmp_path / "b.png", drawing(600, 600, pen=6))).max() == 255      # not pale
+    long = Image.new("L", (4000, 3), 255)
+    long.paste(0, (1500, 0, 2500, 2))
+    assert folders.read_image(saved(tmp_path / "c.png", long)).max() == 255
 
 
 @pytest.mark.parametrize("light", [1, -1])
@@ -126,10 +122,6 @@ def test_a_photograph_of_uneven_paper(tmp_path, reference, light):
     assert np.mean(result == 0) > 0.6
     assert difference(result, reference) < 0.35
     assert result[reference == 0].max() < 80
-
-
-def test_a_thin_pen_does_not_come_out_pale(tmp_path):
-    assert folders.read_image(saved(tmp_path / "a.png", drawing(600, 600, pen=6))).max() == 255
 
 
 def test_ink_that_touches_the_border(tmp_path):
@@ -157,12 +149,10 @@ def test_a_bare_sheet_is_an_error(tmp_path, image):
 
 
 def test_a_file_that_is_no_image(tmp_path):
-    (tmp_path / "a.png").write_text("no image")
-    with pytest.raises(ValueError, match="not an image"):
-        folders.read_image(tmp_path / "a.png")
-    (tmp_path / "empty.png").write_bytes(b"")
-    with pytest.raises(ValueError, match="not an image"):
-        folders.read_image(tmp_path / "empty.png")
+    for content in (b"no image", b""):
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(ValueError, match="not an image"):
+            folders.read_image(tmp_path / "a.png")
     with pytest.raises(FileNotFoundError):
         folders.read_image(tmp_path / "absent.png")
 
@@ -189,7 +179,11 @@ def own(tmp_path):
     return tmp_path / "own"
 
 
-def test_a_folder_is_classes(own):
+def test_a_folder_is_classes_and_hidden_files_are_ignored(own):
+    for folder in (".git", "__MACOSX"):
+        (own / folder).mkdir()
+    for name in ("README.txt", "ka/.DS_Store", "ka/Thumbs.db"):      # beside the sub-folders anything may stand
+        (own / name).write_bytes(b"\0")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         classes = folders.load(own)
@@ -199,17 +193,9 @@ def test_a_folder_is_classes(own):
     assert classes.images.shape == (6, 28, 28, 1)
     assert np.array_equal(classes.images[4], folders.read_image(own / "ka" / "1.png"))
     assert folders.load(str(own), size=14).images.shape == (6, 14, 14, 1)
-
-
-def test_hidden_files_are_ignored(own):
-    (own / ".git").mkdir()
-    (own / "__MACOSX").mkdir()
-    (own / "README.txt").write_text("beside the sub-folders anything may stand")
-    (own / "ka" / ".DS_Store").write_bytes(b"\0")
-    (own / "ka" / "Thumbs.db").write_bytes(b"\0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(folders.load(own).images) == 6
+    fitted = folders.load(own, fitted=True).images
+    assert np.array_equal(fitted[4], folders.read_image(own / "ka" / "1.png", fitted=True))
+    assert (fitted != classes.images).any()
 
 
 def test_what_cannot_be_read_is_named_and_skipped_once(own):
@@ -237,15 +223,13 @@ def test_a_class_without_a_readable_image_is_an_error(own):
 
 
 def test_folders_that_are_none(own, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        folders.load(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="is a file"):
-        folders.load(own / "ka" / "0.png")
-    with pytest.raises(ValueError, match="has 0 sub-folders"):
-        folders.load(own / "ka")
     saved(tmp_path / "one" / "only" / "a.png", drawing())
-    with pytest.raises(ValueError, match="has 1 sub-folders; expected is one per class, 2 or more"):
-        folders.load(tmp_path / "one")
+    for path, error, message in [
+            (tmp_path / "nowhere", FileNotFoundError, "nowhere"), (own / "ka" / "0.png", ValueError, "is a file"),
+            (own / "ka", ValueError, "has 0 sub-folders"),
+            (tmp_path / "one", ValueError, "has 1 sub-folders; expected is one per class, 2 or more")]:
+        with pytest.raises(error, match=message):
+            folders.load(path)
 
 
 @pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", int)() == 0, reason="everything is readable for root")
@@ -297,11 +281,3 @@ def test_dust_is_not_fitted(tmp_path):
     clean, dusty = (folders.read_image(saved(tmp_path / f"{i}.png", image), fitted=True)
                     for i, image in enumerate((clean, dusty)))
     assert difference(dusty, clean) < 0.05
-
-
-def test_a_folder_can_be_fitted(tmp_path):
-    for name in "ab":
-        saved(tmp_path / name / "1.png", drawing())
-    fitted = folders.load(tmp_path, fitted=True).images
-    np.testing.assert_array_equal(fitted[0], folders.read_image(tmp_path / "a" / "1.png", fitted=True))
-    assert (fitted != folders.load(tmp_path).images).any()

@@ -85,51 +85,37 @@ def root(tmp_path):
 # --- The classes -----------------------------------------------------------------------------------------
 
 
-def test_classes_of_a_split(root):
-    classes = omniglot.load(root, "background")
+def test_the_classes_of_each_split_and_of_background_and_evaluation(root):
+    classes, whole = omniglot.load(root, "background"), omniglot.load(root)
     assert classes.names == ("Greek/character01", "Greek/character02", "Latin/character01")
     assert classes.groups == ("Greek", "Greek", "Latin")
     assert classes.images.shape == (6, 28, 28, 1)
-    assert classes.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert whole.names == (*classes.names, "Tengwar/character01", "Tengwar/character02")
+    assert whole.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert np.array_equal(whole.images[:6], classes.images)
+    assert np.array_equal(whole.images[6:], omniglot.load(root, "evaluation").images)
+    assert [len(omniglot.load(root, split)) for split in ("small1", "small2")] == [2, 1]
 
 
-def test_without_a_split_background_comes_before_evaluation(root):
-    classes = omniglot.load(root)
-    assert classes.names[2:] == ("Latin/character01", "Tengwar/character01", "Tengwar/character02")
-    assert classes.labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
-    assert np.array_equal(classes.images[:6], omniglot.load(root, "background").images)
-    assert np.array_equal(classes.images[6:], omniglot.load(root, "evaluation").images)
-    assert len(omniglot.load(root, "small1")) == 2
-    assert len(omniglot.load(root, "small2")) == 1
-
-
-def test_the_original_size_is_the_original_drawing(root):
+def test_the_original_size_is_the_original_drawing_and_resizing_averages(root):
     images = omniglot.load(root, "background", size=105).images
     assert images.shape == (6, 105, 105, 1)
     assert all(np.array_equal(image[..., 0], ink_of(number)) for number, image in enumerate(images))
-
-
-def test_resizing_averages(root):
     image = omniglot.load(root, "background").images[5, ..., 0]
-    assert len(np.unique(image)) > 10      # resized before it was grey, it would be 0 and 255 alone
+    assert len(np.unique(image)) > 10      # if it were resized before it was grey, there would be only 0 and 255
     assert image.mean() == pytest.approx(ink_of(5).mean(), rel=0.15)
 
 
-def test_the_order_does_not_depend_on_the_archives_order(root, tmp_path):
+def test_the_order_of_the_archive_and_what_macs_add_to_it_make_no_difference(root):
     before = omniglot.load(root, "background")
     shuffled = dict(sorted(drawings("background").items(), key=lambda item: item[0][::-1]))
-    (root / "omniglot/images_background.zip").write_bytes(packed(shuffled))
-    after = omniglot.load(root, "background")
-    assert after.names == before.names
-    assert np.array_equal(after.images, before.images)
-
-
-def test_what_macs_add_and_empty_folders_are_no_drawings(root):
     clutter = {"images_background/": b"", "images_background/.DS_Store": b"", "images_background/README.txt": b"",
                "__MACOSX/images_background/Greek/character01/._0001_01.png": b"",
                "images_background/Greek/character01/._0001_01.png": b""}
-    (root / "omniglot/images_background.zip").write_bytes(packed(clutter | drawings("background")))
-    assert len(omniglot.load(root, "background").images) == 6
+    (root / "omniglot/images_background.zip").write_bytes(packed(clutter | shuffled))
+    after = omniglot.load(root, "background")
+    assert after.names == before.names
+    assert np.array_equal(after.images, before.images)
 
 
 @pytest.mark.parametrize("bad", [{"split": "train"}, {"split": "runs"}, {"size": 0}])
@@ -172,14 +158,11 @@ def test_runs(root):
 # --- The cache -------------------------------------------------------------------------------------------
 
 
-def test_drawings_are_decoded_once(root, monkeypatch):
-    before = omniglot.load(root)
-    monkeypatch.setattr(omniglot, "decode", None)
-    assert np.array_equal(omniglot.load(root).images, before.images)
-
-
-def test_another_archive_is_another_entry_of_the_cache(root):
-    omniglot.load(root, "small2")
+def test_drawings_are_decoded_once_for_each_archive(root, monkeypatch):
+    before = omniglot.load(root, "small2")
+    with monkeypatch.context() as patch:
+        patch.setattr(omniglot, "decode", None)
+        assert np.array_equal(omniglot.load(root, "small2").images, before.images)
     changed = dict.fromkeys(drawings("small2"), png(9))
     (root / "omniglot/images_background_small2.zip").write_bytes(packed(changed))
     assert np.array_equal(omniglot.load(root, "small2", size=105).images[1, ..., 0], ink_of(9))
@@ -190,19 +173,15 @@ def test_another_archive_is_another_entry_of_the_cache(root):
 
 
 def test_the_places_where_archives_are_found(root, tmp_path, monkeypatch):
-    assert len(omniglot.load(root)) == 5
-    assert len(omniglot.load(str(root / "omniglot"))) == 5
-    monkeypatch.setenv("FEWSHOT_NP_DATA", str(root))
-    assert len(omniglot.load()) == 5
-    monkeypatch.setenv("FEWSHOT_NP_DATA", str(root / "omniglot"))
-    assert len(omniglot.load()) == 5
-    (root / "omniglot").rename(root / "under another name")
-    monkeypatch.setenv("FEWSHOT_NP_DATA", str(root / "under another name"))
-    assert len(omniglot.load()) == 5
-    monkeypatch.setenv("FEWSHOT_NP_DATA", "")
-    (tmp_path / "user/fewshot_np").mkdir(parents=True)
-    (root / "under another name").rename(tmp_path / "user/fewshot_np/omniglot")
-    assert len(omniglot.load()) == 5
+    assert len(omniglot.load(root)) == len(omniglot.load(str(root / "omniglot"))) == 5
+    for folder in (root, root / "omniglot", root / "under another name", ""):
+        monkeypatch.setenv("FEWSHOT_NP_DATA", str(folder))
+        if folder == root / "under another name":
+            (root / "omniglot").rename(folder)
+        if not folder:      # the user's data folder is left
+            (tmp_path / "user/fewshot_np").mkdir(parents=True)
+            (root / "under another name").rename(tmp_path / "user/fewshot_np/omniglot")
+        assert len(omniglot.load()) == 5
 
 
 def test_a_missing_archive_names_the_places_and_the_command(tmp_path, monkeypatch):
@@ -221,7 +200,7 @@ def test_a_missing_archive_names_the_places_and_the_command(tmp_path, monkeypatc
 # --- Archives that are not whole -------------------------------------------------------------------------
 
 
-def test_a_partial_archive_is_told_by_counts(root):
+def test_a_partial_archive_and_another_one_are_detected_by_their_counts(root):
     partial = drawings("background")
     del partial["images_background/Latin/character01/0001_01.png"]
     del partial["images_background/Latin/character01/0001_02.png"]
@@ -232,15 +211,9 @@ def test_a_partial_archive_is_told_by_counts(root):
         omniglot.load(root)
     assert str(path) in str(caught.value)
     assert "python -m fewshot_np.data.omniglot" in str(caught.value)
-
-
-def test_another_archive_under_the_name_is_told_by_counts(root):
-    (root / "omniglot/images_background.zip").write_bytes(small_archives()["images_evaluation.zip"])
+    path.write_bytes(small_archives()["images_evaluation.zip"])
     with pytest.raises(ValueError, match="found 1 alphabets, 2 characters"):
         omniglot.load(root)
-
-
-def test_partial_runs_are_told_by_counts(root):
     partial = runs()
     del partial["run02/test/item03.png"]
     (root / "omniglot/one-shot-classification/all_runs.zip").write_bytes(packed(partial))
@@ -248,24 +221,20 @@ def test_partial_runs_are_told_by_counts(root):
         omniglot.load_runs(root)
 
 
+def with_a_drawing(content):
+    return lambda data: packed(drawings("background") | {"images_background/Latin/character01/0001_01.png": content})
+
+
 @pytest.mark.parametrize("damage", [
     lambda data: b"",
     lambda data: data[:len(data) // 2],
     lambda data: b"<html>not here</html>",
     lambda data: data.replace(png(1), png(1)[:-20] + bytes(20)),
-], ids=["empty", "half", "a web page", "bytes changed"])
-def test_a_damaged_archive_is_a_clear_error(root, damage):
+    with_a_drawing(b"no picture"), with_a_drawing(png(1, side=28)), with_a_drawing(png(1)[:60]),
+], ids=["empty", "half", "a web page", "bytes changed", "no picture", "too small", "half a picture"])
+def test_a_damaged_archive_or_drawing_is_a_clear_error(root, damage):
     path = root / "omniglot/images_background.zip"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's"):
-        omniglot.load(root)
-
-
-@pytest.mark.parametrize("content", [b"no picture", png(1, side=28), png(1)[:60]])
-def test_a_drawing_that_is_none_is_a_clear_error(root, content):
-    entries = drawings("background")
-    entries["images_background/Latin/character01/0001_01.png"] = content
-    (root / "omniglot/images_background.zip").write_bytes(packed(entries))
     with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's"):
         omniglot.load(root)
 
@@ -319,7 +288,9 @@ def present(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_downloads_everything(mirror, tmp_path, capsys):
+@pytest.mark.parametrize("trick", [{}, {"images_evaluation.zip": without_length}])
+def test_downloads_everything(mirror, tmp_path, capsys, trick):
+    mirror.tricks |= trick
     omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url + "/"])
     assert present(tmp_path / "data") == {f"omniglot/{file}" for file in omniglot.FILES.values()}
     assert len(omniglot.load(tmp_path / "data")) == 5
@@ -329,12 +300,6 @@ def test_downloads_everything(mirror, tmp_path, capsys):
     assert str(tmp_path / "data") in captured.out
     assert "100%" in captured.err
     assert (captured.out + captured.err).isascii()
-
-
-def test_downloads_from_a_server_that_tells_no_length(mirror, tmp_path):
-    mirror.tricks["images_evaluation.zip"] = without_length
-    omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
-    assert len(omniglot.load(tmp_path / "data")) == 5
 
 
 @pytest.mark.parametrize("variable", [True, False])
@@ -376,13 +341,20 @@ TRICKS = {
 }
 
 
+def failure_of_download(folder, url):
+    """What is printed to stderr when the download fails, with exit code 1."""
+    with pytest.raises(SystemExit) as caught:
+        omniglot.main(["--data-root", str(folder), "--url", url])
+    assert isinstance(caught.value.code, str)
+    return caught.value.code
+
+
 @pytest.mark.parametrize("trick", TRICKS)
 def test_what_arrives_broken_is_never_kept(mirror, tmp_path, trick):
-    mirror.tricks["images_evaluation.zip"], words = TRICKS[trick]
-    with pytest.raises(SystemExit) as caught:
-        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
-    assert words in caught.value.code      # a text: printed to stderr, exit code 1
-    assert f"{mirror.url}/images_evaluation.zip" in caught.value.code
+    mirror.tricks["images_evaluation.zip"], message = TRICKS[trick]
+    failure = failure_of_download(tmp_path / "data", mirror.url)
+    assert message in failure
+    assert f"{mirror.url}/images_evaluation.zip" in failure
     assert present(tmp_path / "data") == {"omniglot/images_background.zip"}
     mirror.tricks.clear()
     omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
@@ -393,76 +365,44 @@ def test_a_broken_download_keeps_the_older_file(mirror, root):
     path = root / "omniglot/images_background.zip"
     path.write_bytes(b"partial, but the reader's")
     mirror.tricks["images_background.zip"] = half
-    with pytest.raises(SystemExit):
-        omniglot.main(["--data-root", str(root), "--url", mirror.url])
+    failure_of_download(root, mirror.url)
     assert path.read_bytes() == b"partial, but the reader's"
 
 
-def test_no_network(tmp_path, monkeypatch, mirror):
+def test_no_network_and_an_impossible_url(tmp_path, mirror):
     closed = http.server.HTTPServer(("127.0.0.1", 0), Mirror)
     closed.server_close()      # nobody listens at this port
-    with pytest.raises(SystemExit) as caught:
-        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", f"http://127.0.0.1:{closed.server_port}"])
-    assert "no connection; is there a network?" in caught.value.code
-    assert present(tmp_path / "data") == set()
-
-
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/omniglot"])
-def test_an_impossible_url(tmp_path, url):
-    with pytest.raises(SystemExit) as caught:
-        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", url])
-    assert url in caught.value.code
+    for url, message in [(f"http://127.0.0.1:{closed.server_port}", "no connection; is there a network?"),
+                         ("nonsense", "nonsense"), ("ftp://127.0.0.1/omniglot", "ftp://127.0.0.1/omniglot")]:
+        assert message in failure_of_download(tmp_path / "data", url)
+        assert present(tmp_path / "data") == set()
 
 
 def test_a_silent_server(mirror, tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.downloaders.DEFAULT_TIMEOUT", 0.2)
     gone = threading.Event()
     mirror.tricks["images_background.zip"] = lambda handler, data: gone.wait(10)
-    with pytest.raises(SystemExit) as caught:
-        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    failure = failure_of_download(tmp_path / "data", mirror.url)
     gone.set()
-    assert "did not answer in time" in caught.value.code
+    assert "did not answer in time" in failure
 
 
-def full_disk(path, mode):
-    """Like open, but the disk is full after 100 bytes."""
-    file = open(path, mode, buffering=0)      # noqa: SIM115
-    write = file.write
+class FullDisk(io.FileIO):
+    """A file on a disk that is full after 100 bytes."""
 
-    class Full:
-        room = 100
-
-        def __getattr__(self, name):
-            return getattr(file, name)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            file.close()
-
-        def write(self, data):
-            self.room -= len(data)
-            if self.room < 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return write(data)
-
-    return Full()
+    def write(self, data):
+        if self.tell() + len(data) > 100:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(data)
 
 
-def test_no_space(mirror, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "open", full_disk, raising=False)
-    with pytest.raises(SystemExit) as caught:
-        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
-    assert caught.value.code == f"cannot write into {tmp_path / 'data/omniglot'}: {os.strerror(errno.ENOSPC)}"
+def test_no_space_and_a_folder_that_cannot_be_made(mirror, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("a file")
+    assert "cannot write into" in failure_of_download(tmp_path / "file", mirror.url)
+    monkeypatch.setattr(files, "open", FullDisk, raising=False)
+    assert failure_of_download(tmp_path / "data", mirror.url) == (
+        f"cannot write into {tmp_path / 'data/omniglot'}: {os.strerror(errno.ENOSPC)}")
     assert present(tmp_path / "data") == set()
-
-
-def test_a_folder_that_cannot_be_made(mirror, tmp_path):
-    (tmp_path / "data").write_text("a file")
-    with pytest.raises(SystemExit) as caught:
-        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
-    assert "cannot write into" in caught.value.code
 
 
 def test_stopped_by_hand(mirror, tmp_path, monkeypatch):
@@ -470,9 +410,7 @@ def test_stopped_by_hand(mirror, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(omniglot, "check", stop)
-    with pytest.raises(SystemExit) as caught:
-        omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
-    assert "stopped by hand" in caught.value.code
+    assert "stopped by hand" in failure_of_download(tmp_path / "data", mirror.url)
     assert present(tmp_path / "data") == set()
 
 

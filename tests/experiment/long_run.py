@@ -134,10 +134,6 @@ def main():
 # ---------------------------------------------------------------- objectives for workers that go wrong
 
 
-def failing(params, tasks):
-    raise ValueError(f"no loss of {len(tasks.x)} tasks")
-
-
 class Stubborn(Exception):
     """An error that pickles, and does not come back."""
 
@@ -155,7 +151,8 @@ def slow(params, tasks):
 
 
 def telling_threads(params, tasks):
-    raise ValueError(f"{sorted({pool['num_threads'] for pool in threadpool_info()})} threads")
+    threads = sorted({pool["num_threads"] for pool in threadpool_info()})
+    raise ValueError(f"{threads} threads of {len(tasks.x)} tasks")
 
 
 if __name__ == "__main__":

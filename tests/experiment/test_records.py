@@ -36,15 +36,19 @@ METRICS = {"accuracy": {"mean": 0.8, "interval": 0.01}}
 
 
 def assert_same(first, second):
-    """Equal keys, types, shapes and bytes."""
-    assert isinstance(first, dict) == isinstance(second, dict)
+    """Equal types, keys in the same order, and bits, all the way down."""
+    assert type(first) is type(second)
     if isinstance(first, dict):
-        assert set(first) == set(second)
-        for key in first:
-            assert_same(first[key], second[key])
+        assert list(first) == list(second)
+        first, second = list(first.values()), list(second.values())
+    if isinstance(first, (list, tuple)):
+        assert len(first) == len(second)
+        for one, other in zip(first, second, strict=True):
+            assert_same(one, other)
+    elif isinstance(first, (np.ndarray, np.generic)):
+        assert (first.dtype, first.shape, first.tobytes()) == (second.dtype, second.shape, second.tobytes())
     else:
-        assert (first.dtype, first.shape) == (second.dtype, second.shape)
-        assert first.tobytes() == second.tobytes()
+        assert repr(first) == repr(second)
 
 
 def files(folder):
@@ -58,40 +62,30 @@ def fail(*args, **kwargs):
 # ---------------------------------------------------------------- parameters
 
 
-def test_parameters_come_back_as_they_were(tmp_path):
-    path = tmp_path / "new" / "folder" / "params.npz"
-    assert save_params(path, PARAMS) == path
-    assert_same(load_params(path), PARAMS)
-    assert files(path.parent) == ["params.npz"]
-
-
-def test_parameters_with_nan_and_infinity_come_back(tmp_path):
+def test_parameters_come_back_as_they_were_and_replace_older_ones(tmp_path):
+    path = tmp_path / "new" / "folder" / "params"  # no suffix is needed, and a path may be text
     params = {"w": np.array([np.nan, np.inf, -0.0])}
-    assert_same(load_params(save_params(tmp_path / "p.npz", params)), params)
+    assert save_params(path, params) == path
+    assert_same(load_params(path), params)
+    save_params(str(path), PARAMS)
+    assert_same(load_params(str(path)), PARAMS)
+    assert files(path.parent) == ["params"]
 
 
 def test_parameters_in_any_memory_order_come_back(tmp_path):
-    params = {"w": np.asfortranarray(PARAMS["block1"]["w"]), "v": np.broadcast_to(np.ones(2), (3, 2))}
-    loaded = load_params(save_params(tmp_path / "p.npz", params))
-    np.testing.assert_array_equal(loaded["w"], params["w"])
-    np.testing.assert_array_equal(loaded["v"], params["v"])
-
-
-def test_a_path_may_be_text_and_needs_no_suffix(tmp_path):
-    save_params(str(tmp_path / "params"), PARAMS)
-    assert files(tmp_path) == ["params"]
-    assert_same(load_params(str(tmp_path / "params")), PARAMS)
-
-
-def test_saving_again_replaces(tmp_path):
-    path = save_params(tmp_path / "p.npz", PARAMS)
-    save_params(path, {"other": np.ones(2)})
-    assert set(load_params(path)) == {"other"}
+    params = {"c": np.ones((2, 3)), "f": np.asfortranarray(PARAMS["block1"]["w"]), "v": np.broadcast_to(1.0, (3, 2))}
+    for path in (save_params(tmp_path / "p.npz", params), save_checkpoint(tmp_path / "c.npz", Checkpoint(1, params))):
+        loaded = load_params(path)
+        assert loaded["c"].flags.c_contiguous
+        assert loaded["f"].flags.f_contiguous
+        for name, array in params.items():
+            np.testing.assert_array_equal(loaded[name], array)
 
 
 def test_a_file_that_is_not_there_is_just_that(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load_params(tmp_path / "none.npz")
+    for read in (load_params, load_checkpoint, read_record):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "none")
     check_replaceable(tmp_path / "none.npz")
 
 
@@ -125,6 +119,7 @@ def damaged_files(folder):
     (folder / "whole.npz").unlink()
     yield "empty", b""
     yield "text", b"my own notes\n"
+    yield "npy", b"\x93NUMPY" + whole
     for share in (0.1, 0.5, 0.9, 0.999):
         yield f"cut at {share}", whole[:int(share * len(whole))]
     middle = whole.index(PARAMS["block1"]["w"].tobytes())
@@ -161,19 +156,14 @@ def test_damaged_and_foreign_files_are_refused_by_name_and_left_alone(tmp_path):
         assert files(tmp_path) == ["p.npz"]
 
 
-def test_a_npy_file_is_refused_by_name(tmp_path):
-    with open(tmp_path / "p.npz", "wb") as file:
-        np.save(file, np.ones(3))
-    with pytest.raises(ValueError, match=r"p\.npz"):
-        load_params(tmp_path / "p.npz")
-
-
-def test_a_folder_is_refused_by_name(tmp_path):
-    (tmp_path / "p.npz").mkdir()
-    for act in (load_params, check_replaceable, lambda path: save_params(path, PARAMS)):
-        with pytest.raises(ValueError, match=r"p\.npz is a folder"):
-            act(tmp_path / "p.npz")
-    assert files(tmp_path) == ["p.npz"]
+@pytest.mark.parametrize(("name", "act"), [
+    ("p.npz", load_params), ("p.npz", check_replaceable), ("p.npz", lambda path: save_params(path, PARAMS)),
+    ("record.json", read_record), ("record.json", lambda path: write_record(path.parent, "lesson0", OPTIONS, 1, {}))])
+def test_a_folder_in_the_place_of_a_file_is_refused_by_name(tmp_path, name, act):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=f"{name} is a folder"):
+        act(tmp_path / name)
+    assert files(tmp_path) == [name]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -190,30 +180,29 @@ def test_any_flipped_byte_is_refused_or_does_no_harm(tmp_path, flip):
         assert_same(found, params)
 
 
-@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "numpy.savez"])
-def test_a_failed_save_keeps_the_previous_file_and_leaves_nothing_else(tmp_path, monkeypatch, broken):
-    path = save_params(tmp_path / "p.npz", PARAMS)
-    with monkeypatch.context() as patch:
-        patch.setattr(broken, fail)
-        with pytest.raises(OSError, match="No space left"):
-            save_params(path, {"new": np.ones(2)})
-    assert files(tmp_path) == ["p.npz"]
-    assert_same(load_params(path), PARAMS)
+SAVES = {"params": lambda folder, n: save_params(folder / "file", {"w": np.full(3, n)}),
+         "checkpoint": lambda folder, n: save_checkpoint(folder / "file", Checkpoint(n, PARAMS)),
+         "record": lambda folder, n: write_record(folder, "lesson0", OPTIONS, n, METRICS)}
 
 
-def test_a_save_broken_off_in_the_middle_keeps_the_previous_file(tmp_path, monkeypatch):
-    path = save_params(tmp_path / "p.npz", PARAMS)
+def half(file, *arrays):
+    file.write(b"half of")
+    raise KeyboardInterrupt
 
-    def half(file, *arrays):
-        file.write(b"half of")
-        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr("numpy.savez", half)
-        with pytest.raises(KeyboardInterrupt):
-            save_params(path, {"new": np.ones(2)})
-    assert files(tmp_path) == ["p.npz"]
-    assert_same(load_params(path), PARAMS)
+@pytest.mark.parametrize(("broken", "by", "error", "what"), [
+    (broken, by, error, what) for what in SAVES for broken, by, error in [
+        ("os.replace", fail, OSError), ("os.fsync", fail, OSError), ("json.dumps", fail, OSError),
+        ("numpy.savez", fail, OSError), ("numpy.savez", half, KeyboardInterrupt)]
+    if not (what == "record" and broken == "numpy.savez")])
+def test_a_failed_or_interrupted_save_keeps_the_previous_file(tmp_path, monkeypatch, broken, by, error, what):
+    path = SAVES[what](tmp_path, 1)
+    before = path.read_bytes()
+    monkeypatch.setattr(broken, by)
+    with pytest.raises(error):
+        SAVES[what](tmp_path, 2)
+    assert path.read_bytes() == before
+    assert files(tmp_path) == [path.name]
 
 
 # ---------------------------------------------------------------- checkpoints
@@ -225,37 +214,24 @@ CHECKPOINT = Checkpoint(12, PARAMS, STATE, np.random.default_rng(3).bit_generato
                         {"seed": 3, "rate": 0.4, "data": "a"})
 
 
-def assert_identical(first, second):
-    """Equal types, keys in the same order, and bits, all the way down."""
-    assert type(first) is type(second)
-    if isinstance(first, dict):
-        assert list(first) == list(second)
-        first, second = list(first.values()), list(second.values())
-    if isinstance(first, (list, tuple)):
-        assert len(first) == len(second)
-        for one, other in zip(first, second, strict=True):
-            assert_identical(one, other)
-    elif isinstance(first, (np.ndarray, np.generic)):
-        assert_same(first, second)
-    else:
-        assert repr(first) == repr(second)
-
-
 def test_a_checkpoint_comes_back_bit_for_bit_and_type_for_type(tmp_path):
     path = tmp_path / "new" / "c.npz"
     assert save_checkpoint(path, CHECKPOINT) == path
-    assert_identical(load_checkpoint(path), CHECKPOINT)
-    assert_identical(load_checkpoint(path, CHECKPOINT.options), CHECKPOINT)
+    assert_same(load_checkpoint(path), CHECKPOINT)
+    assert_same(load_checkpoint(path, CHECKPOINT.options), CHECKPOINT)
     assert files(path.parent) == ["c.npz"]
 
 
-def test_a_checkpoint_is_a_parameter_file_too(tmp_path):
+def test_a_checkpoint_is_a_parameter_file_too_but_parameters_alone_are_no_checkpoint(tmp_path):
     path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
     assert_same(load_params(path), PARAMS)
     check_folder(tmp_path)
-    save_params(path, {"other": np.ones(2)})  # replaces it
+    save_params(path, PARAMS)  # replaces it
+    check_folder(tmp_path, CHECKPOINT.options)
+    with pytest.raises(ValueError, match=r"c\.npz holds parameters, but not what is needed to resume"):
+        load_checkpoint(path)
     save_checkpoint(path, CHECKPOINT)
-    assert_same(load_params(path), PARAMS)
+    check_folder(tmp_path, CHECKPOINT.options)
 
 
 @pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
@@ -271,12 +247,6 @@ def test_a_generator_goes_on_where_it_was(tmp_path, kind):
                                       getattr(other, draw)(*[1000] * (draw == "integers"), size=50))
 
 
-def test_arrays_keep_the_order_of_their_memory(tmp_path):
-    params = {"c": np.ones((2, 3)), "f": np.asfortranarray(np.ones((2, 3)))}
-    loaded = load_params(save_checkpoint(tmp_path / "c.npz", Checkpoint(1, params)))
-    assert {name: array.strides for name, array in loaded.items()} == {"c": (24, 8), "f": (8, 16)}
-
-
 class Moments(NamedTuple):
     m: np.ndarray
 
@@ -286,7 +256,7 @@ def test_what_cannot_come_back_is_not_saved_over_a_good_checkpoint(tmp_path, sta
     path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
     with pytest.raises(ValueError, match="a checkpoint holds dicts, lists"):
         save_checkpoint(path, CHECKPOINT._replace(state=state))
-    assert_identical(load_checkpoint(path), CHECKPOINT)
+    assert_same(load_checkpoint(path), CHECKPOINT)
     assert files(tmp_path) == ["c.npz"]
 
 
@@ -317,12 +287,6 @@ def test_damaged_and_foreign_checkpoints_are_refused_by_name_and_left_alone(tmp_
         assert files(tmp_path) == ["c.npz"]
 
 
-def test_parameters_alone_are_no_checkpoint(tmp_path):
-    save_params(tmp_path / "p.npz", PARAMS)
-    with pytest.raises(ValueError, match=r"p\.npz holds parameters, but not what is needed to resume"):
-        load_checkpoint(tmp_path / "p.npz")
-
-
 @pytest.mark.parametrize(("options", "message"), [
     ({"seed": 4, "rate": 0.4, "data": "a"}, "seed 3 then, 4 now"),
     ({"seed": 3, "rate": 0.5, "data": "b"}, "rate 0.4 then, 0.5 now; data a then, b now"),
@@ -344,63 +308,22 @@ def test_where_files_lie_makes_no_other_options(tmp_path):
     check_folder(tmp_path, options)
 
 
-def test_parameters_beside_checkpoints_do_not_keep_a_run_from_being_resumed(tmp_path):
-    save_params(tmp_path / "p.npz", PARAMS)
-    save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
-    check_folder(tmp_path, CHECKPOINT.options)
-
-
-@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "numpy.savez"])
-def test_a_failed_save_keeps_the_previous_checkpoint(tmp_path, monkeypatch, broken):
-    path = save_checkpoint(tmp_path / "c.npz", CHECKPOINT)
-    with monkeypatch.context() as patch:
-        patch.setattr(broken, fail)
-        with pytest.raises(OSError, match="No space left"):
-            save_checkpoint(path, CHECKPOINT._replace(iteration=13))
-    assert files(tmp_path) == ["c.npz"]
-    assert_identical(load_checkpoint(path), CHECKPOINT)
-
-
 # ---------------------------------------------------------------- the record
 
 
-def test_a_record_holds_what_a_result_needs(tmp_path):
+def test_a_record_holds_what_a_result_needs_as_plain_json_that_others_can_read(tmp_path):
     path = write_record(tmp_path / "new", "lesson0_nothing", OPTIONS, 12.345, METRICS)
     assert path == tmp_path / "new" / "record.json"
     record = read_record(path)
-    assert set(record) == {"format", "lesson", "options", "commit", "versions", "seconds", "metrics"}
-    assert record["format"] == RECORD_FORMAT
-    assert record["lesson"] == "lesson0_nothing"
-    assert record["options"] == {"seed": 3, "n_way": 5, "quick": False, "data_root": None}
-    assert record["seconds"] == 12.3
-    assert record["metrics"] == METRICS
-    assert {"python", "numpy", "autograd"} <= set(record["versions"])
+    assert json.loads(path.read_bytes().decode("ascii")) == record
+    expected = {"format": RECORD_FORMAT, "lesson": "lesson0_nothing", "seconds": 12.3, "metrics": METRICS,
+                "options": {"seed": 3, "n_way": 5, "quick": False, "data_root": None}}
+    assert {name: record[name] for name in expected} == expected
+    assert set(record) == {*expected, "commit", "versions"}
+    assert {"python", "autograd"} <= set(record["versions"])
     assert record["versions"]["numpy"] == np.__version__
-    assert files(tmp_path / "new") == ["record.json"]
-
-
-def test_a_record_is_plain_json_that_others_can_read(tmp_path):
-    text = write_record(tmp_path, "lesson0", OPTIONS, 1, METRICS).read_bytes().decode("ascii")
-    assert text.endswith("}\n")
-    assert json.loads(text)["metrics"] == METRICS
-
-
-def test_a_record_replaces_an_older_one(tmp_path):
-    write_record(tmp_path, "lesson0", OPTIONS, 1, METRICS)
-    write_record(tmp_path, "lesson0", OPTIONS, 2, {})
-    assert read_record(tmp_path / "record.json")["metrics"] == {}
-
-
-@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "json.dumps"])
-def test_a_failed_record_keeps_the_previous_one(tmp_path, monkeypatch, broken):
-    path = write_record(tmp_path, "lesson0", OPTIONS, 1, METRICS)
-    before = path.read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(broken, fail)
-        with pytest.raises(OSError, match="No space left"):
-            write_record(tmp_path, "lesson0", OPTIONS, 2, {})
-    assert path.read_bytes() == before
-    assert files(tmp_path) == ["record.json"]
+    write_record(tmp_path / "new", "lesson0", OPTIONS, 2, {})
+    assert read_record(path)["metrics"] == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b'"text"', b"3", b"null", b"{}", b'{"format": "other"}',
@@ -415,62 +338,33 @@ def test_a_foreign_record_is_refused_by_name_and_never_overwritten(tmp_path, con
     assert files(tmp_path) == ["record.json"]
 
 
-def test_a_record_that_is_not_there_is_just_that(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_record(tmp_path / "record.json")
-
-
-def test_a_folder_called_record_json_is_refused_by_name(tmp_path):
-    (tmp_path / "record.json").mkdir()
-    for act in (lambda: read_record(tmp_path / "record.json"),
-                lambda: write_record(tmp_path, "lesson0", OPTIONS, 1, METRICS)):
-        with pytest.raises(ValueError, match=r"record\.json is a folder"):
-            act()
-    assert files(tmp_path) == ["record.json"]
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, float("nan"), np.float32("nan")])
-def test_a_number_that_is_not_finite_is_null_in_the_record(tmp_path, value):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    metrics = {"loss": {"mean": value, "interval": 0.0, "each": [1.0, value, (value, 2)]}}
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.float32("nan")])
+def test_numbers_are_plain_in_the_record_and_null_where_they_are_not_finite(tmp_path, value):
+    metrics = {"loss": {"mean": value, "each": [1.0, value, (value, 2)], 5: "five"},
+               "m": {"mean": np.float32(0.5), "n": np.int64(3), "right": np.bool_(True)}}
     path = write_record(tmp_path, "lesson0", OPTIONS, 1, metrics)
-    found = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)["metrics"]
-    assert found == {"loss": {"mean": None, "interval": 0.0, "each": [1.0, None, [None, 2]]}}
-
-
-def test_numbers_of_numpy_are_plain_numbers_in_the_record(tmp_path):
-    metrics = {"m": {"mean": np.float32(0.5), "n": np.int64(3), "right": np.bool_(True), 5: "five"}}
-    found = read_record(write_record(tmp_path, "lesson0", OPTIONS, 1, metrics))["metrics"]
-    assert found == {"m": {"mean": 0.5, "n": 3, "right": True, "5": "five"}}
+    assert not {"NaN", "Infinity"} & set(path.read_text(encoding="utf-8").replace(",", " ").split())
+    found = read_record(path)["metrics"]
+    assert found == {"loss": {"mean": None, "each": [1.0, None, [None, 2]], "5": "five"},
+                     "m": {"mean": 0.5, "n": 3, "right": True}}
     assert found["m"]["right"] is True
 
 
 # ---------------------------------------------------------------- where a run may write
 
 
-def test_a_folder_without_files_may_be_written(tmp_path):
+def test_an_empty_folder_and_that_of_a_run_may_be_written(tmp_path):
     check_folder(tmp_path)
     (tmp_path / "other run").mkdir()
     (tmp_path / ".hidden").write_bytes(b"theirs")
     check_folder(tmp_path)
-
-
-@pytest.mark.parametrize("stopped", [False, True])
-def test_the_folder_of_a_run_may_be_written_again_even_if_it_was_stopped(tmp_path, stopped):
-    """A stopped run has left figures and parameters, but no record."""
-    if not stopped:
-        write_record(tmp_path, "lesson0", OPTIONS, 1, METRICS)
+    (tmp_path / "picture.png").write_bytes(b"")
     save_params(tmp_path / "p.npz", PARAMS)
-    (tmp_path / "picture.png").write_bytes(b"")
-    check_folder(tmp_path)
-
-
-def test_a_run_without_parameters_is_known_by_its_record(tmp_path):
+    check_folder(tmp_path)  # a stopped run has left figures and parameters, but no record
     write_record(tmp_path, "lesson0", OPTIONS, 1, METRICS)
-    (tmp_path / "picture.png").write_bytes(b"")
     check_folder(tmp_path)
+    (tmp_path / "p.npz").unlink()
+    check_folder(tmp_path)  # a run without parameters is known by its record
 
 
 def test_a_page_may_stand_beside_folders_of_runs(tmp_path):
@@ -532,27 +426,18 @@ def commit_recorded(tmp_path):
     return read_record(write_record(tmp_path / "out", "lesson0", OPTIONS, 1, METRICS))["commit"]
 
 
-def test_without_git_the_commit_is_null(tmp_path, monkeypatch):
-    def missing(*args, **kwargs):
-        raise FileNotFoundError("git")
-    monkeypatch.setattr(subprocess, "run", missing)
-    assert commit_recorded(tmp_path) is None
-
-
-def test_a_git_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
-    def hang(command, **settings):
-        assert settings["timeout"] <= 30
-        raise subprocess.TimeoutExpired(command, settings["timeout"])
-    monkeypatch.setattr(subprocess, "run", hang)
-    assert commit_recorded(tmp_path) is None
-
-
-def test_outside_a_checkout_the_commit_is_null(tmp_path, folder_of_the_source):
+@pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
+def test_without_git_or_with_one_that_hangs_the_commit_is_null(tmp_path, monkeypatch, error):
+    def run(*args, timeout, **settings):
+        assert timeout <= 30
+        raise error
+    monkeypatch.setattr(subprocess, "run", run)
     assert commit_recorded(tmp_path) is None
 
 
 @needs_git
-def test_in_the_checkout_of_another_project_the_commit_is_null(tmp_path, folder_of_the_source):
+def test_outside_its_own_checkout_the_commit_is_null(tmp_path, folder_of_the_source):
+    assert commit_recorded(tmp_path) is None
     git(folder_of_the_source, "init", "-q")
     git(folder_of_the_source, "commit", "-q", "--allow-empty", "-m", "theirs")
     assert commit_recorded(tmp_path) is None

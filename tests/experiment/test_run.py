@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from fewshot_np.experiment.options import run
+from fewshot_np.experiment.training import Stopped
 
 HINT = "\n(FEWSHOT_NP_DEBUG=1 in the environment shows the traceback)"
+UNICODE = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
 
 def failing(error):
@@ -22,12 +24,17 @@ def no_debugging(monkeypatch):
     monkeypatch.delenv("FEWSHOT_NP_DEBUG", raising=False)
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError("there is no folder cats"), ValueError("a file is damaged"),
-                                   UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")])
-def test_bad_data_end_with_their_message(error):
+@pytest.mark.parametrize(("error", "message"), [
+    (FileNotFoundError("there is no folder cats"), "there is no folder cats" + HINT),
+    (ValueError("a file is damaged"), "a file is damaged" + HINT),
+    (UNICODE, str(UNICODE) + HINT),
+    (Stopped("the loss became nan at iteration 3"), "\nthe loss became nan at iteration 3"),
+    (KeyboardInterrupt(), "\nstopped by hand; what had been saved before is whole")])
+def test_what_the_reader_can_put_right_ends_with_its_message(error, message):
     with pytest.raises(SystemExit) as caught:
         run(failing(error))
-    assert caught.value.code == str(error) + HINT  # a text: printed to stderr, exit code 1
+    assert caught.value.code == message  # a text: printed to stderr, exit code 1
+    assert run(lambda: None) is None
 
 
 def test_a_file_that_the_system_misses_is_named(tmp_path):
@@ -58,15 +65,10 @@ def lesson(*argv, **variables):
 
 
 def test_a_missing_folder_on_the_command_line(tmp_path):
+    message = f"--data {tmp_path / 'missing'} is neither glyphs nor omniglot, and there is no folder of that name"
     done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out")
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr == (f"--data {tmp_path / 'missing'} is neither glyphs nor omniglot, and there is no folder of "
-                           f"that name{HINT}\n")
-
-
-def test_a_missing_folder_while_debugging(tmp_path):
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message + HINT + "\n")
     done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out", FEWSHOT_NP_DEBUG="1")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
-    assert "and there is no folder of that name" in done.stderr
+    assert message in done.stderr

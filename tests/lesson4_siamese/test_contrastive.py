@@ -65,14 +65,6 @@ def test_it_is_the_mean_of_each_tasks_pairs_as_in_the_loops(margin):
     assert one_task == pytest.approx(expected[0])
 
 
-def test_the_best_that_equal_distances_can_do_for_the_documents_formula_is_half_the_margin():
-    margin, same = 10.0, onp.array([1, 0])
-    lengths = onp.linspace(0, 15, 301)
-    values = [document_formula(onp.zeros((2, 1)), onp.full((2, 1), d), same, margin) for d in lengths]
-    assert lengths[onp.argmin(values)] == pytest.approx(margin / 2)
-    assert min(values) == pytest.approx((margin / 2) ** 2)
-
-
 @both_losses
 def test_labels_may_be_integers_of_any_type_lists_and_truth_values_and_float32_stays(loss):
     e1, e2, same = random_pairs()

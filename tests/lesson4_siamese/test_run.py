@@ -6,22 +6,13 @@ from functools import partial
 import numpy as np
 import pytest
 
+from fewshot_np import lesson4_siamese as lesson
 from fewshot_np.data.classes import to_float
 from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.options import parse_options
 from fewshot_np.experiment.records import load_params
 from fewshot_np.lesson2_episodes import accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
-from fewshot_np.lesson4_siamese import (
-    balanced_pairs,
-    choose_threshold,
-    document_formula,
-    embed_by_reference,
-    equal_error_rate,
-    pair_distances,
-    scores,
-    train_siamese,
-)
 from fewshot_np.nn.networks import conv4
 from tests.scaffolding import no_training, run_tiny, vector
 
@@ -44,7 +35,7 @@ def test_the_three_trainings_differ_the_seed_repeats_them_and_the_pages_loop_is_
     for one, two in itertools.combinations(networks, 2):
         assert np.abs(one - two).max() > 1e-5
     training = splits_of(tmp_path / "first", "--quick")[0]
-    mine = train_siamese(conv4(channels=4, down="stride"), training, 3, np.random.default_rng(0), n_way=6,
+    mine = lesson.train_siamese(conv4(channels=4, down="stride"), training, 3, np.random.default_rng(0), n_way=6,
                          negatives="hardest")
     np.testing.assert_array_equal(vector(mine), networks[2])
 
@@ -70,19 +61,19 @@ def measured(splits, seed, iterations, **settings):
     """Train, then measure: (one-shot accuracy, that of pixels, equal error rate, right decisions, mean distances)."""
     training, validation, test = splits
     network = conv4(channels=32, down="stride")
-    params = train_siamese(network, training, iterations, np.random.default_rng(seed), **settings)
+    params = lesson.train_siamese(network, training, iterations, np.random.default_rng(seed), **settings)
     rng = np.random.default_rng(seed + 100)
     episode = sample_episodes(test, 5, 1, 10, 100, rng)
-    accuracy = accuracies(scores(network, params, episode, "support"), episode.query_y).mean()
+    accuracy = accuracies(lesson.scores(network, params, episode, "support"), episode.query_y).mean()
     pixels = accuracies(pixel_scores(None, episode), episode.query_y).mean()
     reference = to_float(training.images[rng.choice(len(training.images), 128, replace=False)])
-    embedding = partial(embed_by_reference, network, params, reference)
-    chosen, pairs = (balanced_pairs(part, 1000, rng) for part in (validation, test))
-    threshold = choose_threshold(pair_distances(embedding, chosen), chosen.same)
-    apart = pair_distances(embedding, pairs)
+    embedding = partial(lesson.embed_by_reference, network, params, reference)
+    chosen, pairs = (lesson.balanced_pairs(part, 1000, rng) for part in (validation, test))
+    threshold = lesson.choose_threshold(lesson.pair_distances(embedding, chosen), chosen.same)
+    apart = lesson.pair_distances(embedding, pairs)
     right = np.mean((apart < threshold) == pairs.same)
     means = [apart[pairs.same == kind].mean() for kind in (1, 0)]
-    return accuracy, pixels, equal_error_rate(apart, pairs.same), right, means
+    return accuracy, pixels, lesson.equal_error_rate(apart, pairs.same), right, means
 
 
 @pytest.mark.slow
@@ -93,7 +84,7 @@ def test_a_trained_distance_beats_pixels_and_the_documents_formula_fails(glyph_s
     assert error < 0.25
     assert right > 0.7
     assert far > 1.5 * near
-    accuracy, pixels, error, right, means = measured(glyph_splits, seed, 400, loss=document_formula)
+    accuracy, pixels, error, right, means = measured(glyph_splits, seed, 400, loss=lesson.document_formula)
     assert accuracy < pixels - 0.1
     assert accuracy < 0.3  # guessing scores 0.2
     assert 0.4 < error < 0.6

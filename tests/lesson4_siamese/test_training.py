@@ -8,15 +8,8 @@ import autograd.numpy as np
 import numpy as onp
 import pytest
 
+from fewshot_np import lesson4_siamese as lesson
 from fewshot_np.lesson2_episodes import Episode
-from fewshot_np.lesson4_siamese import (
-    choose_partners,
-    contrastive_loss,
-    document_formula,
-    embed_by_reference,
-    objective,
-    scores,
-)
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.trees import grad, leaves, tree_map, value_and_grad
 from tests.nn.derivatives import assert_close
@@ -25,7 +18,7 @@ from tests.scaffolding import assert_slope, shaken, vector
 N_WAY, N_TASKS = 3, 2
 NETWORK = conv4((16, 16, 1), channels=3, down="stride")
 PARAMS = shaken(NETWORK.init(onp.random.default_rng(0)), seed=2)  # 1 lies on a kink
-both_losses = pytest.mark.parametrize("loss", [contrastive_loss, document_formula])
+both_losses = pytest.mark.parametrize("loss", [lesson.contrastive_loss, lesson.document_formula])
 either_negatives = pytest.mark.parametrize("negatives", ["random", "hardest"])
 
 
@@ -55,7 +48,7 @@ def one_number(values):
 def test_partners_by_hand():
     support, query = one_number([0.0, 1.0, 10.0]), one_number([0.1, 9.0, 1.2, 0.4])
     support_y, query_y = onp.array([[0, 1, 2]]), onp.array([[0, 1, 2, 0]])
-    random, hardest = (choose_partners(support, query, support_y, query_y, how) for how in ("random", "hardest"))
+    random, hardest = (lesson.choose_partners(support, query, support_y, query_y, how) for how in ("random", "hardest"))
     onp.testing.assert_array_equal(random, [[[0, 1], [1, 2], [2, 0], [0, 1]]])   # its own, the next
     onp.testing.assert_array_equal(hardest, [[[0, 1], [1, 2], [2, 1], [0, 1]]])  # its own, the nearest other
 
@@ -66,7 +59,7 @@ def test_a_query_is_paired_with_all_of_its_class_and_as_many_others(negatives, k
     episode = tiny_episode(4, k_shot=k_shot, shuffled=shuffled)
     rng = onp.random.default_rng(1)
     support, query = (rng.normal(size=(*y.shape, 5)) for y in (episode.support_y, episode.query_y))
-    partners = choose_partners(support, query, episode.support_y, episode.query_y, negatives)
+    partners = lesson.choose_partners(support, query, episode.support_y, episode.query_y, negatives)
     for t, m in itertools.product(range(4), range(len(episode.query_y[0]))):
         own = onp.flatnonzero(episode.support_y[t] == episode.query_y[t, m])
         others = onp.setdiff1d(onp.arange(N_WAY * k_shot), own)
@@ -85,12 +78,12 @@ def test_partners_that_cannot_be_balanced_are_refused(support_y, query_y):
     support_y, query_y = onp.array(support_y), onp.array(query_y)
     support, query = onp.zeros((*support_y.shape, 2)), onp.zeros((*query_y.shape, 2))
     with pytest.raises(ValueError, match="2 or more classes with equally many support images"):
-        choose_partners(support, query, support_y, query_y, "random")
+        lesson.choose_partners(support, query, support_y, query_y, "random")
 
 
 def test_unknown_negatives_are_refused():
     with pytest.raises(ValueError, match="got 'easiest'"):
-        objective(NETWORK, PARAMS, tiny_episode(), negatives="easiest")
+        lesson.objective(NETWORK, PARAMS, tiny_episode(), negatives="easiest")
 
 
 # ---------------------------------------------------------------- the objective
@@ -103,14 +96,14 @@ def test_objective_is_the_mean_over_tasks_of_the_loss_of_the_pairs(negatives, lo
     for t in range(N_TASKS):
         images = onp.concatenate([episode.support_x[t], episode.query_x[t]])
         support, query = onp.split(NETWORK.apply(PARAMS, images), [episode.support_x.shape[1]])
-        partners = choose_partners(support[None], query[None], episode.support_y[t:t + 1], episode.query_y[t:t + 1],
-                                   negatives)[0]
+        [partners] = lesson.choose_partners(support[None], query[None], episode.support_y[t:t + 1],
+                                            episode.query_y[t:t + 1], negatives)
         pairs = [(m, s) for m in range(len(query)) for s in partners[m]]
         same = [int(episode.query_y[t, m] == episode.support_y[t, s]) for m, s in pairs]
         assert onp.mean(same) == 0.5
         first, second = (onp.array(e) for e in zip(*((query[m], support[s]) for m, s in pairs), strict=True))
         values.append(loss(first, second, same, 4.0))
-    value = objective(NETWORK, PARAMS, episode, 4.0, negatives, loss)
+    value = lesson.objective(NETWORK, PARAMS, episode, 4.0, negatives, loss)
     assert onp.shape(value) == ()
     assert value == pytest.approx(onp.mean(values), rel=1e-10)
 
@@ -119,7 +112,7 @@ def test_objective_is_the_mean_over_tasks_of_the_loss_of_the_pairs(negatives, lo
 @either_negatives
 def test_gradient_of_the_objective_and_of_its_gradient(negatives, loss):
     """Second order as well: along random directions, against differences of the order below."""
-    f = partial(objective, NETWORK, episode=tiny_episode(), margin=4.0, negatives=negatives, loss=loss)
+    f = partial(lesson.objective, NETWORK, episode=tiny_episode(), margin=4.0, negatives=negatives, loss=loss)
     direction = tree_map(lambda p: onp.random.default_rng(5).normal(size=p.shape), PARAMS)
 
     def slope(params):
@@ -133,7 +126,7 @@ def test_gradient_of_the_objective_and_of_its_gradient(negatives, loss):
 @either_negatives
 def test_identical_images_leave_the_gradient_finite_and_float32(negatives):
     params = tree_map(lambda p: p.astype("float32"), PARAMS)
-    f = value_and_grad(partial(objective, NETWORK, negatives=negatives))
+    f = value_and_grad(partial(lesson.objective, NETWORK, negatives=negatives))
     for episode in (in_float32(tiny_episode(k_shot=1, n_query=1)), in_float32(tiny_episode())):
         blank = episode._replace(support_x=0 * episode.support_x, query_x=0 * episode.query_x)
         value, gradient = f(params, blank)
@@ -150,7 +143,7 @@ def test_identical_images_leave_the_gradient_finite_and_float32(negatives):
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_scores_are_minus_the_distance_to_the_nearest_of_each_class(statistics, shuffled):
     episode = tiny_episode(shuffled=shuffled)
-    values = scores(NETWORK, PARAMS, episode, statistics)
+    values = lesson.scores(NETWORK, PARAMS, episode, statistics)
     assert values.shape == (N_TASKS, 2 * N_WAY, N_WAY)
     n = episode.support_x.shape[1]
     for t in range(N_TASKS):
@@ -165,13 +158,13 @@ def test_a_query_is_scored_by_itself_with_the_statistics_of_the_support():
     episode = tiny_episode()
     one = episode._replace(query_x=episode.query_x[:, :1])
     for statistics, change in [("support", (0, 1e-10)), ("support and queries", (1e-3, onp.inf))]:
-        alone, together = (scores(NETWORK, PARAMS, e, statistics)[:, 0] for e in (one, episode))
+        alone, together = (lesson.scores(NETWORK, PARAMS, e, statistics)[:, 0] for e in (one, episode))
         assert change[0] <= onp.abs(alone - together).max() <= change[1]
 
 
 def test_scores_need_no_query_labels_recognise_a_support_image_and_stay_float32():
     episode = in_float32(tiny_episode())
-    values = scores(NETWORK, tree_map(lambda p: p.astype("float32"), PARAMS),
+    values = lesson.scores(NETWORK, tree_map(lambda p: p.astype("float32"), PARAMS),
                     episode._replace(query_x=episode.support_x, query_y=None), "support")
     assert values.dtype == "float32"
     onp.testing.assert_allclose(values[onp.eye(N_WAY, dtype=bool)[episode.support_y]], 0, atol=1e-5)  # distance 0
@@ -180,9 +173,9 @@ def test_scores_need_no_query_labels_recognise_a_support_image_and_stay_float32(
 
 def test_an_embedding_by_reference_does_not_depend_on_its_neighbours():
     reference, images = onp.random.default_rng(0).uniform(size=(2, 5, 16, 16, 1))
-    together = embed_by_reference(NETWORK, PARAMS, reference, images)
+    together = lesson.embed_by_reference(NETWORK, PARAMS, reference, images)
     assert together.shape == (5, 3)
     for m in range(5):
-        assert_close(embed_by_reference(NETWORK, PARAMS, reference, images[m:m + 1])[0], together[m])
-    assert_close(embed_by_reference(NETWORK, PARAMS, reference, reference), NETWORK.apply(PARAMS, reference))
-    assert onp.abs(embed_by_reference(NETWORK, PARAMS, reference[::2], images) - together).max() > 1e-3
+        assert_close(lesson.embed_by_reference(NETWORK, PARAMS, reference, images[m:m + 1])[0], together[m])
+    assert_close(lesson.embed_by_reference(NETWORK, PARAMS, reference, reference), NETWORK.apply(PARAMS, reference))
+    assert onp.abs(lesson.embed_by_reference(NETWORK, PARAMS, reference[::2], images) - together).max() > 1e-3

@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
+from fewshot_np import lesson4_siamese as lesson
 from fewshot_np.data.classes import to_float
-from fewshot_np.lesson4_siamese import (
-    balanced_pairs,
-    choose_threshold,
-    equal_error_rate,
-    pair_distances,
-    roc_curve,
-    verification,
-)
 from tests.scaffolding import classes_of
 
 # ---------------------------------------------------------------- pairs
@@ -19,7 +12,7 @@ from tests.scaffolding import classes_of
 
 def test_half_of_the_pairs_are_of_the_same_class_and_their_images_are_those_of_their_ids():
     classes = classes_of(3, 5, 2, 9)
-    pairs = balanced_pairs(classes, 500, np.random.default_rng(0))
+    pairs = lesson.balanced_pairs(classes, 500, np.random.default_rng(0))
     np.testing.assert_array_equal(classes.labels[pairs.first_ids] == classes.labels[pairs.second_ids], pairs.same)
     np.testing.assert_array_equal(pairs.same, [1, 0] * 250)
     assert pairs.same.dtype.kind == "i"
@@ -32,20 +25,20 @@ def test_half_of_the_pairs_are_of_the_same_class_and_their_images_are_those_of_t
 @pytest.mark.parametrize("n_pairs", [0, -2, 3, 2.0, "4", True])
 def test_a_number_of_pairs_that_has_no_half_is_refused(n_pairs):
     with pytest.raises(ValueError, match=f"even positive integer.*got {n_pairs!r}"):
-        balanced_pairs(classes_of(3, 3), n_pairs, np.random.default_rng(0))
+        lesson.balanced_pairs(classes_of(3, 3), n_pairs, np.random.default_rng(0))
 
 
 def test_too_few_classes_or_images_are_refused_by_name():
     with pytest.raises(ValueError, match="need 2 classes, there are 1"):
-        balanced_pairs(classes_of(9), 2, np.random.default_rng(0))
+        lesson.balanced_pairs(classes_of(9), 2, np.random.default_rng(0))
     with pytest.raises(ValueError, match="class 'class 1' has 1 image"):
-        balanced_pairs(classes_of(4, 1, 3), 2, np.random.default_rng(0))
+        lesson.balanced_pairs(classes_of(4, 1, 3), 2, np.random.default_rng(0))
 
 
 def test_pair_distances_are_those_of_each_pair():
-    pairs = balanced_pairs(classes_of(4, 4, 4), 10, np.random.default_rng(0))
+    pairs = lesson.balanced_pairs(classes_of(4, 4, 4), 10, np.random.default_rng(0))
     expected = [np.linalg.norm(a - b) for a, b in zip(pairs.first_x, pairs.second_x, strict=True)]
-    np.testing.assert_allclose(pair_distances(lambda images: images.reshape(len(images), -1), pairs), expected,
+    np.testing.assert_allclose(lesson.pair_distances(lambda images: images.reshape(len(images), -1), pairs), expected,
                                rtol=1e-6)
 
 
@@ -61,7 +54,7 @@ def noisy_distances(seed, n=60, decimals=1):
 @pytest.mark.parametrize("seed", range(4))
 def test_roc_curve_counts_what_lies_below_each_threshold(seed):
     distances, same = noisy_distances(seed)
-    thresholds, *rates = roc_curve(distances, same)
+    thresholds, *rates = lesson.roc_curve(distances, same)
     assert len(thresholds) == len(np.unique(distances)) + 1
     for kind, rate in enumerate(rates):
         np.testing.assert_allclose(rate, [(distances[same == kind] < t).mean() for t in thresholds])
@@ -77,20 +70,20 @@ def test_roc_curve_counts_what_lies_below_each_threshold(seed):
     ([1.0, 2.0, 3.0], [1, 0, 1], 0.5),               # from (0, 1/2) to (1, 1/2): 1 - 1/2
 ])
 def test_equal_error_rate_by_hand(distances, same, expected):
-    assert equal_error_rate(np.array(distances), np.array(same)) == pytest.approx(expected)
+    assert lesson.equal_error_rate(np.array(distances), np.array(same)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_equal_error_rate_lies_between_the_two_rates_around_it_and_depends_only_on_the_order(seed):
     distances, same = noisy_distances(seed)
-    rate = equal_error_rate(distances, same)
-    _, false_accepts, true_accepts = roc_curve(distances, same)
+    rate = lesson.equal_error_rate(distances, same)
+    _, false_accepts, true_accepts = lesson.roc_curve(distances, same)
     after = np.argmax(false_accepts >= 1 - true_accepts)
     assert false_accepts[after - 1] <= rate <= false_accepts[after]
     assert 1 - true_accepts[after] <= rate <= 1 - true_accepts[after - 1]
-    assert equal_error_rate(np.exp(distances), same) == pytest.approx(rate)
-    assert equal_error_rate(-distances, 1 - same) == pytest.approx(rate)  # both kinds and the order turned round
-    assert equal_error_rate(-distances, same) == pytest.approx(1 - rate)
+    assert lesson.equal_error_rate(np.exp(distances), same) == pytest.approx(rate)
+    assert lesson.equal_error_rate(-distances, 1 - same) == pytest.approx(rate)  # both kinds and the order turned round
+    assert lesson.equal_error_rate(-distances, same) == pytest.approx(1 - rate)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -100,13 +93,13 @@ def test_no_threshold_makes_fewer_errors(seed):
     def right(threshold):
         return sum(((distances < threshold) == same)[same == kind].mean() for kind in (0, 1)) / 2
 
-    threshold = choose_threshold(distances, same)
+    threshold = lesson.choose_threshold(distances, same)
     grid = np.linspace(distances.min() - 1, distances.max() + 1, 2000)
     assert isinstance(threshold, float)
     assert right(threshold) >= max(map(right, grid)) - 1e-12
     below = np.max(distances[distances < threshold], initial=-9)
     assert all(right(t) < right(threshold) - 1e-12 for t in grid if t < below)
-    assert choose_threshold([1.0, 9.0], [0, 1]) == 1.0  # hopeless: accept nothing
+    assert lesson.choose_threshold([1.0, 9.0], [0, 1]) == 1.0  # hopeless: accept nothing
 
 
 @pytest.mark.parametrize(("distances", "same", "message"), [
@@ -114,7 +107,7 @@ def test_no_threshold_makes_fewer_errors(seed):
     ([1.0, np.nan], [1, 0], "1 not finite"), ([1.0, np.inf], [1, 0], "1 not finite"),
     ([], [], "0 same, 0 different"), ([1.0, 2.0], [1], r"\(2,\) and \(1,\)"),
     ([[1.0, 2.0]], [[1, 0]], r"\(1, 2\)"), ([1.0, 2.0], [1, 2], "of 0 and 1"), ([1.0, 2.0], [1, -1], "of 0 and 1")])
-@pytest.mark.parametrize("f", [roc_curve, equal_error_rate, choose_threshold])
+@pytest.mark.parametrize("f", [lesson.roc_curve, lesson.equal_error_rate, lesson.choose_threshold])
 def test_curves_refuse_what_has_none(f, distances, same, message):
     with pytest.raises(ValueError, match=message):
         f(np.array(distances), np.array(same))
@@ -122,7 +115,7 @@ def test_curves_refuse_what_has_none(f, distances, same, message):
 
 def test_verification_by_hand():
     distances, same = np.tile([1.0, 3.0, 2.0, 5.0], 20), np.tile([1, 0, 1, 0], 20)
-    results = verification(distances, same, threshold=4.0)
+    results = lesson.verification(distances, same, threshold=4.0)
     assert {what: mean for what, (mean, _) in results.items()} == {
         "distance, same": 1.5, "distance, different": 4.0, "equal error rate": 0.0, "right": 0.75}
     assert results["right"][1] == pytest.approx(1.96 * np.tile([1, 0, 1, 1], 20).std(ddof=1) / 80 ** 0.5)

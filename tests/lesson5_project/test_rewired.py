@@ -3,16 +3,9 @@
 import numpy as onp
 import pytest
 
+from fewshot_np import lesson5_project as lesson
 from fewshot_np.experiment.records import save_params
 from fewshot_np.lesson2_episodes import Episode
-from fewshot_np.lesson5_project import (
-    calibrate,
-    embedding,
-    make_model,
-    objective,
-    same_logits,
-    scores,
-)
 from fewshot_np.lesson5_project.model_file import load_model, save_model
 from fewshot_np.nn.trees import leaves, tree_map, value_and_grad
 from tests.lesson5_project.parts import random_params, small_classes
@@ -35,7 +28,7 @@ def random_episode(n_tasks=2, n_way=3, k_shot=2, n_query=2, size=28, seed=0):
 def objective_by_loops(params, episode, n_hard):
     total = 0
     for sx, sy, qx, qy in zip(*episode[:4], strict=True):
-        support, query = embedding(params, sx), embedding(params, qx)
+        support, query = lesson.embedding(params, sx), lesson.embedding(params, qx)
         same, different = [], []
         for q, label in zip(query, qy, strict=True):
             z = [float(onp.abs(q - s) @ params["head"]["w"][:, 0] + params["head"]["b"][0]) for s in support]
@@ -49,9 +42,9 @@ def objective_by_loops(params, episode, n_hard):
 @pytest.mark.parametrize("n_hard", [1, 3, 99])
 def test_the_objective_is_the_mean_over_pairs(n_hard):
     params, episode = in_float64(random_params()), random_episode(n_way=4)
-    assert_close(objective(params, episode, n_hard), objective_by_loops(params, episode, n_hard))
+    assert_close(lesson.objective(params, episode, n_hard), objective_by_loops(params, episode, n_hard))
     with pytest.raises(ValueError, match="of another class"):
-        objective(params, random_episode(n_way=1), n_hard)
+        lesson.objective(params, random_episode(n_way=1), n_hard)
 
 
 def test_its_gradient_is_that_of_differences_and_stays_float32():
@@ -60,11 +53,11 @@ def test_its_gradient_is_that_of_differences_and_stays_float32():
     episode = Episode(*(x.astype(float) if x.ndim > 2 else x for x in episode[:4]), None, None)
 
     def of_head_and_conv(w, b, kernel):
-        return objective({**params, "head": {"w": w, "b": b}, "conv1": {"w": kernel, "b": params["conv1"]["b"]}},
+        return lesson.objective({**params, "head": {"w": w, "b": b}, "conv1": {"w": kernel, "b": params["conv1"]["b"]}},
                          episode, n_hard=99)
 
     assert_differentiates(of_head_and_conv, params["head"]["w"], params["head"]["b"], params["conv1"]["w"])
-    value, gradient = value_and_grad(objective)(random_params(), random_episode())
+    value, gradient = value_and_grad(lesson.objective)(random_params(), random_episode())
     assert {value.dtype, *(leaf.dtype for leaf in leaves(gradient))} == {onp.dtype("float32")}
 
 
@@ -72,12 +65,12 @@ def test_scores_are_the_mean_over_a_classs_examples_in_any_order():
     params, episode = random_params(), random_episode(n_way=3, k_shot=2)
     order = onp.array([4, 0, 3, 1, 5, 2])
     shuffled = episode._replace(support_x=episode.support_x[:, order], support_y=episode.support_y[:, order])
-    values = scores(params, episode, "support")
+    values = lesson.scores(params, episode, "support")
     assert values.shape == (2, 6, 3)
-    support, query = embedding(params, episode.support_x), embedding(params, episode.query_x)
-    by_hand = [same_logits(params, query[1, 4], support[1, 2 * n:2 * n + 2]).mean() for n in range(3)]
+    support, query = lesson.embedding(params, episode.support_x), lesson.embedding(params, episode.query_x)
+    by_hand = [lesson.same_logits(params, query[1, 4], support[1, 2 * n:2 * n + 2]).mean() for n in range(3)]
     onp.testing.assert_allclose(values[1, 4], by_hand, rtol=1e-5)
-    onp.testing.assert_allclose(scores(params, shuffled, "support and queries"), values, rtol=1e-4, atol=1e-6)
+    onp.testing.assert_allclose(lesson.scores(params, shuffled, "support and queries"), values, rtol=1e-4, atol=1e-6)
 
 
 # ---------------------------------------------------------------- calibration, and the model on the disk
@@ -89,8 +82,8 @@ def test_calibration_finds_the_scale_and_the_shift():
     same = (rng.random(20000) < 1 / (1 + onp.exp(-(2.5 * logits + 0.8)))).astype(int)
     params = random_params()
     e = rng.random((2, 7, 128), dtype="float32")
-    fitted = calibrate(params, logits, same)
-    before, after = same_logits(params, *e), same_logits(fitted, *e)
+    fitted = lesson.calibrate(params, logits, same)
+    before, after = lesson.same_logits(params, *e), lesson.same_logits(fitted, *e)
     scale, shift = onp.polyfit(before, after, 1)
     onp.testing.assert_allclose(after, scale * before + shift, atol=1e-4)
     assert scale == pytest.approx(2.5, rel=0.05)
@@ -99,12 +92,12 @@ def test_calibration_finds_the_scale_and_the_shift():
 
 
 def test_calibration_of_pairs_that_are_all_told_apart_stays_finite():
-    fitted = calibrate(random_params(), onp.array([-1.0, 1.0] * 20), onp.array([0, 1] * 20))
+    fitted = lesson.calibrate(random_params(), onp.array([-1.0, 1.0] * 20), onp.array([0, 1] * 20))
     assert all(onp.isfinite(leaf).all() for leaf in leaves(fitted))
 
 
 def test_a_model_is_saved_and_loaded_again(tmp_path):
-    model = make_model(random_params(), small_classes(), 40, onp.random.default_rng(0))
+    model = lesson.make_model(random_params(), small_classes(), 40, onp.random.default_rng(0))
     save_model(tmp_path / "m.npz", model)
     again = load_model(tmp_path / "m.npz")
     assert again.threshold == model.threshold

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fewshot_np import lesson5_project as lesson
 from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.options import parse_options
 from fewshot_np.experiment.records import load_params
@@ -10,17 +11,6 @@ from fewshot_np.lesson2_episodes import accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson4_siamese import balanced_pairs, equal_error_rate, train_siamese
 from fewshot_np.lesson4_siamese import scores as distance_scores
-from fewshot_np.lesson5_project import (
-    BEST_PUSH,
-    Model,
-    embed_images,
-    make_model,
-    n_parameters,
-    scores,
-    siamese_network,
-    sigmoid,
-    train_rewired,
-)
 from fewshot_np.lesson5_project.__main__ import main
 from fewshot_np.lesson5_project.model_file import load_model
 from fewshot_np.lesson5_project.rewired import pair_logits
@@ -34,10 +24,10 @@ def splits_of(folder, *argv):
 def test_a_run_leaves_a_model_can_be_resumed_and_trains_as_the_pages_loop(tmp_path, monkeypatch):
     argv = ["--iterations", "4", "--episodes", "6", "--pairs", "40", "--train-way", "5"]
     first = run_tiny("lesson5_project", tmp_path, *argv)["metrics"]
-    assert first["document, loss of different pairs"]["at best"] == BEST_PUSH
-    assert isinstance(load_model(tmp_path / "model.npz"), Model)
-    assert n_parameters(load_params(tmp_path / "as-in-the-document.npz")) == 484353
-    mine = train_rewired(splits_of(tmp_path, "--quick")[0], 4, np.random.default_rng(0), n_way=5)
+    assert first["document, loss of different pairs"]["at best"] == lesson.BEST_PUSH
+    assert isinstance(load_model(tmp_path / "model.npz"), lesson.Model)
+    assert lesson.n_parameters(load_params(tmp_path / "as-in-the-document.npz")) == 484353
+    mine = lesson.train_rewired(splits_of(tmp_path, "--quick")[0], 4, np.random.default_rng(0), n_way=5)
     np.testing.assert_array_equal(vector(mine), vector(load_params(tmp_path / "rewired.npz")))
     assert run_tiny("lesson5_project", tmp_path, *argv, "--resume")["metrics"] == first
 
@@ -81,19 +71,19 @@ def test_the_rewired_network_recognises_and_the_documents_wiring_cannot(glyph_sp
     episodes = sample_episodes(test, 5, 1, 5, 100, np.random.default_rng(seed))
     pixels = accuracies(pixel_scores(None, episodes), episodes.query_y).mean()
 
-    network = siamese_network()
+    network = lesson.siamese_network()
     document = train_siamese(network, training, 150, np.random.default_rng(seed), learning_rate=1e-3, margin=1.0)
     assert accuracies(distance_scores(network, document, episodes, "support"), episodes.query_y).mean() < pixels
-    numbers = embed_images(document, test.images, network.apply)[:, 0]
+    numbers = lesson.embed_images(document, test.images, network.apply)[:, 0]
     pairs = balanced_pairs(test, 2000, np.random.default_rng(seed))
     distances = np.abs(numbers[pairs.first_ids] - numbers[pairs.second_ids])
     assert distances.max() < 1
-    assert np.mean((1 - distances[pairs.same == 0]) ** 2) > BEST_PUSH - 0.01
+    assert np.mean((1 - distances[pairs.same == 0]) ** 2) > lesson.BEST_PUSH - 0.01
 
-    params = train_rewired(training, 450, np.random.default_rng(seed))
-    model = make_model(params, validation, 2000, np.random.default_rng(seed))
-    assert accuracies(scores(model.params, episodes), episodes.query_y).mean() > pixels + 0.2
-    p = sigmoid(pair_logits(model.params, embed_images(model.params, test.images), pairs))
+    params = lesson.train_rewired(training, 450, np.random.default_rng(seed))
+    model = lesson.make_model(params, validation, 2000, np.random.default_rng(seed))
+    assert accuracies(lesson.scores(model.params, episodes), episodes.query_y).mean() > pixels + 0.2
+    p = lesson.sigmoid(pair_logits(model.params, lesson.embed_images(model.params, test.images), pairs))
     assert equal_error_rate(1 - p, pairs.same) < 0.2 < equal_error_rate(distances, pairs.same)
     for low, high in [(0, 0.2), (0.2, 0.8), (0.8, 1)]:     # p means what it says, for pairs of new characters, too
         chosen = (p >= low) & (p <= high)

@@ -40,4 +40,4 @@ def trained(seed, test, judged_on_support, iterations=300):
         value, gradient = value_and_grad(objective)(params)
         params, state = adam(params, gradient, state, schedule(iteration))
         values.append(value)
-    return np.mean(values[-10:]), accuracies(maml_scores(network, params, test, False, 0.4, 1), test.query_y).mean()
+    return np.mean(values[-10:]), accuracies(maml_scores(network, params, test, "support", 0.4, 1), test.query_y).mean()

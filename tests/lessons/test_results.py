@@ -7,28 +7,30 @@ import pytest
 
 from fewshot_np.experiment.records import write_record
 from lessons.quoting import (
-    MODES,
     PUBLISHED,
     TASKS,
     benchmarks_table,
     profile_table,
+    result,
     results_table,
     sinusoids_table,
     worlds_table,
 )
 
+ADAPTING, METRIC = ("support", "queries"), ("support", "support and queries", "training images")
 
-def leave_record(folder, protocol, method, accuracies, seed=0, modes=MODES, seconds=600.0, **options):
-    """A record as `python -m fewshot_np.lesson8_comparison --protocol` leaves one."""
+
+def leave_record(folder, protocol, method, accuracies, seed=0, statistics=METRIC, seconds=600.0, **options):
+    """A record as `python -m fewshot_np.results` leaves one."""
     path = folder / f"{protocol}-{method}-{'-'.join(map(str, options.values()))}-seed{seed}"
     path.mkdir(parents=True)
     options = {"quick": False, "effort": 1.0, "n_way": 5, "k_shot": 1, "background": "background", "seed": seed,
                "protocol": protocol, "method": method, **options}
     kind = "accuracy" if protocol == "finn" else "error"
-    metrics = {f"{kind}, statistics of {mode}" if mode else kind: {"mean": value, "interval": 0.004}
-               for mode, value in zip(modes, accuracies, strict=True)}
+    metrics = {f"{kind}, statistics of the {each}" if each else kind: {"mean": value, "interval": 0.004}
+               for each, value in zip(statistics, accuracies, strict=True)}
     metrics["row"] = {"training seconds": seconds} if seconds else {}
-    write_record(path, "lesson8_comparison", SimpleNamespace(**options), 1.0, metrics)
+    write_record(path, "results", SimpleNamespace(**options), 1.0, metrics)
 
 
 def cells(table):
@@ -42,44 +44,54 @@ def test_without_records_there_is_a_sentence_and_no_table(protocol, tmp_path):
         assert results_table(protocol, folder=folder) == "No run of this protocol has been recorded yet."
 
 
-def test_a_row_has_the_published_number_its_source_and_ours_in_each_mode(tmp_path):
+def test_a_row_has_the_published_number_its_source_and_ours_under_the_statistics_they_were_measured_with(tmp_path):
     leave_record(tmp_path, "finn", "prototypical", [0.971, 0.975, 0.98])
-    leave_record(tmp_path, "finn", "MAML", [0.95, 0.98], modes=MODES[:2], k_shot=5)
+    leave_record(tmp_path, "finn", "MAML", [0.95, 0.98], statistics=ADAPTING, k_shot=5)
     leave_record(tmp_path, "lake", "prototypical", [0.1, 0.2, 0.3])
     assert cells(results_table("finn", folder=tmp_path)) == [
-        ["prototypical", "5-way 1-shot", "98.8", "97.1 ± 0.4", "97.5 ± 0.4", "98.0 ± 0.4", "1", "10",
+        ["prototypical", "5-way 1-shot", "98.8", "97.1 ± 0.4", "", "97.5 ± 0.4", "98.0 ± 0.4", "1", "10",
          "Snell et al. 2017, Table 1"],
-        ["MAML", "5-way 5-shot", "99.9 ± 0.1", "95.0 ± 0.4", "98.0 ± 0.4", "", "1", "10",
-         "Finn et al. 2017, Table 1, read in a copy"]]
+        ["MAML", "5-way 5-shot", "99.9 ± 0.1", "95.0 ± 0.4", "98.0 ± 0.4", "", "", "1", "10",
+         "Finn et al. 2017, Table 1, quoted from a secondary source"]]
     assert cells(results_table("finn", short=True, folder=tmp_path)) == [
-        ["prototypical", "5-way 1-shot", "98.8", "98.0 ± 0.4", "97.5 ± 0.4", "1", "10"],
-        ["MAML", "5-way 5-shot", "99.9 ± 0.1", "95.0 ± 0.4", "98.0 ± 0.4", "1", "10"]]
+        ["prototypical", "5-way 1-shot", "98.8", "98.0 ± 0.4", "training images", "97.5 ± 0.4", "support and queries",
+         "1", "10"],
+        ["MAML", "5-way 5-shot", "99.9 ± 0.1", "95.0 ± 0.4", "support", "98.0 ± 0.4", "queries", "1", "10"]]
+
+
+def test_a_sentence_quotes_one_result_by_its_statistics(tmp_path):
+    leave_record(tmp_path, "finn", "MAML", [0.95, 0.98], statistics=ADAPTING)
+    assert result("MAML", 5, 1, "queries", folder=tmp_path) == "98.0 ± 0.4"
+    for n_way, statistics in ((20, "queries"), (5, "training images")):
+        with pytest.raises(ValueError, match=f"no record of MAML, {n_way}-way 1-shot, statistics of the {statistics}"):
+            result("MAML", n_way, 1, statistics, folder=tmp_path)
 
 
 def test_several_seeds_are_one_row_with_their_mean_and_their_spread(tmp_path):
     for seed, accuracy in enumerate([0.97, 0.98, 0.96]):
-        leave_record(tmp_path, "finn", "MAML", [accuracy, 0.99], seed, MODES[:2], 600.0 + 60 * seed)
-    ((*_, support, queries, images, seeds, minutes, _),) = cells(results_table("finn", folder=tmp_path))
-    assert (support, queries, images) == ("97.0 (96.0 to 98.0)", "99.0 (99.0 to 99.0)", "")
+        leave_record(tmp_path, "finn", "MAML", [accuracy, 0.99], seed, ADAPTING, 600.0 + 60 * seed)
+    ((*_, support, queries, both, images, seeds, minutes, _),) = cells(results_table("finn", folder=tmp_path))
+    assert (support, queries, both, images) == ("97.0 (96.0 to 98.0)", "99.0 (99.0 to 99.0)", "", "")
     assert (seeds, minutes) == ("3", "11")
 
 
 def test_what_learns_nothing_has_one_number_and_no_published_one_for_small_backgrounds(tmp_path):
-    leave_record(tmp_path, "lake", "pixels", [0.81], modes=[None], seconds=None)
-    leave_record(tmp_path, "lake", "modified Hausdorff", [0.3875], modes=[None], seconds=None)
+    leave_record(tmp_path, "lake", "pixels", [0.81], statistics=[None], seconds=None)
+    leave_record(tmp_path, "lake", "modified Hausdorff", [0.3875], statistics=[None], seconds=None)
     leave_record(tmp_path, "lake", "Siamese", [0.2, 0.2, 0.2], background="small1")
     leave_record(tmp_path, "lake", "Siamese", [0.1, 0.1, 0.1], background="background")
     assert [row[:3] for row in cells(results_table("lake", folder=tmp_path))] == [
         ["Siamese", "30 alphabets", "8.0 (from 40)"], ["Siamese", "5 alphabets, set 1", ""],
         ["modified Hausdorff", "nothing", "38.8"],
         ["pixels", "nothing", ""]]
-    assert cells(results_table("lake", folder=tmp_path))[3][3:] == ["81.0 ± 0.4", "the same", "the same", "1", "0", ""]
-    assert cells(results_table("lake", short=True, folder=tmp_path))[3][3:] == ["81.0 ± 0.4", "the same", "1", "0"]
+    assert cells(results_table("lake", folder=tmp_path))[3][3:] == ["81.0 ± 0.4", "no batch norm", "", "", "1", "0", ""]
+    assert cells(results_table("lake", short=True, folder=tmp_path))[3][3:] == [
+        "81.0 ± 0.4", "no batch norm", "", "", "1", "0"]
 
 
 def test_quick_runs_and_other_efforts_are_left_out(tmp_path):
-    leave_record(tmp_path, "finn", "MAML", [0.3, 0.3], modes=MODES[:2], quick=True)
-    leave_record(tmp_path, "finn", "MAML", [0.3, 0.3], modes=MODES[:2], effort=0.1)
+    leave_record(tmp_path, "finn", "MAML", [0.3, 0.3], statistics=ADAPTING, quick=True)
+    leave_record(tmp_path, "finn", "MAML", [0.3, 0.3], statistics=ADAPTING, effort=0.1)
     assert "MAML" not in results_table("finn", folder=tmp_path)
 
 
@@ -87,14 +99,14 @@ def test_published_numbers_name_tasks_that_there_are_and_where_they_were_read():
     for (protocol, _), (source, numbers) in PUBLISHED.items():
         assert set(numbers) <= set(TASKS[:4] if protocol == "finn" else TASKS[4:])
         if numbers:  # Snell et al. were read in the paper itself
-            assert source.endswith("read in a copy") or source.startswith("Snell")
+            assert source.endswith("from a secondary source") or source.startswith("Snell")
 
 
 def leave_metrics(folder, name, metrics, **options):
     path = folder / name
     path.mkdir()
     options = {"quick": False, "effort": 1.0, "background": "background", "n_way": 5, "k_shot": 1, **options}
-    write_record(path, "lesson8_comparison", SimpleNamespace(**options), 1.0,
+    write_record(path, "results", SimpleNamespace(**options), 1.0,
                  {key: {"mean": mean, "interval": 0.01, "median": 0.02} for key, mean in metrics.items()})
 
 

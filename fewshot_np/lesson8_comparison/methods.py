@@ -1,0 +1,158 @@
+"""Lesson 8, first page: nine methods as rows of one table. What is a method, if one loop can train them all?
+
+Each is an objective and scores that an earlier lesson wrote, and numbers that say how it is trained: METHODS and
+TRAININGS at the end of this page. A lesson's function that does not take these arguments in this order gets a thin
+cover:
+
+    objective(network, params, batch, **training.objective) -> a scalar
+    scores(network, params, episode, statistics, **training.scores) -> (T, N Q, N)
+"""
+
+from functools import partial
+
+from fewshot_np.experiment.methods import OPTIMIZERS, SCHEDULES, Method, Training  # two types and two tables of names
+from fewshot_np.lesson2_episodes import sample_episodes
+from fewshot_np.lesson2_episodes import scores as pixel_scores
+from fewshot_np.lesson3_initialisation import (
+    Start,
+    classification_loss,
+    classification_objective,
+    fine_tuned_scores,
+    reptile_objective,
+    sample_images,
+    with_new_head,
+)
+from fewshot_np.lesson3_metric import (
+    matching_objective,
+    matching_scores,
+    prototypical_objective,
+    prototypical_scores,
+    ways,
+)
+from fewshot_np.lesson4_maml import maml_objective, maml_scores
+from fewshot_np.lesson4_siamese import objective as siamese_objective
+from fewshot_np.lesson4_siamese import scores as siamese_scores
+from fewshot_np.lesson6_optimizer import initial_rates, meta_sgd_objective, meta_sgd_scores
+from fewshot_np.nn.trees import value_and_grad
+
+
+def train_plainly(method, training, network, classes, n_way, k_shot, rng):
+    """The training of every method, without the progress bar and the files that a run adds: the same numbers."""
+    params, state = method.start(network, n_way, rng, **training.start), None
+    schedule = SCHEDULES[training.schedule](training.learning_rate, training.iterations)
+    for iteration in range(training.iterations):
+        batch = method.sample(classes, n_way, k_shot, training, rng)
+        _, gradient = value_and_grad(partial(method.objective, network, **training.objective))(params, batch)
+        params, state = OPTIMIZERS[training.optimizer](params, gradient, state, schedule(iteration))
+    return params
+
+
+# ---------------------------------------------------------------- objectives
+
+
+def maml_objective_of(network, params, episode, **inner):
+    """Lesson 4's meta-objective, of the network's cross-entropy."""
+    return maml_objective(partial(classification_loss, network), params, episode, **inner)
+
+
+def reptile_objective_of(network, params, episode, **inner):
+    """Lesson 3's: the squared distance to where fine-tuning ends."""
+    return reptile_objective(partial(classification_loss, network), params, episode, **inner)
+
+
+def meta_sgd_objective_of(network, params, episode):
+    """Lesson 6's: MAML's, with a learned rate for each parameter."""
+    return meta_sgd_objective(partial(classification_loss, network), params, episode)
+
+
+# ---------------------------------------------------------------- scores
+
+
+def pixel_scores_of(network, params, episode, statistics):
+    """Nearest pixels, which need neither network nor parameters."""
+    return pixel_scores(params, episode, statistics)
+
+
+def fine_tuned_scores_of(network, params, episode, statistics, learning_rate, steps):
+    """All weights fine-tuned on the support by plain gradient descent."""
+    return fine_tuned_scores(network, Start(params, learning_rate), episode, statistics, steps)
+
+
+def pretrained_scores(network, params, episode, statistics, learning_rate, steps):
+    """The same with a new, empty head in place of the one for all training characters."""
+    params = with_new_head(params, ways(episode))
+    return fine_tuned_scores_of(network, params, episode, statistics, learning_rate, steps)
+
+
+# ---------------------------------------------------------------- where training starts, and what it draws
+
+
+def start_with_empty_head(network, n_way, rng):
+    return with_new_head(network.init(rng), n_way)
+
+
+def start_with_rates(network, n_way, rng, low, high):
+    start = network.init(rng)
+    return {"start": start, "rates": initial_rates(start, rng, low, high)}
+
+
+def sample_training_episodes(classes, n_way, k_shot, training, rng):
+    """Episodes of the train way, or of as many classes and queries as there are."""
+    n_way = min(training.train_way or n_way, len(classes))
+    n_query = min(training.n_query, max(1, min(map(len, classes.images_of)) - k_shot))
+    return sample_episodes(classes, n_way, k_shot, n_query, training.batch, rng)
+
+
+def sample_training_images(classes, n_way, k_shot, training, rng):
+    """Pretraining knows no episodes: images of any character."""
+    return sample_images(classes, min(training.batch, len(classes.images)), rng)
+
+
+# ---------------------------------------------------------------- the methods
+
+METRIC, OPTIMISATION = "metric-based", "optimisation-based"
+
+# one pass through the network embeds support and queries; or weights are adapted to the support, and then see queries
+_metric_based = partial(Method, METRIC, statistics=("support", "support and queries"), sample=sample_training_episodes)
+_adapting = partial(Method, OPTIMISATION, statistics=("support", "queries"), sample=sample_training_episodes,
+                    head="ways")
+
+METHODS = {
+    "pixels": Method("nothing learned", pixel_scores_of),
+    "fine-tuning": Method("pretraining", pretrained_scores, ("support", "queries"), classification_objective,
+                          sample_training_images, head="classes"),
+    "Siamese": _metric_based(siamese_scores, objective=siamese_objective),
+    "Matching": _metric_based(matching_scores, objective=matching_objective),
+    "prototypical": _metric_based(prototypical_scores, objective=prototypical_objective),
+    "MAML": _adapting(maml_scores, objective=maml_objective_of),
+    "first-order MAML": _adapting(maml_scores, objective=maml_objective_of),
+    "ANIL": _adapting(maml_scores, objective=maml_objective_of),
+    "Reptile": _adapting(fine_tuned_scores_of, objective=reptile_objective_of, start=start_with_empty_head),
+    "Meta-SGD": _adapting(meta_sgd_scores, objective=meta_sgd_objective_of, start=start_with_rates),
+}
+
+# ---------------------------------------------------------------- how each is trained
+
+
+def _inner_loop(inner_lr, **more):
+    """What MAML and its shortcuts share: one step in training, three in the test."""
+    return {"objective": {"inner_lr": inner_lr, "steps": 1, **more}, "scores": {"inner_lr": inner_lr, "steps": 3}}
+
+
+# Iterations that take about 12 s on one core, at 32 channels. The learning rates, of both loops, and the temperature
+# were chosen on validation characters; so were Meta-SGD's first rates: with the paper's, U[0.005, 0.1], it is slower.
+TRAININGS = {
+    "fine-tuning": Training(1300, 1e-2, batch=64, scores={"learning_rate": 0.1, "steps": 5}),
+    "Siamese": Training(1200, 1e-2, batch=1, train_way=32, features="flatten",
+                        objective={"negatives": "hardest", "margin": 10.0}),
+    "Matching": Training(800, 1e-2, batch=1, train_way=20, n_query=5,
+                         objective={"temperature": 0.05}, scores={"temperature": 0.05}),
+    "prototypical": Training(800, 1e-2, batch=1, train_way=20, n_query=5),
+    "MAML": Training(480, 5e-3, batch=8, **_inner_loop(1.0)),
+    "first-order MAML": Training(1000, 5e-3, batch=8, **_inner_loop(0.4, first_order=True)),
+    "ANIL": Training(1000, 1e-2, batch=8, **_inner_loop({"head": 2.0})),
+    "Reptile": Training(340, 1.0, batch=5, n_query=9, optimizer="sgd", schedule="linear",
+                        objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
+                        scores={"learning_rate": 1.0, "steps": 5}),
+    "Meta-SGD": Training(460, 5e-3, batch=8, start={"low": 0.5, "high": 1.5}),
+}

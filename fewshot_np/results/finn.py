@@ -1,0 +1,40 @@
+"""The protocol `finn`: 5 or 20 characters from anywhere. Finn, Abbeel & Levine 2017."""
+
+from functools import partial
+
+import numpy as np
+
+from fewshot_np.data import omniglot
+from fewshot_np.data.splits import split_classes
+from fewshot_np.experiment.methods import build_network
+from fewshot_np.results.statistics import (
+    mean_accuracy,
+    measure_accuracies,
+    metrics_of,
+    sample_reference,
+    scores_by_statistics,
+    validation_episodes,
+)
+from fewshot_np.results.training import load_trained, sample_for, train_row
+
+
+def finn_splits(root, seed=0):
+    """1,100, 100 and 423 characters of all 50 alphabets, each in four rotations that are classes of their own."""
+    parts = split_classes(omniglot.load(root), [1100, 100, 423], np.random.default_rng(seed))
+    return [omniglot.with_rotations(part) for part in parts]
+
+
+def run_finn(options, method, row, folder):
+    """Train one row, choose its network on the validation characters, test it once: (metrics, history)."""
+    trained = load_trained(options, row) if options.network else None
+    training, validation, test = finn_splits(options.data_root)
+    network, rng = build_network(method, row, training, options.n_way), np.random.default_rng(options.seed)
+    reference = sample_reference(training, rng)
+    episodes = validation_episodes(validation, options.n_way, options.k_shot, min(5, row.n_query_test))
+
+    params, history = trained or train_row(
+        options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
+        partial(sample_for, row, method, training, options.n_way, options.k_shot, rng))
+    results = measure_accuracies(test, scores_by_statistics(method, row, network, params, reference), options.n_way,
+                                 options.k_shot, row.n_query_test, options.episodes)
+    return metrics_of(results, "accuracy"), history

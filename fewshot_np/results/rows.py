@@ -1,0 +1,150 @@
+"""The rows of the tables of results: which method is trained how, for which task; and what two rows can share.
+
+A row is one method, one task and one seed. It leaves a folder with its record and, where something was trained, its
+learning curve, the best network on validation, and the last one with all that --resume needs.
+"""
+
+from types import SimpleNamespace
+
+from fewshot_np.experiment.methods import Training, what_decides
+from fewshot_np.experiment.records import read_record
+
+# ---------------------------------------------------------------- the tables
+
+
+def maml_training(iterations, inner_lr=2.0, test_lr=1.0, batch=16, **more):
+    """MAML's training on Omniglot: features averaged over the last map; as many queries as supports.
+
+    One step in training and ten in the test, at test_lr, which was chosen on validation characters: for MAML and ANIL
+    half the rate of the training, for first-order MAML the same; see `sinusoids.best_later_rate`. The loss is a mean
+    over the support, so that the same step for each class takes a larger rate at 20 ways; 8.0 and 4.0 are chosen like
+    test_lr.
+    """
+    return Training(iterations, 3e-3, batch, n_query_test=1, objective={"inner_lr": inner_lr, "steps": 1, **more},
+                    scores={"inner_lr": test_lr, "steps": 10})
+
+
+def metric_training(iterations, **more):
+    """A metric-based method's on Omniglot: 60-way episodes, all features of the last map.
+
+    The convolutions have stride 2; the papers pool, which is two to three times as slow here.
+    """
+    return Training(**{"iterations": iterations, "learning_rate": 3e-3, "batch": 1, "train_way": 60, "n_query": 5,
+                       "features": "flatten", **more})
+
+
+CONTRASTIVE = {"negatives": "hardest", "margin": 10.0}
+FINN = {  # (method, n_way, k_shot); on one free core up to 40 minutes each, MAML at 20 ways up to 2 hours
+    ("MAML", 5, 1): maml_training(18000),
+    ("first-order MAML", 5, 1): maml_training(16000, 0.8, 0.8, first_order=True),  # with MAML's rates it learns less
+    ("ANIL", 5, 1): maml_training(14000, {"head": 2.0}, {"head": 1.0}),
+    ("Meta-SGD", 5, 1): Training(9000, 3e-3, 16, n_query_test=1, start={"low": 1.0, "high": 3.0}),
+    ("Reptile", 5, 1): Training(20000, 1.0, 5, n_query=9, n_query_test=1, optimizer="sgd", schedule="linear",
+                                objective={"inner_lr": 2.0, "inner_steps": 5, "inner_batch": 10},
+                                scores={"learning_rate": 1.0, "steps": 20}),
+    ("Matching", 5, 1): metric_training(10000, objective={"temperature": 0.1}, scores={"temperature": 0.1}),
+    ("Siamese", 5, 1): metric_training(10000, n_query=2, objective=CONTRASTIVE),
+    ("extended MAML", 5, 1): Training(6000, 3e-3, 16, n_query_test=1, distorted=True,
+                                      start={"steps": 3, "inner_lr": 1.0}),
+    ("MAML", 5, 5): maml_training(11000, batch=8)._replace(n_query=5, n_query_test=5),
+    ("MAML", 20, 1): maml_training(48000, 8.0, 2.0, batch=8),
+    ("MAML", 20, 5): maml_training(14000, 4.0, 2.0, batch=4)._replace(n_query=2, n_query_test=5),
+    **{(method, n_way, k_shot): metric_training(iterations, **more)
+       for method, k_shot, iterations, more in (
+           ("prototypical", 1, 10000, {}), ("prototypical", 5, 4000, {}),
+           ("extended prototypical", 1, 20000, {"distorted": True, "scores": {"rounds": 5}}))
+       for n_way in (5, 20)},  # one training serves both
+}
+LAKE = {  # (method, learned from); the first two learn nothing
+    ("modified Hausdorff", "background"): None,
+    ("pixels", "background"): None,
+    **{(method, background): metric_training(12000, train_way=20, distorted=True, **more)
+       for method, more in (("prototypical", {}), ("extended prototypical", {"scores": {"rounds": 5}}),
+                            ("Siamese", {"objective": CONTRASTIVE}))
+       for background in ("background", "small1", "small2")},
+}
+SINUSOIDS = {(name,): Training(70000, 1e-3, 25, n_query=10, schedule="constant") for name in ("MAML", "pretraining")}
+WORLDS = {("prototypical", world): metric_training(6000) for world in ("glyphs", "omniglot")}
+
+TABLES = {"finn": FINN, "lake": LAKE, "sinusoids": SINUSOIDS, "worlds": WORLDS}
+KEYS = {"finn": ("method", "n_way", "k_shot"), "lake": ("method", "background"), "sinusoids": ("method",),
+        "worlds": ("method", "background")}  # the options that tell the rows of a table apart
+
+# ---------------------------------------------------------------- a row of a table
+
+
+def find_row(options):
+    """The Training that the options ask for, None for a method that is not trained.
+
+    Raises: ValueError naming all rows where there is none.
+    """
+    table, names = TABLES[options.protocol], KEYS[options.protocol]
+    key = tuple(getattr(options, name) for name in names)
+    if key not in table:
+        raise ValueError(f"the protocol {options.protocol} has no row {in_words(options.protocol, key)}; its rows are\n"
+                         + "\n".join(f"  {in_words(options.protocol, row)}" for row in table))
+    return table[key]
+
+
+def in_words(protocol, key):
+    """A row as it is written on the command line: "--method MAML --n-way 5 --k-shot 1"."""
+    return " ".join(f"--{name.replace('_', '-')} " + (f'"{value}"' if " " in str(value) else str(value))
+                    for name, value in zip(KEYS[protocol], key, strict=True))
+
+
+def with_key(options, key):
+    """The options of the row `key` of the table."""
+    return SimpleNamespace(**vars(options) | dict(zip(KEYS[options.protocol], key, strict=True)))
+
+
+def task_of(options):
+    if options.protocol == "finn":
+        return f"{options.n_way}-way {options.k_shot}-shot"
+    return "curves" if options.protocol == "sinusoids" else options.background
+
+
+def folder_name(options):
+    return f"{options.protocol} {options.method} {task_of(options)} seed{options.seed}".replace(" ", "-")
+
+
+def folder_of(options):
+    return options.out / folder_name(options)
+
+
+def has_record(options):
+    """Is the row there? Raises: ValueError where it is, but of another length."""
+    path = folder_of(options) / "record.json"
+    if not path.is_file():
+        return False
+    there = read_record(path)["options"]
+    for name in {"quick", "effort", "episodes"} & vars(options).keys():
+        if there.get(name) != getattr(options, name):
+            raise ValueError(f"{path.parent} holds this row with {name} {there.get(name)}, not "
+                             f"{getattr(options, name)}; choose another --out")
+    return True
+
+
+# ---------------------------------------------------------------- one training, tested in several rows
+
+
+def training_identity(row, options):
+    """All that decides what a training results in, as a dict, of a Training and its options (a dict).
+
+    A network with a train way of its own does not depend on the test's ways, and the extended prototypical network in
+    a row that is otherwise the same is the plain one, tested in another way.
+    """
+    ways = {} if row.train_way else {"n_way": options.get("n_way")}
+    return {**what_decides(row), **ways,
+            **{name: options.get(name) for name in ("protocol", "background", "k_shot", "seed", "effort")},
+            "method": options["method"].replace("extended prototypical", "prototypical")}
+
+
+def sibling_of(options):
+    """The folder of a row that is there and has the network that this one would train; None where there is none."""
+    row = find_row(options)
+    for key, other in TABLES[options.protocol].items():
+        one = with_key(options, key)
+        if (row and other and training_identity(row, vars(options)) == training_identity(other, vars(one))
+                and has_record(one) and (folder_of(one) / "best.npz").is_file()):
+            return folder_of(one)
+    return None

@@ -1,0 +1,96 @@
+"""What the literature found since: two methods of the tables, each with something that helps it.
+
+The plain methods stay plain; these are rows of their own beside them.
+
+  extended prototypical  where batch norm sees support and queries, the queries refine the prototypes, too: each counts
+                         for a class as much as it probably belongs to it; after the protocol `finn` it is also trained
+                         twice as long, on distorted images
+  extended MAML          trained on distorted images, with several steps. Each step has its own rate for each array of
+                         parameters, learned together with the start, and the query loss is taken after every step and
+                         not after the last alone, so that the first steps are trained directly, too
+
+`np` is autograd's NumPy: the second is differentiated.
+"""
+
+from functools import partial
+
+from autograd import numpy as np
+
+from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson3_metric import embed, memberships, prototypes, squared_distances, ways
+from fewshot_np.lesson6_optimizer import meta_sgd_step
+from fewshot_np.lesson8_comparison.methods import METHODS as PLAIN
+from fewshot_np.nn.primitives import log_softmax
+from fewshot_np.nn.trees import repeat, tree_map
+
+# ---------------------------------------------------------------- prototypes that the queries refine
+
+
+def refine(centres, support, support_y, query, rounds):
+    """Prototypes (T,N,D) moved by the queries (T,Q,D): soft k-means from where they are. Ren et al. 2018, sec. 3.1.1.
+
+    In each round a query belongs to each class with the probability that the prototypes give it, and a prototype is
+    the mean of its examples and of all queries, weighed by that. In the paper other unlabelled images do this, here
+    the queries themselves. Their labels are not used, but it is used that there are many, and all of these classes.
+    """
+    examples = memberships(support_y, support.shape[:-1], centres.shape[-2], support.dtype)
+    for _ in range(rounds):
+        belongs = np.exp(log_softmax(-squared_distances(query, centres)))  # (T,Q,N)
+        weights = np.concatenate([examples, belongs], axis=-2)
+        points = np.concatenate([support, query], axis=-2)
+        total = np.expand_dims(np.sum(weights, axis=-2), -1)               # (T,N,1)
+        centres = np.matmul(np.swapaxes(weights, -1, -2), points) / total
+    return centres
+
+
+def refined_scores(network, params, episode, statistics, rounds):
+    """Minus the squared distance of each query to each prototype, (T, N Q, N); to the refined prototypes where batch
+    norm sees the queries, too."""
+    support, query = embed(network, params, episode, statistics)
+    centres = prototypes(support, episode.support_y, ways(episode))
+    if statistics == "support and queries":
+        centres = refine(centres, support, episode.support_y, query, rounds)
+    return -squared_distances(query, centres)
+
+
+# ---------------------------------------------------------------- MAML with learned rates, one per step and array
+
+
+def start_of_steps(network, n_way, rng, steps, inner_lr):
+    """{"start", "rates"}: the network's parameters, and for each step one rate for each of their arrays."""
+    start = network.init(rng)
+    rates = {f"step{i + 1}": tree_map(lambda p: np.full(1, inner_lr, p.dtype), start) for i in range(steps)}
+    return {"start": start, "rates": rates}
+
+
+def adapted_by_steps(loss, params, episode):
+    """Yield the parameters of all tasks after the first step, the second, ..., each at its own rates."""
+    adapted = repeat(params["start"], len(episode.support_x))
+    for rates in params["rates"].values():
+        adapted = meta_sgd_step(loss, adapted, rates, episode.support_x, episode.support_y)
+        yield adapted
+
+
+def steps_objective(network, params, episode):
+    """Mean over tasks and steps of the query loss after each step. Antoniou et al. 2019, sec. 4.
+
+    Of that paper: the rates, and the loss of several steps, here with weights that stay the same.
+    """
+    loss = partial(classification_loss, network)
+    losses = [np.sum(loss(adapted, episode.query_x, episode.query_y))
+              for adapted in adapted_by_steps(loss, params, episode)]
+    return sum(losses) * (1 / (len(episode.support_x) * len(losses)))
+
+
+def steps_scores(network, params, episode, statistics):
+    """Adapt to the support by all steps, then score the queries: (T, N Q, N); see `query_logits`."""
+    *_, adapted = adapted_by_steps(partial(classification_loss, network), params, episode)
+    return query_logits(network, adapted, episode, statistics)
+
+
+# ---------------------------------------------------------------- the methods
+
+METHODS = PLAIN | {
+    "extended prototypical": PLAIN["prototypical"]._replace(scores=refined_scores),
+    "extended MAML": PLAIN["MAML"]._replace(objective=steps_objective, scores=steps_scores, start=start_of_steps),
+}

@@ -1,0 +1,49 @@
+"""Points, labels and episodes for the tests of this lesson; no two of their sizes are equal, so that no axis can be
+taken for another."""
+
+from functools import partial
+
+import numpy as np
+
+from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.lesson3_metric import (
+    matching_objective,
+    matching_scores,
+    plain_distances,
+    prototypical_objective,
+    prototypical_scores,
+)
+from fewshot_np.nn.networks import conv4
+from tests.scaffolding import shaken
+
+T, N, K, Q, D = 3, 4, 2, 3, 5
+
+
+def points(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def shuffled_labels(per_class=K, n_tasks=T, seed=0):
+    """(T,M): each class `per_class` times, in no order."""
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.permutation(np.arange(N).repeat(per_class)) for _ in range(n_tasks)])
+
+
+SUPPORT, QUERY = points(T, N * K, D, seed=1), points(T, N * Q, D, seed=2)
+SUPPORT_Y, QUERY_Y = shuffled_labels(K, seed=3), shuffled_labels(Q, seed=4)
+
+NETWORK = conv4((16, 16, 1), channels=3, down="stride", features="mean")
+PARAMS = shaken(NETWORK.init(np.random.default_rng(1)))
+
+
+def episode_of_noise(dtype=float, n_tasks=T):
+    rng = np.random.default_rng(0)
+    support_x, query_x = (rng.normal(size=(n_tasks, N * n, 16, 16, 1)).astype(dtype) for n in (K, Q))
+    return Episode(support_x, shuffled_labels(K, n_tasks, 3), query_x, shuffled_labels(Q, n_tasks, 4), None, None)
+
+
+# the methods of the lesson, (objective, scores)
+METHODS = {"prototypical": (prototypical_objective, prototypical_scores),
+           "plain": tuple(partial(f, distances=plain_distances) for f in (prototypical_objective, prototypical_scores)),
+           "matching": (matching_objective, matching_scores),
+           "sharper": tuple(partial(f, temperature=0.1) for f in (matching_objective, matching_scores))}

@@ -1,0 +1,141 @@
+"""Every method on episodes: which images batch norm takes its statistics from, tasks at once and one by one,
+gradients and their gradients, training; and the projection of an embedding."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.lesson3_metric import embed, principal_components, squared_distances, train_on_episodes
+from fewshot_np.nn.primitives import cross_entropy
+from fewshot_np.nn.trees import grad, leaves, tree_map, value_and_grad
+from tests.lesson3_metric.examples import METHODS, NETWORK, PARAMS, D, K, N, Q, T, episode_of_noise, points
+from tests.nn.derivatives import assert_close
+from tests.scaffolding import assert_slope
+
+STATISTICS = ("support", "support and queries")
+every_method = pytest.mark.parametrize("name", METHODS)
+both_statistics = pytest.mark.parametrize("statistics", STATISTICS)
+
+
+def objective(name):
+    return partial(METHODS[name][0], NETWORK)
+
+
+def scores(name, episode, statistics, params=PARAMS):
+    return METHODS[name][1](NETWORK, params, episode, statistics)
+
+
+def task_of(episode, t):
+    return Episode(*(None if field is None else field[t:t + 1] for field in episode))
+
+
+# ---------------------------------------------------------------- statistics
+
+
+@both_statistics
+def test_one_pass_embeds_support_and_query_with_the_statistics_that_it_promises(statistics):
+    episode = episode_of_noise()
+    support, query = embed(NETWORK, PARAMS, episode, statistics)
+    images = np.concatenate([episode.support_x, episode.query_x], axis=1)
+    whole = NETWORK.apply(PARAMS, images, n_reference=N * K if statistics == "support" else N * (K + Q))
+    np.testing.assert_allclose(np.concatenate([support, query], axis=1), whole, rtol=0, atol=1e-12)
+    if statistics == "support":
+        np.testing.assert_allclose(support, NETWORK.apply(PARAMS, episode.support_x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("statistics", ["queries", "training images", True, None])
+def test_other_statistics_are_refused_by_name(statistics):
+    with pytest.raises(ValueError, match=f'"support" or "support and queries", got {statistics!r}'):
+        embed(NETWORK, PARAMS, episode_of_noise(), statistics)
+
+
+@both_statistics
+@every_method
+def test_a_querys_scores_depend_on_the_other_queries_only_if_batch_norm_sees_them(name, statistics):
+    episode = episode_of_noise()
+    alone = episode._replace(query_x=episode.query_x[:, :1])
+    others = episode._replace(query_x=np.concatenate([episode.query_x[:, :1], episode.query_x[:, 1:] ** 2 + 1], axis=1))
+    before, by_itself, after = (scores(name, e, statistics)[:, 0] for e in (episode, alone, others))
+    if statistics == "support":
+        np.testing.assert_allclose(by_itself, before, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-10)
+    else:
+        assert np.abs(after - before).max(axis=-1).min() > 1e-4
+
+
+# ---------------------------------------------------------------- objective and scores
+
+
+@both_statistics
+@every_method
+def test_scores_are_those_of_tasks_one_by_one_ignore_the_order_of_the_support_and_the_query_labels(name, statistics):
+    episode, order = episode_of_noise(), np.random.default_rng(9).permutation(N * K)
+    together = scores(name, episode, statistics)
+    assert together.shape == (T, N * Q, N)
+    for t in range(T):
+        np.testing.assert_allclose(together[t:t + 1], scores(name, task_of(episode, t), statistics), rtol=0, atol=1e-10)
+    moved = episode._replace(support_x=episode.support_x[:, order], support_y=episode.support_y[:, order])
+    np.testing.assert_allclose(scores(name, moved, statistics), together, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(scores(name, episode._replace(query_y=None), statistics), together)
+
+
+@every_method
+def test_the_objective_is_the_mean_over_tasks_one_by_one_and_the_cross_entropy_of_the_scores(name):
+    episode = episode_of_noise()
+    value, gradient = value_and_grad(objective(name))(PARAMS, episode)
+    assert np.shape(value) == ()
+    alone = [value_and_grad(objective(name))(PARAMS, task_of(episode, t)) for t in range(T)]
+    assert value == pytest.approx(sum(v for v, _ in alone) / T, rel=1e-10)
+    tree_map(lambda g, *others: assert_close(g, sum(others) / T), gradient, *(g for _, g in alone))
+    log_p = scores(name, episode, "support and queries")
+    assert value == pytest.approx(cross_entropy(log_p, episode.query_y).mean(), rel=1e-10)
+
+
+@every_method
+def test_the_objective_differentiates_and_does_so_twice(name):
+    """Twice: an inner step on the objective, and the objective after it, which is what lesson 4 would do with it."""
+    episode = episode_of_noise(n_tasks=2)
+
+    def after_a_step(p):
+        return objective(name)(tree_map(lambda p, g: p - 0.05 * g, p, grad(objective(name))(p, episode)), episode)
+
+    assert_slope(lambda p: objective(name)(p, episode), PARAMS, eps=1e-6, rtol=1e-6)
+    assert_slope(after_a_step, PARAMS, eps=1e-7, rtol=1e-5)
+
+
+@every_method
+def test_float32_stays_float32(name):
+    params, episode = NETWORK.init(np.random.default_rng(0)), episode_of_noise("float32")
+    value, gradient = value_and_grad(objective(name))(params, episode)
+    assert value.dtype == "float32"
+    assert {leaf.dtype for leaf in leaves(gradient)} == {np.dtype("float32")}
+    assert {scores(name, episode, statistics, params).dtype for statistics in STATISTICS} == {np.dtype("float32")}
+
+
+@every_method
+def test_training_on_one_episode_teaches_it(name):
+    episode, params = episode_of_noise("float32", n_tasks=1), NETWORK.init(np.random.default_rng(0))
+    losses = [objective(name)(params, episode)]
+    for iterations in (10, 40):
+        trained = train_on_episodes(objective(name), params, lambda: episode, 0.02, iterations)
+        losses.append(objective(name)(trained, episode))
+    assert losses[2] < losses[1] < losses[0] - 0.01
+
+
+# ---------------------------------------------------------------- the projection
+
+
+def test_principal_components_keep_the_distances_in_a_plane():
+    plane = points(9, 2) @ points(2, D, seed=1) + 4
+    np.testing.assert_allclose(squared_distances(*[principal_components(plane)] * 2), squared_distances(plane, plane),
+                               atol=1e-10)
+
+
+def test_principal_components_are_ordered_centred_and_uncorrelated():
+    components = principal_components(points(30, D) * np.arange(1, D + 1), 3)
+    np.testing.assert_allclose(components.mean(axis=0), 0, atol=1e-12)
+    covariance = components.T @ components
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-9)
+    assert (np.diff(np.diag(covariance)) < 0).all()

@@ -1,0 +1,165 @@
+"""The run: which methods meet which settings, with few classes and with a folder; its figure; and what it claims."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fewshot_np.data import glyphs
+from fewshot_np.experiment.records import load_params, read_record
+from fewshot_np.lesson2_episodes import accuracies, sample_episodes
+from fewshot_np.lesson2_episodes import scores as pixel_scores
+from fewshot_np.lesson3_metric import prototypical_scores
+from fewshot_np.lesson3_metric.__main__ import main, methods, possible_settings
+from fewshot_np.lesson3_metric.figures import draw_embedding
+from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.optimizers import adam
+from fewshot_np.nn.primitives import cross_entropy
+from fewshot_np.nn.trees import grad
+from tests.lesson3_metric.examples import NETWORK, PARAMS, K, N, Q, episode_of_noise
+from tests.scaffolding import classes_of, folder_of, no_training, run_tiny, vector
+
+TINY = ["--iterations", "3", "--episodes", "4", "--channels", "4", "--n-query", "2", "--train-way", "8",
+        "--curve-ways", "3", "--scratch-iterations", "1"]
+NAMES = ["prototypical, 8-way", "prototypical, 5-way", "prototypical, 8-way, not squared", "matching, 5-way",
+         "matching, 8-way", "matching, 8-way, sharper"]
+run = partial(run_tiny, "lesson3_metric")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """The folder of one tiny run."""
+    out = tmp_path_factory.mktemp("tiny")
+    run(out, *TINY)
+    return out
+
+
+def test_the_record_has_every_method_in_every_setting_and_the_differences(tiny):
+    metrics = read_record(tiny / "record.json")["metrics"]
+    all_queries = [f"{name}, statistics of the support and queries" for name in (NAMES[0], NAMES[-1])]
+    rows = ["nearest pixels", "no training", *NAMES, *all_queries]
+    rows += [f"{name} minus {NAMES[0]}" for name in NAMES[1:] + all_queries]
+    settings = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot"]
+    curves = {f"{learner}, {n} images per class" for n in (1, 2, 5, 10, 15)
+              for learner in ("nearest pixels", "network from scratch", "nearest prototype")}
+    assert set(metrics) == curves | {f"{row}, {setting}" for row in rows for setting in settings}
+    assert all(np.isfinite([metric["mean"], metric["interval"]]).all() for metric in metrics.values())
+    for name in NAMES[1:]:
+        difference, ours, reference = (metrics[f"{row}, 5-way 1-shot"]["mean"]
+                                       for row in (f"{name} minus {NAMES[0]}", name, NAMES[0]))
+        assert difference == pytest.approx(ours - reference)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tiny, tmp_path):
+    metrics = read_record(tiny / "record.json")["metrics"]
+    assert run(tmp_path, *TINY)["metrics"] == metrics
+    assert run(tmp_path, *TINY, "--seed", "1")["metrics"] != metrics
+
+
+def test_no_two_methods_end_alike(tiny):
+    ends = [vector(load_params(path)) for path in sorted(tiny.glob("*.npz"))]
+    assert len(ends) == len(NAMES)
+    assert all(np.isfinite(end).all() and end.dtype == "float32" for end in ends)
+    for i, one in enumerate(ends):
+        assert all(np.abs(one - other).max() > 1e-6 for other in ends[:i])
+
+
+def test_what_trains_is_what_tests():
+    candidates, episode = methods(20, 5), episode_of_noise()
+    assert [method.train_way for method in candidates.values()] == [20, 5, 20, 5, 20, 20]
+    for method in candidates.values():
+        scores = method.scores(NETWORK, PARAMS, episode, "support and queries")
+        assert method.objective(NETWORK, PARAMS, episode) == pytest.approx(
+            cross_entropy(scores, episode.query_y).mean(), rel=1e-10)
+
+
+def test_more_ways_shots_and_pooling_run(tmp_path):
+    record = run(tmp_path, *TINY, "--n-way", "7", "--k-shot", "2", "--down", "pool")
+    assert "prototypical, 7-way, 28-way 2-shot" in record["metrics"]
+    assert "prototypical, 7-way, 7-way 10-shot" in record["metrics"]
+
+
+def test_training_with_the_ways_of_the_test_leaves_fewer_methods(tmp_path):
+    metrics = run(tmp_path, *TINY, "--train-way", "5")["metrics"]
+    assert sum("5-way 1-shot" in name and "minus" not in name for name in metrics) == 8  # six without the two equal
+
+
+def test_a_folder_of_the_readers_own(tmp_path, capsys):
+    folder_of(tmp_path / "mine", *[5] * 12)
+    metrics = run(tmp_path / "out", *TINY, "--data", str(tmp_path / "mine"), "--n-way", "3")["metrics"]
+    assert "There are 6 classes to train on: 6-way episodes in place of 8-way." in capsys.readouterr().out
+    assert "prototypical, 6-way, 3-way 1-shot" in metrics
+    assert not [name for name in metrics if "12-way" in name or "5-shot" in name]  # 3 classes, 5 images of each
+    assert "nearest prototype, 1 images per class" in metrics
+
+
+def test_a_small_folder_is_tested_on_and_glyphs_are_trained_on(tmp_path):
+    folder_of(tmp_path / "mine", *[4] * 5)
+    metrics = run(tmp_path / "out", *TINY, "--data", str(tmp_path / "mine"))["metrics"]
+    assert {name.split(", ")[-1] for name in metrics} == {"5-way 1-shot", "1 images per class"}
+
+
+@pytest.mark.parametrize(("n_classes", "n_images", "expected"), [
+    (20, 7, [(5, 1), (5, 5), (20, 1)]), (19, 7, [(5, 1), (5, 5)]), (20, 6, [(5, 1), (20, 1)]), (5, 3, [(5, 1)])])
+def test_settings_are_those_for_which_there_is_enough(n_classes, n_images, expected):
+    options = SimpleNamespace(n_way=5, k_shot=1, n_query=2)
+    assert possible_settings(classes_of(*[n_images] * n_classes), options) == expected
+
+
+@pytest.mark.parametrize(("argv", "error", "message"), [
+    (["--n-way", "60"], ValueError, "60-way episodes need 60 classes"),
+    (["--n-query", "20"], ValueError, r"1 support \+ 20 query need 21"),
+    (["--k-shot", "19"], ValueError, r"19 support \+ 2 query need 21"),
+    (["--repetitions", "1"], SystemExit, "2"), (["--train-way", "1"], SystemExit, "2"),
+    (["--down", "up"], SystemExit, "2")])
+def test_what_cannot_be_is_refused_before_training(argv, error, message, tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    with pytest.raises(error, match=message):
+        main(["--quick", *TINY, *argv, "--out", str(tmp_path / "out")])
+
+
+def test_the_picture_marks_as_prototypes_the_means_of_the_support():
+    start, other = (NETWORK.init(np.random.default_rng(seed)) for seed in (0, 1))
+    panel = draw_embedding(NETWORK, start, other, episode_of_noise("float32", n_tasks=1)).axes[1]
+    lines = [np.transpose(line.get_data()) for line in panel.lines]
+    assert len(lines) == 3 * N  # of each class its examples, its queries, its prototype
+    for support, query, centre in zip(lines[0::3], lines[1::3], lines[2::3], strict=True):
+        assert (len(support), len(query)) == (K, Q)
+        np.testing.assert_allclose(centre[0], support.mean(axis=0), rtol=1e-3, atol=1e-4)
+
+
+# ---------------------------------------------------------------- what the lesson claims
+
+
+@pytest.fixture(scope="module", params=range(3))
+def claims(request):
+    """{row: mean accuracy} of a short training on glyphs with this seed: 20-way 1-shot on unseen scripts."""
+    training, test, seed = glyphs.load("train"), glyphs.load("test"), request.param
+    network = conv4(channels=16, down="stride", features="mean")
+    start = network.init(np.random.default_rng(seed))
+    episode = sample_episodes(test, 20, 1, 5, 60, np.random.default_rng(100 + seed))
+
+    def accuracy(scores):
+        return accuracies(scores, episode.query_y).mean()
+
+    results = {"pixels": accuracy(pixel_scores(None, episode)),
+               "no training": accuracy(prototypical_scores(network, start, episode, "support"))}
+    for name, method in methods(20, 5).items():
+        rng, params, state = np.random.default_rng(seed), start, None
+        for iteration in range(500):  # after 250 the last bits of a sum still move the order
+            batch = sample_episodes(training, method.train_way, 1, 5, 20 // method.train_way, rng)
+            gradient = grad(partial(method.objective, network))(params, batch)
+            params, state = adam(params, gradient, state, 1e-2 * (1 - iteration / 500))
+        results[name] = accuracy(method.scores(network, params, episode, "support"))
+    return results
+
+
+@pytest.mark.slow
+def test_what_the_lesson_claims(claims):
+    ours = claims["prototypical, 20-way"]
+    assert ours > max(claims["pixels"], claims["no training"]) + 0.2  # a trained embedding beats both
+    assert ours > claims["prototypical, 5-way"] + 0.02  # more ways in training than in the test help
+    assert ours > claims["matching, 5-way"] + 0.1
+    for name in ("matching, 5-way", "matching, 20-way"):  # cosines alone hold Matching Networks back
+        assert claims["matching, 20-way, sharper"] > claims[name] + 0.05

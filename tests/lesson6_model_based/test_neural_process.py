@@ -1,0 +1,137 @@
+"""The CNP: its encoding by a slow loop, its invariances, its derivatives, what is refused."""
+
+from functools import partial
+
+import numpy as onp
+import pytest
+
+from fewshot_np import lesson6_model_based as lesson
+from fewshot_np.experiment.training import train
+from fewshot_np.lesson4_maml import sample_sinusoids
+from fewshot_np.nn.networks import mlp
+from fewshot_np.nn.optimizers import adam, constant
+from fewshot_np.nn.trees import grad, leaves, value_and_grad
+from tests.nn.derivatives import assert_differentiates, rebuilt
+from tests.scaffolding import assert_same_tree, shaken
+
+
+def narrow_params(seed=0, n_features=5, width=7):
+    """float64 parameters of another width than the lesson's, away from special values."""
+    rng = onp.random.default_rng(seed)
+    networks = {"encoder": mlp([2, width, 6, 4, n_features]), "decoder": mlp([n_features + 1, width, 6, 4, 1])}
+    return shaken({name: network.init(rng) for name, network in networks.items()}, seed)
+
+
+def curves(k_shot, n_query=4, n_tasks=3, seed=1, dtype=float):
+    tasks = sample_sinusoids(k_shot, n_query, n_tasks, onp.random.default_rng(seed))
+    return tasks._replace(**{name: getattr(tasks, name).astype(dtype)
+                             for name in ("support_x", "support_y", "query_x", "query_y")})
+
+
+def mlp_by_hand(params, x):
+    """One example through four layers, number by number."""
+    for name in ("dense1", "dense2", "dense3", "head"):
+        w, b = params[name]["w"], params[name]["b"]
+        x = [sum(x[d] * w[d, o] for d in range(len(x))) + b[o] for o in range(w.shape[1])]
+        if name != "head":
+            x = [max(number, 0.0) for number in x]
+    return onp.array(x)
+
+
+# ---------------------------------------------------------------- values
+
+
+@pytest.mark.parametrize("k_shot", [1, 3])
+def test_encode_and_decode_are_loops_over_examples_and_queries(k_shot):
+    params, tasks = narrow_params(), curves(k_shot)
+    r = lesson.encode(params, tasks.support_x, tasks.support_y)
+    answers = lesson.decode(params, r, tasks.query_x)
+    assert answers.shape == (3, 4, 1)
+    for t in range(3):
+        x, y = tasks.support_x[t], tasks.support_y[t]
+        by_hand = sum(mlp_by_hand(params["encoder"], [x[i, 0], y[i, 0]]) for i in range(k_shot)) / k_shot
+        onp.testing.assert_allclose(r[t], by_hand, rtol=1e-12)
+        onp.testing.assert_allclose(lesson.encode(params, x, y), by_hand, rtol=1e-12)
+        onp.testing.assert_allclose(lesson.decode(params, r[t], tasks.query_x[t]), answers[t], rtol=1e-12)
+        for q in range(4):
+            by_hand = mlp_by_hand(params["decoder"], [*r[t], tasks.query_x[t, q, 0]])
+            onp.testing.assert_allclose(answers[t, q], by_hand, rtol=1e-12)
+
+
+def test_the_objective_is_the_mean_squared_error_of_the_decoded_answers():
+    params, tasks = narrow_params(), curves(3)
+    conditioned = lesson.condition(params, tasks.support_x, tasks.support_y)
+    assert set(conditioned) == {"decoder", "r"}  # the encoder has done its work
+    answers = lesson.answer(conditioned, tasks.query_x)
+    onp.testing.assert_array_equal(answers, lesson.decode(params, conditioned["r"], tasks.query_x))
+    assert lesson.objective(params, tasks) == pytest.approx(onp.mean((answers - tasks.query_y) ** 2), rel=1e-12)
+
+
+# ---------------------------------------------------------------- invariances
+
+
+def test_neither_order_nor_repetition_of_the_points_matters_but_which_x_has_which_y_does():
+    for seed in range(5):
+        params, tasks = narrow_params(seed), curves(6, seed=seed)
+        x, y, order = tasks.support_x, tasks.support_y, onp.random.default_rng(seed).permutation(6)
+        r = lesson.encode(params, x, y)
+        onp.testing.assert_allclose(lesson.encode(params, x[:, order], y[:, order]), r, rtol=1e-11)
+        twice = [onp.concatenate([a, a], axis=1) for a in (x, y)]
+        onp.testing.assert_allclose(lesson.encode(params, *twice), r, rtol=1e-11)
+        assert onp.abs(lesson.encode(params, x, y[:, ::-1]) - r).max() > 1e-3
+    moved, spread = lesson.check_order(lesson.init(onp.random.default_rng(0)), onp.random.default_rng(1))
+    assert moved < 1e-4 * spread
+
+
+def test_points_added_one_by_one_give_the_encoding_of_all():
+    params, tasks = narrow_params(), curves(5)
+    x, y = tasks.support_x, tasks.support_y
+    r = lesson.encode(params, x[:, :1], y[:, :1])
+    for n in range(1, 5):
+        r = lesson.add_point(params, r, n, x[:, n:n + 1], y[:, n:n + 1])
+        onp.testing.assert_allclose(r, lesson.encode(params, x[:, :n + 1], y[:, :n + 1]), rtol=1e-10)
+
+
+# ---------------------------------------------------------------- derivatives, types, training
+
+
+@pytest.mark.parametrize("k_shot", [1, 4])
+def test_derivatives_of_the_objective(k_shot):
+    params, tasks = narrow_params(), curves(k_shot)
+    assert all(leaf.any() for leaf in leaves(grad(lesson.objective)(params, tasks)))
+    assert_differentiates(lambda *arrays: lesson.objective(rebuilt(params, arrays), tasks), *leaves(params), step=1e-6)
+
+
+def test_derivatives_with_respect_to_the_points_of_a_support():
+    params, tasks = narrow_params(), curves(4)
+    assert_differentiates(partial(lesson.encode, params), tasks.support_x, tasks.support_y, order=1, step=1e-6)
+
+
+def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(tmp_path):
+    params, tasks = lesson.init(onp.random.default_rng(0)), curves(3, dtype="float32")
+    value, gradient = value_and_grad(lesson.objective)(params, tasks)
+    r = lesson.encode(params, tasks.support_x, tasks.support_y)
+    more = lesson.add_point(params, r, 3, tasks.query_x[:, :1], tasks.query_y[:, :1])
+    assert all(a.dtype == "float32" for a in [value, more, *leaves(gradient)])
+    run, _ = train(lesson.objective, params, lambda: tasks, update=adam, schedule=constant(1e-2), iterations=5,
+                   path=tmp_path / "run.npz")
+    assert_same_tree(lesson.train_cnp(params, lambda: tasks, 1e-2, 5), run, rtol=0)
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(("x_shape", "y_shape", "message"), [
+    ((3, 1), (4, 1), r"x and y must both be .* got \(3, 1\) and \(4, 1\)"),
+    ((2, 3, 1), (3, 1), r"got \(2, 3, 1\) and \(3, 1\)"),
+    ((3,), (3,), r"got \(3,\)"),
+    ((2, 0, 1), (2, 0, 1), "no examples is undefined: at least 1")])
+def test_encode_refuses_what_is_no_set_of_pairs(x_shape, y_shape, message):
+    with pytest.raises(ValueError, match=message):
+        lesson.encode(narrow_params(), onp.zeros(x_shape), onp.zeros(y_shape))
+
+
+@pytest.mark.parametrize(("r_shape", "x_shape"), [((5,), (2, 4, 1)), ((2, 5), (4, 1)), ((2, 5), (3, 4, 1))])
+def test_decode_refuses_an_encoding_of_other_tasks(r_shape, x_shape):
+    with pytest.raises(ValueError, match="does not fit x"):
+        lesson.decode(narrow_params(), onp.zeros(r_shape), onp.zeros(x_shape))

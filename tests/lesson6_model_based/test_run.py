@@ -1,0 +1,114 @@
+"""The run of lesson 6, model-based: what it measures, what it refuses before training, what it claims."""
+
+from types import SimpleNamespace
+
+import numpy as onp
+import pytest
+
+from fewshot_np.experiment.records import load_params
+from fewshot_np.lesson4_maml import adapt, sample_sinusoids
+from fewshot_np.lesson6_model_based import __main__ as lesson
+from fewshot_np.lesson6_model_based import decode, encode, init
+from fewshot_np.lesson6_model_based.figures import whole_curve
+from fewshot_np.nn.trees import leaves, repeat
+from tests import scaffolding
+from tests.scaffolding import no_training
+
+TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "4", "--meta-batch", "2"]
+
+
+def test_the_run_is_finite_and_the_same_seed_gives_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(lesson, "POINTS", (1, 50))  # for speed: two lines of the table, and no search for a rate
+    monkeypatch.setattr(lesson, "tune_rate", lambda error, rates: rates[0])
+    first, again, other = (scaffolding.run_tiny("lesson6_model_based", tmp_path, *TINY, "--seed", seed)["metrics"]
+                           for seed in ("0", "0", "1"))
+    assert all(onp.isfinite(value) for metric in first.values() for value in metric.values())
+    assert all(set(first[f"{name}, {n}"]) == {"mean", "interval"} for name in lesson.METHODS
+               for n in ("1 points", "50 points", "50 points, twice as tall"))
+    assert first["MAML, 10 steps, 1000 points, cost"]["milliseconds"] > 0
+    for name in ("cnp.npz", "maml.npz"):
+        assert all(leaf.dtype == "float32" and onp.isfinite(leaf).all()
+                   for leaf in leaves(load_params(tmp_path / name)))
+
+    def errors(metrics):
+        return {name: metric for name, metric in metrics.items() if "cost" not in name}
+    assert errors(again) == errors(first)
+    assert errors(other) != errors(first)
+
+
+@pytest.mark.parametrize(("argv", "error", "message"), [
+    (["--data", "omniglot"], ValueError, "learns sinusoids, not images"),
+    (["--n-way", "5"], SystemExit, "2"),
+    (["--episodes", "1"], SystemExit, "2"),
+    (["--inner-lr", "nan"], SystemExit, "2"),
+    (["--iterations", "0"], SystemExit, "2")])
+def test_what_is_impossible_is_refused_before_training(argv, error, message, tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    with pytest.raises(error, match=message):
+        lesson.main(["--quick", *argv, "--out", str(tmp_path)])
+
+
+def test_curve_fitters_answer_as_their_own_functions_do():
+    rng = onp.random.default_rng(0)
+    cnp, maml, tasks = init(rng), lesson.MAML_NETWORK.init(rng), sample_sinusoids(4, 4, 3, rng)
+    support = tasks.support_x, tasks.support_y
+    expected = {"CNP": decode(cnp, encode(cnp, *support), tasks.query_x)}
+    for name, rate, steps in [("MAML, 1 step", 0.01, 1), ("MAML, 10 steps", 0.002, 10)]:
+        adapted = adapt(lesson.sinusoid_loss, repeat(maml, 3), *support, rate, steps)
+        expected[name] = lesson.MAML_NETWORK.apply(adapted, tasks.query_x)
+    fitters = lesson.curve_fitters(cnp, maml, 0.01, 0.002)
+    assert set(fitters) == set(expected) == set(lesson.METHODS)
+    for name, fit in fitters.items():
+        onp.testing.assert_array_equal(fit(*support)(tasks.query_x), expected[name])
+
+
+def test_the_drawn_curve_is_the_one_its_points_are_from():
+    x = onp.linspace(-5, 5, 11)
+    for seed in range(5):
+        task = sample_sinusoids(12, 1, 1, onp.random.default_rng(seed))
+        first = task._replace(support_x=task.support_x[:, :3], support_y=task.support_y[:, :3])
+        onp.testing.assert_allclose(whole_curve(first, x), whole_curve(task, x), atol=1e-4)
+        onp.testing.assert_allclose(whole_curve(task, task.query_x[0, :, 0]), task.query_y[0, :, 0], atol=1e-4)
+
+
+def test_scaled_curves_are_as_many_times_as_tall():
+    tasks = sample_sinusoids(3, 4, 3, onp.random.default_rng(0))
+    tall = lesson.scale_targets(tasks, 2)
+    for name, factor in [("support_x", 1), ("support_y", 2), ("query_x", 1), ("query_y", 2)]:
+        onp.testing.assert_array_equal(getattr(tall, name), factor * getattr(tasks, name))
+        assert getattr(tall, name).dtype == "float32"
+
+
+def test_the_fastest_call_is_timed(monkeypatch):
+    ticks = iter([0.0, 5.0, 10.0, 12.0, 20.0, 29.0])
+    monkeypatch.setattr(lesson.time, "perf_counter", lambda: next(ticks))
+    assert lesson.milliseconds(lambda: None, repeats=3) == pytest.approx(2000.0)
+
+
+# ---------------------------------------------------------------- what the lesson claims, on three seeds
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_reading_beats_descending_where_both_were_trained_and_loses_on_other_curves(seed, tmp_path):
+    options = SimpleNamespace(**{**lesson.DEFAULTS, "iterations": 4000, "maml_iterations": 4000, "meta_batch": 32},
+                              out=tmp_path)
+    cnp, maml = lesson.train_both(options, onp.random.default_rng(seed))  # after about 10 seconds each
+
+    def errors_of(n_points, height=1):
+        rng = onp.random.default_rng(99)
+        fitters = lesson.curve_fitters(cnp, maml, 0.01, lesson.descent_rate(maml, n_points, rng, height))
+        tasks = lesson.scale_targets(sample_sinusoids(n_points, 50, 400, rng), height)
+        return {name: onp.mean((fit(tasks.support_x, tasks.support_y)(tasks.query_x) - tasks.query_y) ** 2)
+                for name, fit in fitters.items()}
+
+    errors = {n_points: errors_of(n_points) for n_points in (2, 3, 5, 10)}
+    for n_points, bound in [(3, 0.6), (5, 0.3), (10, 0.15)]:
+        cnp_error, *maml_errors = errors[n_points].values()
+        assert cnp_error < bound
+        assert cnp_error < 0.7 * min(maml_errors)
+    for name in ("CNP", "MAML, 1 step"):  # more points help; ten steps can diverge after so short a training (seed 1)
+        assert errors[10][name] < 0.5 * errors[2][name]
+    tall = errors_of(50, height=2)
+    assert tall["MAML, 10 steps"] < 0.8 * tall["CNP"]

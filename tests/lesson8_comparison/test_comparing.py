@@ -1,0 +1,90 @@
+"""Pairs and costs, by hand; the figures name every method."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fewshot_np.lesson2_episodes import mean_confidence_interval, sample_episodes
+from fewshot_np.lesson8_comparison import (
+    METHODS,
+    accuracies_by_statistics,
+    adaptation_milliseconds,
+    best_first,
+    count_images,
+    paired_differences,
+)
+from fewshot_np.lesson8_comparison.comparing import with_the_support
+from fewshot_np.lesson8_comparison.figures import draw_matrix, draw_scatter, label_heights
+from tests.scaffolding import classes_of
+
+CLASSES = classes_of(*[12] * 4)
+
+
+@pytest.fixture
+def episode():
+    return sample_episodes(CLASSES, 3, 2, 4, 3, np.random.default_rng(1))
+
+
+def test_every_method_is_asked_about_the_same_episode_with_each_of_its_statistics(episode):
+    asked = []
+
+    def scores(name, one, statistics):
+        asked.append((name, statistics))
+        assert one is episode
+        return np.eye(3)[one.query_y] * (1 if name == "MAML" else -1)
+
+    results = accuracies_by_statistics({name: lambda e, s, name=name: scores(name, e, s)
+                                        for name in ("pixels", "prototypical", "MAML")}, episode)
+    assert asked == list(results) == [("pixels", None), ("prototypical", "support"),
+                                      ("prototypical", "support and queries"), ("MAML", "support"), ("MAML", "queries")]
+    assert with_the_support(results).keys() == {"pixels", "prototypical", "MAML"}
+    assert best_first(with_the_support(results))[0] == "MAML"
+    assert np.all(results["MAML", "queries"] == 1)
+
+
+def test_paired_differences_by_hand():
+    pairs = paired_differences({"a": np.array([0.9, 0.5, 0.7]), "b": np.array([0.8, 0.4, 0.6])})
+    assert set(pairs) == {("a", "b"), ("b", "a")}
+    assert pairs["a", "b"] == pytest.approx((0.1, 0.0), abs=1e-12)  # each episode the same: no doubt at all
+    assert pairs["b", "a"][0] == -pairs["a", "b"][0]
+
+
+def test_pairing_narrows_the_interval_where_episodes_are_hard_for_both():
+    rng = np.random.default_rng(0)
+    hardness = rng.normal(0, 0.1, 400)
+    results = {name: 0.5 + hardness + rng.normal(0, 0.02, 400) for name in "ab"}
+    widths = [mean_confidence_interval(values)[1] for values in results.values()]
+    assert paired_differences(results)["a", "b"][1] < 0.5 * np.hypot(*widths)
+
+
+def test_images_are_counted(episode):
+    assert count_images(episode) == 3 * 3 * (2 + 4)
+    assert count_images((CLASSES.images[:7], CLASSES.labels[:7])) == 7
+
+
+def test_the_time_of_a_new_task_is_that_of_one_task_and_one_query(episode):
+    seen = []
+
+    def scores(one, statistics):
+        seen.append((one.support_x.shape[:2], one.query_x.shape[:2], one.query_y.shape, statistics))
+
+    assert adaptation_milliseconds(scores, episode, repetitions=3) >= 0
+    assert seen == [((1, 6), (1, 1), (1, 1), "support")] * 3
+
+
+def test_the_figures_name_every_method():
+    rng, options = np.random.default_rng(0), SimpleNamespace(n_way=3, k_shot=2)
+    results = {(name, statistics): rng.random(20) for name, method in METHODS.items()
+               for statistics in method.statistics or (None,)}
+    scatter = draw_scatter(results, dict.fromkeys(METHODS, 1.0), options)
+    assert {text.get_text() for text in scatter.axes[0].texts} == set(METHODS)
+    values = with_the_support(results)
+    matrix = draw_matrix(values, paired_differences(values), list(METHODS))
+    assert [label.get_text() for label in matrix.axes[0].get_xticklabels()] == list(METHODS)
+    assert len(matrix.axes[0].texts) == 10 * 11 / 2
+
+
+def test_labels_that_would_lie_on_each_other_are_moved_apart():
+    points = {"a": (1.0, 50.0), "b": (1.1, 50.5), "c": (30.0, 50.2), "d": (1.2, 60.0)}
+    assert label_heights(points, spacing=2.0) == {"a": 50.0, "b": 52.0, "c": 50.2, "d": 60.0}

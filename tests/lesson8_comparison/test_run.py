@@ -1,0 +1,171 @@
+"""Lesson 8's run: its record, its costs, networks of an earlier run; and what the lesson claims."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
+from fewshot_np.lesson8_comparison import METHODS, METRIC, OPTIMISATION, TRAININGS
+from fewshot_np.lesson8_comparison.__main__ import file_of, main
+from fewshot_np.nn.trees import leaves
+from tests.scaffolding import folder_of, no_training, run_tiny
+
+TINY = ["--effort", "0.002", "--episodes", "6", "--channels", "4", "--n-query", "3"]
+NAMES = list(TRAININGS)
+
+
+@pytest.fixture(scope="module")
+def tiny_run(tmp_path_factory):
+    """(folder, record) of a run that shows that it runs."""
+    out = tmp_path_factory.mktemp("tiny")
+    return out, run_tiny("lesson8_comparison", out, *TINY)
+
+
+def numbers(record):
+    """The metrics without what a clock measured."""
+    return {name: metric for name, metric in record["metrics"].items() if name not in ("costs", "trainings")}
+
+
+def test_the_record_holds_every_number_of_the_tables(tiny_run):
+    record = tiny_run[1]
+    metrics = numbers(record)
+    assert set(record["metrics"]["costs"]) == set(METHODS)
+    assert set(record["metrics"]["trainings"]) == set(NAMES)
+    accuracies = {f"{name}, statistics of the {s}" for name, method in METHODS.items() for s in method.statistics}
+    gains = {f"{name}, statistics of the {method.statistics[1]} minus those of the support"
+             for name, method in METHODS.items() if method.statistics}
+    pairs = set(metrics) - accuracies - gains - {"pixels"}
+    assert accuracies | gains | {"pixels"} < set(metrics)
+    assert set(map(frozenset, itertools.combinations(METHODS, 2))) == {frozenset(p.split(" minus ")) for p in pairs}
+    assert all(np.isfinite([metric["mean"], metric["interval"]]).all() for metric in metrics.values())
+    for pair in pairs:
+        a, b = (metrics.get(f"{name}, statistics of the support", metrics["pixels"]) for name in pair.split(" minus "))
+        assert metrics[pair]["mean"] == pytest.approx(a["mean"] - b["mean"], abs=1e-9)
+        assert metrics[pair]["mean"] > -1e-9  # the better one first
+
+
+def test_costs_are_of_what_was_trained(tiny_run):
+    out, record = tiny_run
+    costs = record["metrics"]["costs"]
+    assert costs["pixels"]["parameters"] == costs["pixels"]["training seconds"] == costs["pixels"]["images"] == 0
+    for name in NAMES:
+        arrays = leaves(load_params(out / file_of(name)))
+        assert {array.dtype for array in arrays} == {np.dtype("float32")}
+        assert costs[name]["parameters"] == sum(array.size for array in arrays)
+        assert costs[name]["training seconds"] > 0
+        assert costs[name]["adaptation milliseconds"] > 0
+    assert costs["Meta-SGD"]["parameters"] == 2 * costs["MAML"]["parameters"]
+    assert costs["Reptile"]["images"] == 1 * 5 * 50  # 0.002 x 340 is 1 iteration of 5 tasks of 50 images
+
+
+@pytest.mark.parametrize(("seed", "same"), [("0", True), ("1", False)])
+def test_the_same_seed_gives_the_same_numbers(seed, same, tiny_run, tmp_path):
+    record = run_tiny("lesson8_comparison", tmp_path, *TINY, "--seed", seed)
+    assert (numbers(record) == numbers(tiny_run[1])) == same
+    identities = [[each["options"] for each in r["metrics"]["trainings"].values()] for r in (record, tiny_run[1])]
+    assert (identities[0] == identities[1]) == same
+
+
+def test_an_earlier_run_is_taken_whole_and_options_of_the_test_alone_may_differ(tiny_run, tmp_path, capsys,
+                                                                                monkeypatch):
+    no_training(monkeypatch)
+    folder, record = tiny_run
+    again = run_tiny("lesson8_comparison", tmp_path, *TINY, "--from-runs", str(folder))
+    assert numbers(again) == numbers(record)
+    assert [costs["training seconds"] for costs in again["metrics"]["costs"].values()] == [
+        costs["training seconds"] for costs in record["metrics"]["costs"].values()]
+    assert f"Taken from {folder}: {', '.join(NAMES)}." in capsys.readouterr().out
+    run_tiny("lesson8_comparison", tmp_path, *TINY, "--from-runs", str(folder), "--episodes", "3", "--n-query", "2")
+
+
+@pytest.mark.parametrize(("argv", "message"), [
+    (["--seed", "7"], "seed 0 there, 7 here"), (["--channels", "3"], "channels 4 there, 3 here"),
+    (["--n-way", "4"], "n_way 5 there, 4 here"), (["--k-shot", "2"], "k_shot 1 there, 2 here"),
+    (["--effort", "0.006"], "iterations"), (["--data", "mine"], "training images")])
+def test_no_network_is_taken_where_an_option_or_an_image_differs(argv, message, tiny_run, tmp_path, capsys,
+                                                                 monkeypatch):
+    no_training(monkeypatch)
+    if "--data" in argv:
+        argv = ["--data", str(folder_of(tmp_path / "mine", *[12] * 20))]
+    with pytest.raises(AssertionError, match="training started"):
+        run_tiny("lesson8_comparison", tmp_path / "out", *TINY, "--from-runs", str(tiny_run[0]), *argv)
+    reasons = capsys.readouterr().out.split("Trained anew")[1:]
+    assert len(reasons) == len(NAMES)
+    assert all(message in reason for reason in reasons)
+
+
+def test_only_the_method_whose_training_or_file_differs_is_trained_anew(tiny_run, tmp_path, capsys, monkeypatch):
+    there = tmp_path / "there"
+    there.mkdir()
+    for path in tiny_run[0].iterdir():
+        (there / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setitem(TRAININGS, "Siamese", TRAININGS["Siamese"]._replace(learning_rate=0.123))
+    monkeypatch.setitem(TRAININGS, "Matching", TRAININGS["Matching"]._replace(scores={"temperature": 0.1}))  # the test
+    (there / "reptile.npz").unlink()
+    save_params(there / "maml.npz", {"w": np.zeros(3, "float32")})
+    (there / "anil.npz").write_bytes(b"cut off")
+    run_tiny("lesson8_comparison", tmp_path / "out", *TINY, "--from-runs", str(there))
+    text = capsys.readouterr().out
+    assert "Taken from " + f"{there}: fine-tuning, Matching, prototypical, first-order MAML, Meta-SGD." in text
+    for reason in ("Siamese: learning_rate 0.01 there, 0.123 here", "Reptile: there is no reptile.npz",
+                   "MAML: maml.npz is not the file that the record describes",
+                   "ANIL: anil.npz is not the file that the record describes"):
+        assert f"\n  {reason}\n" in text
+
+
+def test_a_folder_without_a_run_of_this_lesson_is_refused(tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    with pytest.raises(FileNotFoundError, match=r"--from-runs .*nothing: there is no record\.json"):
+        run_tiny("lesson8_comparison", tmp_path / "out", "--from-runs", str(tmp_path / "nothing"))
+    (tmp_path / "other").mkdir()
+    write_record(tmp_path / "other", "lesson4_maml", type("Options", (), {})(), 1.0, {})
+    with pytest.raises(ValueError, match="a run of lesson4_maml, not of lesson8_comparison"):
+        run_tiny("lesson8_comparison", tmp_path / "out", "--from-runs", str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("argv", [["--protocol", "finn", "--method", "MAML"], ["--protocol=finn"]])
+def test_whoever_asks_for_a_protocol_is_told_of_its_program(argv, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([*argv, "--out", str(tmp_path)])
+    assert "python -m fewshot_np.results finn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("argv", "message"), [
+    (["--n-way", "60"], "60-way episodes need 60 classes"),
+    (["--n-query", "20"], r"1 support \+ 20 query need 21"),
+    (["--k-shot", "20", "--n-query", "1"], r"20 support \+ 1 query need 21")])
+def test_what_cannot_be_drawn_is_told_before_training(argv, message, tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    with pytest.raises(ValueError, match=message):
+        run_tiny("lesson8_comparison", tmp_path, *argv)
+
+
+def test_a_folder_of_ones_own_images_runs(tmp_path):
+    mine = folder_of(tmp_path / "mine", *[4] * 20)  # fewer images than Reptile's ten
+    record = run_tiny("lesson8_comparison", tmp_path / "out", *TINY, "--data", str(mine))
+    assert record["metrics"]["costs"]["Reptile"]["images"] == 5 * 5 * 4
+
+
+# ---------------------------------------------------------------- what the lesson claims, over three seeds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_comparison_finds(seed, tmp_path):
+    """With half of the effort and of the channels."""
+    main(["--effort", "0.5", "--channels", "16", "--episodes", "200", "--seed", str(seed), "--out", str(tmp_path)])
+    metrics = read_record(tmp_path / "record.json")["metrics"]
+    accuracy = {name: metrics.get(f"{name}, statistics of the support", metrics["pixels"]) for name in METHODS}
+    metric, optimisation = ([name for name, method in METHODS.items() if method.family == family]
+                            for family in (METRIC, OPTIMISATION))
+    for name in NAMES:
+        assert accuracy[name]["mean"] > accuracy["pixels"]["mean"] + 0.03, name
+    for one, two in itertools.product(metric, optimisation):  # in so short a training
+        assert metrics[f"{one} minus {two}"]["mean"] > 2 * metrics[f"{one} minus {two}"]["interval"], (one, two)
+    for name in optimisation:
+        gain = metrics[f"{name}, statistics of the queries minus those of the support"]
+        assert gain["mean"] > gain["interval"], name
+    for one, two in itertools.combinations(NAMES, 2):
+        pair = metrics.get(f"{one} minus {two}") or metrics[f"{two} minus {one}"]
+        assert pair["interval"] < np.hypot(accuracy[one]["interval"], accuracy[two]["interval"])
