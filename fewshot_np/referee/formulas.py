@@ -3,15 +3,12 @@
 `np` is plain NumPy. A table of candidates holds each formula that people write in its place, by name.
 """
 
-from itertools import product
-
 import numpy as np
 
-from fewshot_np.referee.calling import Call, far, judged
+from fewshot_np.referee.calling import Call, judged
+from fewshot_np.referee.contrastive import judge_at_zero, judge_contrastive
+from fewshot_np.referee.naming import gaps_of, named, other_reduction, reduced, unknown
 from fewshot_np.referee.verdict import Finding, judge
-
-TOLERANCE = 2e-3
-MARGIN = 1.5
 
 
 @judged
@@ -30,7 +27,7 @@ def losses(*, contrastive=None, contrastive_gradient=None, prototypes=None, prot
     Raises: ValueError for nothing to judge, and for other words.
     """
     _check_words(one_means, distance, reduction)
-    checks = [(contrastive, _contrastive, one_means, reduction), (contrastive_gradient, _at_zero, one_means),
+    checks = [(contrastive, judge_contrastive, one_means, reduction), (contrastive_gradient, judge_at_zero, one_means),
               (prototypes, _prototypes), (prototype_logits, _logits, distance),
               (cross_entropy, _cross_entropy, reduction)]
     chosen = [(check, function, more) for function, check, *more in checks if function is not None]
@@ -52,108 +49,6 @@ def _check_words(one_means, distance, reduction):
                                ("reduction", reduction, (None, "mean", "sum"))):
         if value not in words:
             raise ValueError(f"{word} must be one of {words}, got {value!r}")
-
-
-def _named(answers, candidates, factors=None):
-    """The first name whose candidate agrees with all answers, and its factor: (name, factor's name), or None."""
-    for factor, scale in (factors or {"": 1.0}).items():
-        for name, wanted in candidates.items():
-            if all(np.shape(a) == np.shape(w) and far(a, scale * w) < TOLERANCE
-                   for a, w in zip(answers, wanted, strict=True)):
-                return name, factor
-    return None
-
-
-def _unknown(what, gaps):
-    nearest = min(gaps, key=gaps.get)
-    return Finding(f"{what}: none of these", "It is no formula that the referee knows.",
-                   {what: f"nearest is \"{nearest}\", {gaps[nearest]:.1%} off"})
-
-
-def _gaps(answers, candidates):
-    return {name: max(far(a, w) if np.shape(a) == np.shape(w) else np.inf
-                      for a, w in zip(answers, wanted, strict=True)) for name, wanted in candidates.items()}
-
-
-# ---------------------------------------------------------------- the contrastive loss
-
-PULL = {"": lambda d, m: d ** 2, "same pairs pulled by d, not d^2": lambda d, m: d}
-PUSH = {"": lambda d, m: np.maximum(0, m - d) ** 2,
-        "margin on the squared distance, max(0, m - d^2)": lambda d, m: np.maximum(0, m - d ** 2),
-        "margin on the squared distance, max(0, m - d^2)^2": lambda d, m: np.maximum(0, m - d ** 2) ** 2,
-        "margin on the squared distance, max(0, m^2 - d^2)": lambda d, m: np.maximum(0, m ** 2 - d ** 2),
-        "push not squared, max(0, m - d)": lambda d, m: np.maximum(0, m - d),
-        "no max: pairs beyond the margin are pulled back": lambda d, m: (m - d) ** 2,
-        "the margin is always 1": lambda d, m: np.maximum(0, 1 - d) ** 2}
-FACTORS = {"": 1.0, "half of it, as in Hadsell's formula": 0.5, "twice": 2.0}
-
-
-def _contrastive(function, one_means, reduction):
-    call = Call("losses", function, ("e1", "e2", "y", "margin"), "It returns the loss, () or (P,).")
-    rng = np.random.default_rng(0)
-    cases = []
-    for p, d in ((6, 3), (9, 2)):  # with distances on both sides of the margin, and of 1
-        e1, direction = rng.normal(size=(p, d)), rng.normal(size=(p, d))
-        y = rng.permutation(np.arange(p) % 3 == 0).astype(int)
-        lengths = rng.permutation(np.linspace(0.3, 2.4, p))
-        cases.append((e1, e1 + direction / np.linalg.norm(direction, axis=1, keepdims=True) * lengths[:, None], y))
-    answers = [call.array(None, e1, e2, y, MARGIN) for e1, e2, y in cases]
-    shown, candidates = call.shown, {}
-    for flip, pull, push, how in product((False, True), PULL, PUSH, ("mean", "sum", "per pair")):
-        name = (("labels the wrong way round" if flip else ""), pull, push)
-        candidates[how, *filter(None, name)] = [_of_pairs(e1, e2, y, one_means, flip, PULL[pull], PUSH[push], how)
-                                                for e1, e2, y in cases]
-    found = _named(answers, candidates, FACTORS)
-    if found is None:
-        return [_unknown("contrastive", _gaps(answers, candidates))], "", shown
-    (how, *faults), factor = found
-    texts = {"labels the wrong way round": f"Here 1 means {one_means}: pairs of one class are pushed apart and others "
-             "pulled together. Hadsell et al. 2006 write 1 for different.",
-             "margin": "The margin is one of the distance: (m - d)^2, not of d^2. The push ends elsewhere."}
-    findings = [Finding(f"contrastive: {fault}", texts.get(fault, texts["margin"] if "margin on" in fault else ""))
-                for fault in faults]
-    return findings + _reduction("contrastive", how, reduction), ", ".join(
-        filter(None, ("contrastive: as it should be" if not faults else "contrastive", how, factor))), shown
-
-
-def _of_pairs(e1, e2, y, one_means, flip, pull, push, how):
-    d = np.linalg.norm(e1 - e2, axis=1)
-    same = (y == 1) == ((one_means == "same") != flip)
-    return _reduced(np.where(same, pull(d, MARGIN), push(d, MARGIN)), how)
-
-
-def _reduced(values, how):
-    return {"mean": np.mean, "sum": np.sum}.get(how, np.asarray)(values)
-
-
-def _reduction(what, how, wanted):
-    if wanted in (None, how):
-        return []
-    return [Finding(f"{what}: {how}, not {wanted}", "Learning rates mean something else with it.")]
-
-
-def _at_zero(function, one_means):
-    """The derivative at identical pairs, of both kinds: the root of 0 has none, and 0 * NaN is NaN."""
-    call = Call("losses", function, ("e1", "e2", "y", "margin"), "It returns the derivative for e1, (P,D).")
-    e = np.random.default_rng(0).normal(size=(4, 3))
-    e2 = e + np.array([0, 0, 0.4, 0.4])[:, None]
-    gradient = call.converted(call(e, e2, np.array([0, 1, 0, 1]), MARGIN))
-    if gradient.shape != e.shape:
-        call.refuse(f"it returned shape {gradient.shape}", f"Needed: {e.shape}, the derivative for e1.")
-    finite = np.isfinite(gradient).all(axis=1)
-    if finite.all() and np.allclose(gradient[2:], 0):
-        return [Finding("contrastive_gradient: it returned zeros", "No derivative arrives at e1.")], "", call.shown
-    if finite.all():
-        return [], "contrastive_gradient: finite at distance 0", call.shown
-    rows = ", ".join(f"{kind} pair" for kind, good in zip(
-        _kinds(one_means), finite[:2], strict=True) if not good) or "pairs that are apart"
-    return [Finding("contrastive_gradient: NaN or infinity at distance 0", "The derivative of a root is infinite at 0, "
-                    "also inside `where`. Square d for same pairs without the root, and give the root a safe argument.",
-                    {"identical": f"not finite for the {rows}"})], "", call.shown
-
-
-def _kinds(one_means):
-    return ("different", "same") if one_means == "same" else ("same", "different")
 
 
 # ---------------------------------------------------------------- prototypes and their logits
@@ -189,9 +84,9 @@ def _prototypes(function):
 
 
 def _one_of(what, answers, candidates, says, shown):
-    found = _named(answers, candidates)
+    found = named(answers, candidates)
     if found is None:
-        return [_unknown(what, _gaps(answers, candidates))], "", shown
+        return [unknown(what, gaps_of(answers, candidates))], "", shown
     if found[0] == next(iter(candidates)):
         return [], f"{what}: {found[0]}", shown
     return [Finding(f"{what}: {found[0]}", says)], "", shown
@@ -249,11 +144,11 @@ def _cross_entropy(function, reduction):
                              "the probability, without its logarithm": 1 - p[rows, y],
                              "divided by examples and classes": own / n}.items():
             for how in ("mean", "sum", "per example"):
-                candidates.setdefault((how, name), []).append(_reduced(values, how))
+                candidates.setdefault((how, name), []).append(reduced(values, how))
     shown = call.shown
-    found = _named(answers, candidates)
+    found = named(answers, candidates)
     if found is None:
-        return [_unknown("cross_entropy", _gaps(answers, candidates))], "", shown
+        return [unknown("cross_entropy", gaps_of(answers, candidates))], "", shown
     (how, fault), _ = found
     findings = [Finding(f"cross_entropy: {fault}", "Cross-entropy is -log softmax(logits)[label].")] if fault else []
     with np.errstate(all="ignore"):
@@ -262,4 +157,4 @@ def _cross_entropy(function, reduction):
         findings.append(Finding("cross_entropy: NaN or infinity for logits of 1000", "Subtract the row's maximum "
                                 "before exp, and take log_softmax in one go."))
     fact = f"cross_entropy: {how} over the examples" if how != "per example" else "cross_entropy: one per example"
-    return findings + _reduction("cross_entropy", how, reduction), fact, shown
+    return findings + other_reduction("cross_entropy", how, reduction), fact, shown

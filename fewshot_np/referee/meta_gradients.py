@@ -4,6 +4,7 @@
 """
 
 from functools import lru_cache
+from textwrap import shorten
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ MEANINGS = {
                                     "query, else it learns to memorise.",
     "sum over tasks for mean": "The meta-objective is the mean over the tasks; with the sum, the outer rate means "
                                "something else for every number of tasks.",
+    "inner step of half the length": "Is there a factor 1/2 in the loss? The problem has none.",
     "no adaptation": "The query loss was taken at w: the inner steps did not reach it.",
 }
 
@@ -102,7 +104,7 @@ def _row(case, answer, i, known):
     nearest = min(gaps, key=gaps.get)
     return {"steps": case.steps, "inner rate": case.inner_lr, "tasks": len(case.support_x),
             "off second order": f"{gaps['second order']:.2%}", "off first order": f"{gaps['first order']:.2%}",
-            "nearest known": nearest if gaps[nearest] < 0.2 else "-"}
+            "nearest known": shorten(nearest, 34, placeholder="...") if gaps[nearest] < 0.2 else "-"}
 
 
 def _verdict(names, rows, expect, call):

@@ -85,6 +85,7 @@ def test_a_wrong_use_is_a_value_error(parts):
         referee.splits(*parts)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("FEWSHOT_NP_DATA" not in os.environ, reason="FEWSHOT_NP_DATA names no folder with omniglot/")
 def test_omniglots_two_sets_share_no_image():
     verdict = referee.splits(omniglot.load(None, "background"), test=omniglot.load(None, "evaluation"))
