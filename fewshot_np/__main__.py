@@ -14,7 +14,7 @@ LESSONS = [
     ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
     ("6", "lesson6_optimizer", "2.3", "steps that are learned: Meta-SGD, an LSTM"),
     ("6", "lesson6_model_based", "0.8", "learn a task by reading it, without steps"),
-    ("7", "lesson7_pitfalls", "2", "how accuracies lie"),
+    ("7", "lesson7_pitfalls", "3", "how accuracies lie"),
     ("8", "lesson8_comparison", "2.5", "every method on the same tasks"),
 ]
 
