@@ -1,5 +1,8 @@
 """`python -m fewshot_np.referee`, verdicts, and arrays of other frameworks."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -82,6 +85,14 @@ def test_a_verdict_reads_well_in_a_notebook_and_in_a_test():
     with pytest.raises(AssertionError) as error:
         verdict.check()
     assert str(error.value) == str(verdict)
+
+
+def test_the_pages_jax_example_runs():
+    pytest.importorskip("jax")
+    page = Path(__file__).parents[2] / "lessons" / "referee" / "README.md"
+    blocks = re.findall(r"^```py\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+    (block,) = [block for block in blocks if "import jax" in block]
+    exec(block, {})  # it checks itself
 
 
 class Detached:
