@@ -43,7 +43,7 @@ class Session:
         self.result, self.typed = None, None
         self.progress.look()
         if answers.read(self.current.folder / "exercises.py") is None:
-            self.view("The file is gone, or is no text: the loop waits for it. r puts the committed file there.", self.note)
+            self.view("The file is gone, or is no text. It is waited for; r puts the committed file there.", self.note)
             return
         self.worker.ask(self.current, screen.columns())
         self.started, self.told = time.monotonic(), False
@@ -146,9 +146,9 @@ class Session:
     def solution(self):
         tries = self.progress.of(self.current)["tries"]
         if self.is_right() or tries >= screen.TRIES:
-            self.more(texts.solution(self.current))
+            self.more(texts.solution(self.current, screen.columns()))
         else:
-            self.more(f"The solution is offered after success, or after {screen.TRIES} tries (so far {tries}). h: a hint.")
+            self.more(f"The solution is offered after success or {screen.TRIES} tries (so far {tries}). h is a hint.")
 
     def reset(self):
         path = self.current.folder / "exercises.py"

@@ -79,7 +79,8 @@ def embeddings(exercise, answer, clock):
     figure, ax = new_figure(6, 4.5)
     for (x, y), label in zip(points, labels, strict=True):
         ax.text(x, y, str(label), ha="center", va="center")
-    for name, at, colour, marker, fill in (("expected", expected, BLUE, "o", "none"), ("yours", mine, ORANGE, "X", ORANGE)):
+    for name, at, colour, marker, fill in (("expected", expected, BLUE, "o", "none"),
+                                           ("yours", mine, ORANGE, "X", ORANGE)):
         ax.plot(*at.T, marker, color=colour, label=name, markersize=11, markerfacecolor=fill)
         for label, (x, y) in enumerate(at):
             ax.annotate(f" {label}", (x, y), color=colour, xytext=(8, 4), textcoords="offset points")

@@ -73,8 +73,8 @@ class Worker:
         line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         text = f"{short(path)}:{number}: {line}\n" if where else f"{short(path)}\n"
         if log.startswith("Timeout"):
-            text += (f"nothing within {self.seconds:g} s, so the check was stopped. It is in compiled code that does not end:\n"
-                     "is a number or an array far too large?")
+            text += (f"nothing within {self.seconds:g} s, so the check was stopped. Compiled code does not come to its "
+                     "end there:\nis a number or an array far too large?")
         else:
             text += f"Python itself ended here (exit code {reply['ended']}): a crash, os._exit(), or no memory left."
         return {"right": False, "to_do": False, "text": text, "names": []}

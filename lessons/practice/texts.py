@@ -12,9 +12,9 @@ from lessons.practice.answers import docstring_of, read
 
 ASCII = {"θ": "theta", "φ": "phi", "α": "alpha", "β": "beta", "γ": "gamma", "λ": "lambda", "μ": "mu", "σ": "sigma",
          "ε": "eps", "η": "eta", "π": "pi", "Σ": "sum", "Δ": "delta", "∂": "d", "←": "<-", "→": "->", "≤": "<=",
-         "≥": ">=", "≠": "!=", "≈": "~", "·": "*", "×": "x", "−": "-", "–": "-", "—": "-", "…": "...", "²": "^2", "³": "^3",
-         "√": "sqrt", "∞": "infinity", "∈": "in", "½": "1/2", "ᵀ": "^T", "‖": "||", "“": '"', "”": '"', "’": "'",
-         "⋅": "*", "⊙": "*", "ℓ": "l", "∑": "sum", "τ": "tau", "δ": "delta", "ρ": "rho"}
+         "≥": ">=", "≠": "!=", "≈": "~", "·": "*", "×": "x", "−": "-", "–": "-", "—": "-", "…": "...", "²": "^2",
+         "³": "^3", "√": "sqrt", "∞": "infinity", "∈": "in", "½": "1/2", "ᵀ": "^T", "‖": "||", "“": '"',
+         "”": '"', "’": "'", "⁻": "^-", "⋅": "*", "⊙": "*", "ℓ": "l", "∑": "sum", "τ": "tau", "δ": "delta", "ρ": "rho"}
 
 
 def plain(text):
@@ -32,12 +32,17 @@ def wrapped(markdown, width):
         fences = paragraph.count("```")
         if code or fences or re.search(r"^(\s{2,}|[-|*>] |\d+\. )", paragraph, re.M):
             paragraph = re.sub(r"^```\w*\n?", "", paragraph, flags=re.M).rstrip()
-            parts.append("\n".join(line for row in paragraph.split("\n") for line in textwrap.wrap(
-                row, width, subsequent_indent="    ", replace_whitespace=False, break_on_hyphens=False) or [""]))
+            parts.append("\n".join(_hung(row, width) for row in paragraph.split("\n")))
         else:
             parts.append(textwrap.fill(paragraph, width, break_long_words=False, break_on_hyphens=False))
         code = code != bool(fences % 2)
     return "\n\n".join(parts)
+
+
+def _hung(row, width):
+    """A line of code or of a list: what does not fit stands below, deeper than it."""
+    indent = " " * (len(row) - len(row.lstrip()) + 8)
+    return textwrap.fill(row, width, subsequent_indent=indent, replace_whitespace=False, break_on_hyphens=False)
 
 
 def question(exercise):
@@ -76,11 +81,19 @@ def _docstring(exercise, stub):
     return docstring_of(text, exercise.name) or docstring_of(stub, exercise.name) or f"Write {exercise.name}."
 
 
-def solution(exercise):
-    """The library's source without docstrings: the reference of the check, and what it calls in the lesson's package."""
+def solution(exercise, width):
+    """The library's answer as the texts quote it; where they do not, the source of the check's reference."""
+    page, _ = question(exercise)
+    if page:
+        behind = page.read_text(encoding="utf-8").partition(f"> **Exercise `{exercise.id}`**")[2]
+        behind = behind.partition("> **Exercise `")[0]
+        found = re.search(r"^<details><summary>[^<]*answer[^<]*</summary>(.*?)</details>", behind, re.S | re.M)
+        if found:
+            return wrapped(re.sub(r"<!--.*?-->", "", found[1], flags=re.S), width)
     reference = exercise.reference
     while isinstance(reference, partial):
         reference = reference.func
+    reference = _unwrapped(reference)
     sources = [_source(f) for f in (reference, *_called(reference, exercise.folder.name))]
     return "\n\n".join(plain(source) for source in dict.fromkeys(sources) if source)
 
@@ -101,7 +114,11 @@ def _called(f, lesson):
 
 
 def _unwrapped(f):
-    return getattr(f, "fun", f)  # autograd's primitive keeps the function there
+    """What autograd wraps: `primitive` keeps the function as `fun`, `notrace_primitive` in a closure."""
+    code = getattr(f, "__code__", None)
+    if code and code.co_freevars == ("f_raw",):
+        return f.__closure__[0].cell_contents
+    return getattr(f, "fun", f)
 
 
 def _source(f):
@@ -116,5 +133,5 @@ def _source(f):
         lines = text.split("\n")
         text = "\n".join(lines[:doc.lineno - 1] + lines[doc.end_lineno:])
     module = f.__module__
-    where = f"{module.replace('.', '/')}.py" if module.startswith("fewshot_np") else "how the check calls the library"
+    where = f"{module.replace('.', '/')}.py" if module.startswith("fewshot_np") else "what the check compares with"
     return f"# {where}\n{text}"
