@@ -38,7 +38,8 @@ def main(argv=()):
     print(f"\nThe papers' experiments, in hours: python -m fewshot_np.{RESULTS} PROTOCOL\n"
           f"Is your own MAML second order? python -m fewshot_np.{REFEREE} --help\n"
           "The texts and the exercises are in the folder lessons/ of the repository: read\n"
-          "lessons/README.md, and run pytest lessons -x for the first exercise.\n"
+          "lessons/README.md, and run python -m lessons for the first exercise\n"
+          "(or, without its loop, pytest lessons -x).\n"
           f"\nFirst: python -m fewshot_np.{LESSONS[0][1]}")
 
 

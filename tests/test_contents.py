@@ -31,7 +31,7 @@ def test_the_page_names_every_lesson_the_results_the_texts_and_the_exercises(cap
     main()
     page = capsys.readouterr().out
     named = [module for _, module, _, _ in LESSONS]
-    assert all(name in page for name in [*named, "fewshot_np.results", "lessons/README.md", "pytest lessons -x"])
+    assert all(name in page for name in [*named, "fewshot_np.results", "lessons/README.md", "python -m lessons "])
 
 
 def test_a_word_is_answered_with_the_command_that_was_meant():
