@@ -82,6 +82,32 @@ def global_generator(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, [random.sample(list(images_of[c]), k_shot + n_query) for c in classes], k_shot)
 
 
+@mistake("episodes.1", "Only the support was drawn; the queries are the first images of the rest.",
+         "Draw all K + Q images of a class, and cut.")
+def queries_not_drawn(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    support = distinct(images_of, classes, k_shot, rng)
+    images = [np.concatenate([drawn, np.setdiff1d(images_of[c], drawn)[:n_query]])
+              for c, drawn in zip(classes, support, strict=True)]
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "The classes of a task are neighbours in the list: only their first one was drawn.",
+         "Any N classes: rng.choice(number of classes, N, replace=False).")
+def neighbouring_classes(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.permutation((rng.integers(len(images_of)) + np.arange(n_way)) % len(images_of))
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "The images of a class are neighbours in its list: only where they begin was drawn.",
+         "Any K + Q images: rng.choice(images, K + Q, replace=False).")
+def neighbouring_images(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    images = [rng.permutation(np.roll(images_of[c], -rng.integers(len(images_of[c])))[:k_shot + n_query])
+              for c in classes]
+    return assemble(classes, images, k_shot)
+
+
 @honest("episodes.1")
 def draw_by_permutations(images_of, n_way, k_shot, n_query, rng):
     support_ids, support_y, query_ids, query_y = [], [], [], []
@@ -204,6 +230,12 @@ def both_ends(values):
 def coin_tosses(values):
     p = values.mean()
     return p, 1.96 * (p * (1 - p) / len(values)) ** 0.5
+
+
+@mistake("episodes.3", "n - 1 was used twice: under the root, too, stands n - 1.",
+         "s has n - 1 in its denominator; the mean of n values varies less by sqrt(n).")
+def one_less_twice(values):
+    return values.mean(), 1.96 * values.std(ddof=1) / (len(values) - 1) ** 0.5
 
 
 @honest("episodes.3")

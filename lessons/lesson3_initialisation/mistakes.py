@@ -1,6 +1,7 @@
 """Wrong answers to lesson 3's exercises on starts, each with the thought behind it, and right ones of other kinds."""
 
 import autograd
+import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.nn.primitives import cross_entropy
@@ -101,6 +102,28 @@ def head_one_after_the_other(features, labels, n_way, learning_rate, steps):
         for key in ("w", "b"):
             head = {**head, key: head[key] - learning_rate * grad(head_loss)(head, features, labels)[key]}
     return head
+
+
+@mistake("initialisation.1", "The gradient was computed once, at zero, and used in every step.",
+         "Inside the loop: each step needs the gradient at the head where it starts.")
+def head_by_one_gradient(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    return descend(head, grad(head_loss)(head, features, labels), learning_rate * steps)
+
+
+@mistake("initialisation.1", "The head started from random numbers.", "From all zeros: np.zeros for w and for b.",
+         size=(0.01, 0.1, 1.0))
+def head_from_random_numbers(features, labels, n_way, learning_rate, steps, size):
+    head = {"w": size * onp.random.default_rng(0).normal(size=(features.shape[1], n_way)), "b": np.zeros(n_way)}
+    for _ in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The number of classes was taken from the labels: a class without an example got no output.",
+         "N is n_way.")
+def head_of_the_classes_seen(features, labels, n_way, learning_rate, steps):
+    return head_by_autograd(features, labels, int(labels.max()) + 1, learning_rate, steps)
 
 
 @honest("initialisation.1")
@@ -213,6 +236,16 @@ def plain_descent(loss, params, x, y, learning_rate, steps, update):
     def step(params, gradient, state, learning_rate):
         return descend(params, gradient, learning_rate), state
     return task_by_task(loss, params, x, y, learning_rate, steps, step)
+
+
+@mistake("initialisation.2", "All tasks shared one set of parameters, trained on the mean of their losses.",
+         "Each task has parameters of its own, which start from params and see the task's examples alone.")
+def trained_on_the_mean(loss, params, x, y, learning_rate, steps, update):
+    state, n_tasks = None, len(x)
+    for _ in range(steps):
+        gradient = grad(lambda params: np.mean(loss(repeat(params, n_tasks), x, y)))(params)
+        params, state = update(params, gradient, state, learning_rate)
+    return repeat(params, n_tasks)
 
 
 @honest("initialisation.2")

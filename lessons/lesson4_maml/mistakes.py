@@ -135,6 +135,22 @@ def uphill_before_the_query(loss, w, support_x, support_y, query_x, query_y, inn
                tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
+@mistake("maml.2", "The support loss was added to the query loss.",
+         "The outer loss is the query's alone; the support is for the inner step.")
+def support_loss_added(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    def both(sx, sy, qx, qy):
+        adapted = step(loss, w, sx, sy, inner_lr)
+        return loss(adapted, sx, sy) + loss(adapted, qx, qy)
+    return sum(both(*task) for task in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "The inner step took the gradient of the *mean* of the tasks' losses: it is too short by the factor T.",
+         "Each task's own gradient: that of the sum of the losses, or task by task.")
+def inner_steps_divided_by_t(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, sx, sy, inner_lr / len(query_x)), qx, qy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
 @honest("maml.2")
 def objective_task_by_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     losses = []
@@ -221,6 +237,13 @@ def gradient_at_the_start(gradient, hessian_product, w, support, query, inner_lr
     return carried_back(gradient(w, query), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "All Hessians were taken at the starting point w.",
+         "H_i belongs to the point w_i at which step i took its gradient: remember the points on the way.")
+def hessians_at_the_start(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[:1] * steps, hessian_product, support, inner_lr)
+
+
 @honest("maml.3")
 def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
     if steps == 0:
@@ -286,6 +309,16 @@ def last_step_differentiated(loss, w, support_x, support_y, query_x, query_y, in
             second_order(loss, before, (support_x, support_y), (query_x, query_y), inner_lr, 1))
 
 
+@mistake("maml.4", "Only one inner step was taken.", "`steps` of them, each from where the last one ended.")
+def one_step_alone(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    return orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, 1)
+
+
+@mistake("maml.4", "One inner step too many was taken.", "range(steps)")
+def one_step_too_many(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    return orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps + 1)
+
+
 @honest("maml.4")
 def orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     def objective(w, cut):
@@ -332,6 +365,13 @@ def head_uphill(loss, params, x, y, inner_lr):
     return {**params, "head": params["head"] + inner_lr * grad(loss)(params, x, y)["head"]}
 
 
+@mistake("maml.5", "The body was a constant in the inner gradient alone: the step of the head does not know that it "
+         "depends on the body.", "No stop_gradient: the gradient of the head changes with the body, too.")
+def body_frozen_in_the_gradient(loss, params, x, y, inner_lr):
+    gradient = grad(loss)({"body": stop_gradient(params["body"]), "head": params["head"]}, x, y)
+    return {**params, "head": params["head"] - inner_lr * gradient["head"]}
+
+
 @honest("maml.5")
 def anil_by_the_head_alone(loss, params, x, y, inner_lr):
     gradient = autograd.grad(lambda head: loss({"body": params["body"], "head": head}, x, y))(params["head"])
@@ -362,7 +402,7 @@ def mean_of_the_losses(loss, w, x, y, inner_lr, steps):
     return ws
 
 
-@mistake("maml.6", "Every step started from w again, so only one step was taken.",
+@mistake("maml.6", "Only one step was taken: `steps` was not used, or every step started from w again.",
          "The next step starts where the last one ended: ws = ws - ...")
 def always_from_the_start(loss, w, x, y, inner_lr, steps):
     ws = repeat(w, len(x))
@@ -399,7 +439,13 @@ def one_after_the_other(loss, w, x, y, inner_lr, steps):
     return np.array(adapted)
 
 
-@honest("maml.6")
+@mistake("maml.6", "One step too many was taken.", "range(steps)")
+def one_step_more(loss, w, x, y, inner_lr, steps):
+    return adapt_with_added_zeros(loss, w, x, y, inner_lr, steps + 1)
+
+
+@mistake("maml.6", "The tasks were adapted one after the other, by T gradients a step.",
+         "ws = repeat(w, T), and `grad` of np.sum(loss(ws, x, y)): one gradient for all tasks.")
 def adapt_task_by_task(loss, w, x, y, inner_lr, steps):
     adapted = []
     for t in range(len(x)):
@@ -408,6 +454,14 @@ def adapt_task_by_task(loss, w, x, y, inner_lr, steps):
             own = own - inner_lr * autograd.grad(loss)(own, x[t], y[t])
         adapted.append(own)
     return np.array(adapted)
+
+
+@honest("maml.6")
+def adapt_all_by_the_sum(loss, w, x, y, inner_lr, steps):
+    ws = np.array([w] * len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * autograd.grad(lambda ws: np.sum(loss(ws, x, y)))(ws)
+    return ws
 
 
 @honest("maml.6")

@@ -72,6 +72,19 @@ def plain_root_in_the_loss(e1, e2, same, margin):
     return each_pair(same, d ** 2, relu(margin - d) ** 2)
 
 
+@mistake("siamese.1", "The same pairs and the different pairs were averaged for themselves, and the two means added.",
+         "One mean over all P pairs.", share=(1, 0.5))
+def mean_of_each_kind(e1, e2, same, margin, share):
+    d = safe_norm(e1 - e2)
+    return share * (np.sum(same * d ** 2) / sum(same) + np.sum((1 - same) * relu(margin - d) ** 2) / sum(1 - same))
+
+
+@mistake("siamese.1", "There is a factor 1/2, as in Hadsell's paper.", "d^2 and max(0, margin - d)^2, no 1/2 before them.")
+def half_of_it(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2) / 2
+
+
 @honest("siamese.1")
 def loss_pair_by_pair(e1, e2, same, margin):
     total = 0.0
@@ -328,6 +341,48 @@ def always_the_first_image(images_of, n_pairs, rng):
          "Draw from the `rng` that is passed in.")
 def own_generator(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, onp.random.default_rng(0))
+
+
+@mistake("siamese.4", "A coin was thrown for each pair: half are the same on average, not in every call.",
+         "n_pairs // 2 of each kind.")
+def a_coin_per_pair(images_of, n_pairs, rng):
+    first, second, same = pairs_of(images_of, 2 * n_pairs, rng)
+    chosen = 2 * onp.arange(n_pairs) + rng.integers(2, size=n_pairs)
+    return first[chosen], second[chosen], same[chosen]
+
+
+@mistake("siamese.4", "The two images of a different pair stand at the same place in their classes.",
+         "Draw the second image apart from the first.")
+def the_same_place_in_both_classes(images_of, n_pairs, rng):
+    def two(rng):
+        c, d = rng.choice(len(images_of), 2, replace=False)
+        place = rng.integers(min(len(images_of[c]), len(images_of[d])))
+        return images_of[c][place], images_of[d][place]
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "The second image of a different pair is always the first one of its class.",
+         "Draw it: rng.choice(images_of[d]).")
+def the_first_image_of_the_other_class(images_of, n_pairs, rng):
+    def two(rng):
+        c, d = rng.choice(len(images_of), 2, replace=False)
+        return rng.choice(images_of[c]), images_of[d][0]
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "The images of a same pair are neighbours in their class.", "Any two different images of it.")
+def neighbouring_images(images_of, n_pairs, rng):
+    def one(rng):
+        ids = images_of[rng.integers(len(images_of))]
+        i = rng.integers(len(ids))
+        return ids[i], ids[(i + 1) % len(ids)]
+    return pairs_of(images_of, n_pairs, rng, one=one)
+
+
+@mistake("siamese.4", "One class was drawn for all same pairs of a call.", "Draw a class for each pair.")
+def one_class_in_a_call(images_of, n_pairs, rng):
+    c = rng.integers(len(images_of))
+    return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(images_of[c], 2, replace=False))
 
 
 @honest("siamese.4")

@@ -135,6 +135,12 @@ def log_probability(logits, same):
     return same * logits - np.logaddexp(0.0, logits)
 
 
+@mistake("project.2", "Different pairs cost nothing: only -log p of the same pairs was taken.",
+         "Where same is 0 the loss is -log(1 - p) = log(1 + exp(logit)).")
+def same_pairs_alone(logits, same):
+    return same * np.logaddexp(0.0, -logits)
+
+
 @honest("project.2")
 def losses_by_where(logits, same):
     return np.logaddexp(0.0, np.where(same == 1, -logits, logits))
@@ -214,6 +220,13 @@ def easiest(logits, same_class, n_hard):
     return half_each(same_class, hardest_of_each(logits, same_class, n_hard, sign=1))
 
 
+@mistake("project.3", "The logits of the same pairs became 0, not minus infinity: above a negative logit they are still "
+         "among the hard ones.", "np.where(same_class, -np.inf, logits).")
+def zero_in_their_place(logits, same_class, n_hard):
+    apart = onp.where(same_class, 0.0, logits)
+    return half_each(same_class, hardest_of_each(apart, onp.zeros_like(same_class), n_hard))
+
+
 @honest("project.3")
 def weights_by_loops(logits, same_class, n_hard):
     weights = onp.zeros(logits.shape)
@@ -290,6 +303,12 @@ def first_above_the_threshold(logits, labels, threshold):
          "One score for each class, then argmax over the classes.")
 def position_of_the_example(logits, labels, threshold):
     return answers(probability(logits), threshold)
+
+
+@mistake("project.4", "p that is exactly the threshold was accepted.", "*Above* the threshold: p > threshold, not >=.")
+def from_the_threshold_on(logits, labels, threshold):
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p.max(axis=1) >= threshold, p.argmax(axis=1), -1)
 
 
 @honest("project.4")

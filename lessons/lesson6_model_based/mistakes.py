@@ -60,6 +60,23 @@ def encoding_frozen(h, params, x, y):
     return stop_gradient(np.mean(h(params, pairs(x, y)), axis=1))
 
 
+@mistake("model_based.1", "The largest of each number was taken, over the examples.", "The mean, not the maximum.")
+def maximum_over_examples(h, params, x, y):
+    return np.max(h(params, pairs(x, y)), axis=1)
+
+
+@mistake("model_based.1", "The vector of one example came back, that of the last one.", "The mean over all K examples.")
+def last_example(h, params, x, y):
+    return h(params, pairs(x, y))[:, -1]
+
+
+@mistake("model_based.1", "All tasks were pooled: each has the mean over the examples of all tasks.",
+         "Each task has an encoding of its own: the mean over axis 1 alone.")
+def all_tasks_pooled(h, params, x, y):
+    each = h(params, pairs(x, y))
+    return np.mean(each, axis=(0, 1)) + 0 * each[:, 0]
+
+
 @honest("model_based.1")
 def encode_example_by_example(h, params, x, y):
     n_points = x.shape[1]
@@ -204,9 +221,15 @@ def fixed_share(r, n_points, r_new):
     return 0.9 * r + 0.1 * r_new
 
 
+@mistake("model_based.3", "r is multiplied by 0 where there are no examples yet. But 0 times NaN is NaN, and the mean of "
+         "nothing is NaN.", "If n_points is 0, return r_new.")
+def zero_times_nothing(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 1)
+
+
 @honest("model_based.3")
 def by_the_sum(r, n_points, r_new):
-    return (n_points * r + r_new) / (n_points + 1)
+    return r_new if n_points == 0 else (n_points * r + r_new) / (n_points + 1)
 
 
 @honest("model_based.3")

@@ -86,7 +86,11 @@ def test_decode(rng):
 
 
 def add_by_the_library(r, n_points, r_new):
-    """The library's `add_point`, whose encoder is replaced by one that knows the new example's vector."""
+    """The library's `add_point`, whose encoder is replaced by one that knows the new example's vector.
+
+    The library begins with zeros, not with the mean of nothing.
+    """
+    r = np.zeros_like(r) if n_points == 0 else r
     encode, lesson.encode = lesson.encode, lambda params, x, y: r_new
     try:
         return lesson.add_point(None, r, n_points, None, None)
@@ -101,5 +105,6 @@ def test_add_point(rng):
     yield case("the mean of 8", expected=vectors.mean(axis=0), r=vectors[:7].mean(axis=0), n_points=7, r_new=vectors[7])
     yield case("3 examples, R = 4", r=rng.normal(size=4), n_points=3, r_new=rng.normal(size=4))
     yield case("the second example", r=rng.normal(size=4), n_points=1, r_new=rng.normal(size=4))
-    yield case("the first example", expected=[3.0, -1.0], r=np.array([7.0, 7.0]), n_points=0,
-               r_new=np.array([3.0, -1.0]))
+    for name, r in [("", 7.0), (", after the mean of nothing", np.nan), (", after infinity", np.inf)]:
+        yield case(f"the first example{name}", expected=[3.0, -1.0], r=np.array([r, r]), n_points=0,
+                   r_new=np.array([3.0, -1.0]))

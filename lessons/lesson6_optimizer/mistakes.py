@@ -310,6 +310,11 @@ def memory_first(params, x, h, c):
     return c, show * np.tanh(c)
 
 
+@mistake("optimizer.4", "The biases were forgotten.", "z = (x, h) w + b, for each of the four.")
+def without_biases(params, x, h, c):
+    return cell_with_weights_cut_in_two(tree_map(lambda p: p * (p.ndim == 2), params), x, h, c)
+
+
 @honest("optimizer.4")
 def cell_row_by_row(params, x, h, c):
     hs, cs = [], []
@@ -418,6 +423,47 @@ def step_subtracted(update, loss, phi, theta, steps_before, segment):
         return -step, state
     theta, state = held(opposite, loss, phi, theta, steps_before)
     return sum(walk(opposite, loss, phi, theta, segment, state)[0]) / segment
+
+
+@mistake("optimizer.5", "Only the loss after the last step came back.",
+         "Add up the losses after each step of the segment, and divide by `segment`.")
+def last_loss_alone(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return walk(update, loss, phi, theta, segment, state)[0][-1]
+
+
+@mistake("optimizer.5", "The losses were summed, not averaged.", "Divide by `segment`.")
+def losses_summed(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment, state)[0])
+
+
+@mistake("optimizer.5", "The state was made a constant at every step: nothing flows through the optimiser's memory.",
+         "Within the segment hand the state on as it is; only the gradient is taken at a constant.")
+def state_cut_at_every_step(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    total = 0.0
+    for _ in range(segment):
+        step, state = update(phi, grad(loss)(stop_gradient(theta)), cut_off(state))
+        theta = theta + step
+        total = total + loss(theta)
+    return total / segment
+
+
+def cut_off(state):
+    """The state as a constant, whatever tuples and dicts of arrays it is."""
+    if state is None:
+        return None
+    if hasattr(state, "keys"):
+        return {key: cut_off(part) for key, part in state.items()}
+    return tuple(map(cut_off, state)) if isinstance(state, tuple | list) else stop_gradient(state)
+
+
+@mistake("optimizer.5", "The learner went back to theta before the segment.",
+         "The steps before have moved it: go on from there.")
+def learner_back_at_the_start(update, loss, phi, theta, steps_before, segment):
+    _, state = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
 
 
 @honest("optimizer.5")

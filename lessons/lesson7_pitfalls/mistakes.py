@@ -202,6 +202,16 @@ def place_by_place(support_ids, query_ids):
     return query_ids == support_ids
 
 
+@mistake("pitfalls.3", "A leak that is asked twice was marked once: `index` finds the first of equal numbers alone.",
+         "Go through the positions of the queries, or compare all of them: query_ids[:, :, None] == support_ids[:, None].")
+def first_of_equal_queries(support_ids, query_ids):
+    out = same(support_ids, query_ids).any(axis=2)
+    for row, queries in zip(out, query_ids.tolist(), strict=True):
+        for position, image in enumerate(queries):
+            row[position] &= queries.index(image) == position
+    return out
+
+
 @honest("pitfalls.3")
 def leaks_by_sets(support_ids, query_ids):
     return [[image in set(shown) for image in asked]

@@ -76,6 +76,20 @@ def divided_by_e(accuracy):
     return order, means, half_widths * (1 - 1 / accuracy.shape[1]) ** 0.5
 
 
+@mistake("comparison.1", "Methods of equal mean stand in any order: np.argsort does not keep it for more than a few.",
+         "np.argsort(-means, kind=\"stable\"), or Python's sorted.")
+def sorted_without_stable(accuracy):
+    order = np.argsort(-np.mean(accuracy, axis=1))
+    return order, *pairs(accuracy[order] - accuracy[order[0]])
+
+
+@mistake("comparison.1", "In each episode the best *of that episode* was subtracted, a method that does not exist.",
+         "One method is the best, that of the highest mean; subtract its accuracies in all episodes.")
+def best_of_each_episode(accuracy):
+    order = best_first(accuracy)
+    return order, *pairs(accuracy[order] - accuracy.max(axis=0))
+
+
 @honest("comparison.1")
 def ranked_by_loops(accuracy):
     methods = range(len(accuracy))
@@ -147,6 +161,12 @@ def smaller_direction(a, b):
          "For each point the *nearest* of the other drawing alone.")
 def mean_of_all_pairs(a, b):
     return apart(a, b).mean()
+
+
+@mistake("comparison.2", "The mean is that of the squares, with the root taken afterwards.",
+         "First the distance, a root for each point; then their plain mean.")
+def root_mean_square(a, b):
+    return max((apart(a, b).min(axis=1) ** 2).mean() ** 0.5, (apart(a, b).min(axis=0) ** 2).mean() ** 0.5)
 
 
 @honest("comparison.2")
@@ -238,6 +258,16 @@ def divided_by_all_points(centres, support, support_y, query, rounds):
          "Both parts belong in the loop: the probabilities anew, from the prototypes as they are now, then the mean.")
 def one_round(centres, support, support_y, query, rounds):
     return moved_by(lambda d: softmax(-d), centres, support, support_y, query, min(rounds, 1))
+
+
+@mistake("comparison.3", "The weighted sum was divided by the number of the class's examples plus that of all queries, as "
+         "if each query counted whole for each class.", "Query q has the weight p(n | q): divide by the sum of the weights.")
+def divided_by_examples_and_queries(centres, support, support_y, query, rounds):
+    count = np.eye(centres.shape[1])[support_y].sum(axis=1)[..., None] + query.shape[1]
+    for _ in range(rounds):
+        total, _ = sums(support, support_y, query, softmax(-to_centres(query, centres)))
+        centres = total / count
+    return centres
 
 
 @honest("comparison.3")
