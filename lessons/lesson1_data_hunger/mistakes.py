@@ -125,6 +125,12 @@ def bias_averaged(x, w, g):
     return g @ w.T, x.T @ g, g.mean(axis=0)
 
 
+@mistake("hunger.3", "All three derivatives were divided by the number of examples.",
+         "Nothing is averaged. If the loss is a mean, g already holds the 1/M.")
+def all_divided(x, w, g):
+    return g @ w.T / len(x), x.T @ g / len(x), g.mean(axis=0)
+
+
 @honest("hunger.3")
 def dense_vjp_by_loops(x, w, g):
     dx, dw, db = onp.zeros_like(x), onp.zeros_like(w), onp.zeros_like(w[0])
@@ -157,7 +163,7 @@ def log_of_the_softmax(logits, labels):
     return -np.mean(np.log(picked(p / np.sum(p, axis=1, keepdims=True), labels)))
 
 
-@mistake("hunger.4", "A small number was added inside the log, so that no example can cost more than about 20 or 30.",
+@mistake("hunger.4", "A small number was added inside the log, or p was clipped: no example costs more than about 30.",
          "Write log(softmax) as z - log(sum(exp(z))) and the log never meets a 0.",
          epsilon=(1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15))
 def epsilon_in_the_log(logits, labels, epsilon):
@@ -369,12 +375,23 @@ def backwards(x, kh, kw):
 
 
 @mistake("hunger.6", "The list of patches, place after place, was given its shape by a reshape: images and places are "
-         "mixed.", "np.array(list) has the places in front, (places,M,...). Move the images to the front by a transpose "
-         "or np.stack(..., axis=1), and only then split the places into rows and columns.")
+         "mixed.", "np.array(list) has the places in front, (places,M,...). Move the images to the front, by a "
+         "transpose or np.stack(..., axis=1), and only then split the places into rows and columns.")
 def images_and_places_mixed(x, kh, kw):
     patches = patches_of(x, kh, kw)
     rows = np.array([np.reshape(patch, (len(x), -1)) for row in patches for patch in row])
     return np.reshape(rows, (len(x), len(patches), len(patches[0]), -1))
+
+
+@mistake("hunger.6", "The places stand column by column.", "Axis 1 is the row of the place, axis 2 its column.")
+def places_column_by_column(x, kh, kw):
+    return np.transpose(stacked(patches_of(x, kh, kw)), (0, 2, 1, 3))
+
+
+@mistake("hunger.6", "The patch was transposed before it was made a row: its last axis runs slowest.",
+         "reshape(-1) without .T: [i, j, c], c runs fastest.")
+def patch_transposed(x, kh, kw):
+    return stacked(patches_of(x, kh, kw), (0, 3, 2, 1))
 
 
 @honest("hunger.6")
@@ -462,6 +479,14 @@ def search_from_zero(x, g):
 def one_place_for_all_channels(x, g):
     place = windows(x).max(axis=4).argmax(axis=3)
     return back((onp.arange(4) == place[..., None])[..., None] * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "Of several largest pixels the first was taken column by column.",
+         "Reading order: the first row from left to right, then the second.")
+def first_by_columns(x, g):
+    order = onp.array([0, 2, 1, 3])
+    place = order[windows(x)[:, :, :, order].argmax(axis=3)]
+    return back((onp.arange(4)[:, None] == place[:, :, :, None]) * g[:, :, :, None], x.shape)
 
 
 @honest("hunger.7")

@@ -82,7 +82,7 @@ def global_generator(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, [random.sample(list(images_of[c]), k_shot + n_query) for c in classes], k_shot)
 
 
-@mistake("episodes.1", "Only the support was drawn; the queries are the first images of the rest.",
+@mistake("episodes.1", "Only the support was drawn; the queries are always the first (or the last) of the rest.",
          "Draw all K + Q images of a class, and cut.")
 def queries_not_drawn(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)
@@ -106,6 +106,13 @@ def neighbouring_images(images_of, n_way, k_shot, n_query, rng):
     images = [rng.permutation(np.roll(images_of[c], -rng.integers(len(images_of[c])))[:k_shot + n_query])
               for c in classes]
     return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "The images of a class are in the order of their numbers: the support has the smallest.",
+         "Leave them in the order in which they were drawn.")
+def images_in_order(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, np.sort(distinct(images_of, classes, k_shot + n_query, rng), axis=1), k_shot)
 
 
 @honest("episodes.1")
@@ -172,6 +179,11 @@ def positive_score(scores, labels):
     return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > 0, axis=-1)
 
 
+@mistake("episodes.2", "These are percent.", "A share lies between 0 and 1.")
+def percent(scores, labels):
+    return 100 * np.mean(scores.argmax(-1) == labels, axis=-1)
+
+
 @honest("episodes.2")
 def accuracies_by_loops(scores, labels):
     result = []
@@ -236,6 +248,12 @@ def coin_tosses(values):
          "s has n - 1 in its denominator; the mean of n values varies less by sqrt(n).")
 def one_less_twice(values):
     return values.mean(), 1.96 * values.std(ddof=1) / (len(values) - 1) ** 0.5
+
+
+@mistake("episodes.3", "The factor before s is another than 1.96.", "95 % of a normal distribution lie within 1.96 s.",
+         factor=(2.0, 1.645, 2.576))
+def another_factor(values, factor):
+    return values.mean(), factor * values.std(ddof=1) / len(values) ** 0.5
 
 
 @honest("episodes.3")

@@ -153,9 +153,10 @@ def transposed_solution(features, labels, signatures, gamma, lam):
 
 
 @mistake("zero_shot.2", "The number of classes was taken from the labels: a class without an image was left out.",
-         "Z is the number of signatures, len(signatures).")
-def classes_of_the_labels(features, labels, signatures, gamma, lam):
-    z, seen = labels.max() + 1, signatures[:labels.max() + 1]
+         "Z is the number of signatures, len(signatures).", counted=("up to the largest", "that occur"))
+def classes_of_the_labels(features, labels, signatures, gamma, lam, counted):
+    kept = np.unique(labels) if counted == "that occur" else np.arange(labels.max() + 1)
+    z, seen, labels = len(kept), signatures[kept], np.searchsorted(kept, labels)
     return closed_form(features.T @ features + gamma * np.eye(features.shape[1]), features.T @ wanted(labels, z) @ seen,
                        seen.T @ seen + lam * np.eye(signatures.shape[1]))
 
@@ -259,6 +260,12 @@ def average_over_classes(scores, labels, unseen):
 def grouped_by_answer(scores, labels, unseen):
     s, u = shares(scores.argmax(1) == labels, scores.argmax(1), unseen)
     return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The third number is the accuracy over all images.", "2 s u / (s + u) of the first two.")
+def overall_for_the_mean(scores, labels, unseen):
+    right = scores.argmax(1) == labels
+    return *shares(right, labels, unseen), right.mean()
 
 
 @honest("zero_shot.3")

@@ -120,10 +120,37 @@ def head_from_random_numbers(features, labels, n_way, learning_rate, steps, size
     return head
 
 
-@mistake("initialisation.1", "The number of classes was taken from the labels: a class without an example got no output.",
+@mistake("initialisation.1", "The number of classes is that of the labels: a class without an example got no output.",
          "N is n_way.")
 def head_of_the_classes_seen(features, labels, n_way, learning_rate, steps):
     return head_by_autograd(features, labels, int(labels.max()) + 1, learning_rate, steps)
+
+
+@mistake("initialisation.1", "One step too many was taken.", "range(steps)")
+def head_one_step_more(features, labels, n_way, learning_rate, steps):
+    return head_by_autograd(features, labels, n_way, learning_rate, steps + 1)
+
+
+def head_with_other_means(features, labels, n_way, learning_rate, steps, of_w, of_b):
+    """By hand; the gradients of w and of b are multiplied by a factor each."""
+    w, b = np.zeros((features.shape[1], n_way)), np.zeros(n_way)
+    for _ in range(steps):
+        exp = np.exp(features @ w + b)
+        g = (exp / np.sum(exp, axis=1, keepdims=True) - np.eye(n_way)[labels]) / len(labels)
+        w, b = w - learning_rate * of_w * features.T @ g, b - learning_rate * of_b * np.sum(g, axis=0)
+    return {"w": w, "b": b}
+
+
+@mistake("initialisation.1", "The gradient of the bias was divided by the number of examples twice.",
+         "(softmax - one-hot) / M, and then a *sum* over the examples.")
+def head_bias_divided_twice(features, labels, n_way, learning_rate, steps):
+    return head_with_other_means(features, labels, n_way, learning_rate, steps, 1, 1 / len(labels))
+
+
+@mistake("initialisation.1", "The mean was taken over examples and classes: each step is N times too short.",
+         "The loss is a mean over the M examples alone.")
+def head_averaged_over_classes(features, labels, n_way, learning_rate, steps):
+    return head_with_other_means(features, labels, n_way, learning_rate, steps, 1 / n_way, 1 / n_way)
 
 
 @honest("initialisation.1")
@@ -185,7 +212,7 @@ def carried_on(loss, params, x, y, learning_rate, steps, update):
     return task_by_task(loss, params, x, y, learning_rate, steps, update, carry=True)
 
 
-@mistake("initialisation.2", "Every step started from params again, so that only the last one counts.",
+@mistake("initialisation.2", "Only one step counts: `steps` was not used, or every step started from params again.",
          "The next step starts where the last one ended.")
 def restarted(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -246,6 +273,11 @@ def trained_on_the_mean(loss, params, x, y, learning_rate, steps, update):
         gradient = grad(lambda params: np.mean(loss(repeat(params, n_tasks), x, y)))(params)
         params, state = update(params, gradient, state, learning_rate)
     return repeat(params, n_tasks)
+
+
+@mistake("initialisation.2", "One step too many was taken.", "range(steps)")
+def one_step_too_many(loss, params, x, y, learning_rate, steps, update):
+    return task_by_task(loss, params, x, y, learning_rate, steps + 1, update)
 
 
 @honest("initialisation.2")
@@ -315,6 +347,11 @@ def task_after_task(params, adapted, outer_lr):
          "axis=0: over the tasks alone.")
 def mean_over_everything(params, adapted, outer_lr):
     return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi - theta), params, adapted)
+
+
+@mistake("initialisation.3", "Only one task moved the start.", "The mean over all T tasks.", task=(0, -1))
+def one_task_alone(params, adapted, outer_lr, task):
+    return tree_map(lambda theta, phi: theta + outer_lr * (phi[task] - theta), params, adapted)
 
 
 @honest("initialisation.3")

@@ -220,7 +220,7 @@ def prototypes_frozen(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     return loss_of(-squared(embeddings_q, centres), labels_q)
 
 
-@mistake("metric.3", "The queries are in the prototypes, too: each has moved the prototype of its class towards itself.",
+@mistake("metric.3", "The queries are in the prototypes, too: each has pulled its class's towards itself.",
          "Prototypes are means of the support alone; the labels of the queries are for the loss.")
 def prototypes_of_all(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     centres = means(np.concatenate([embeddings_s, embeddings_q]), np.concatenate([labels_s, labels_q]), n_way)
@@ -256,6 +256,28 @@ def one_softmax_for_all(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     logits = -squared(embeddings_q, means(embeddings_s, labels_s, n_way))
     log_p = np.reshape(log_softmax(np.reshape(logits, (-1,))), logits.shape)
     return -np.mean(log_p[range(len(labels_q)), labels_q])
+
+
+@mistake("metric.3", "The minus of the loss is missing: this is the mean of log p.", "-log p falls as p grows.")
+def log_likelihood(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return -loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q)
+
+
+@mistake("metric.3", "One example stands for each class, not the mean of its examples.",
+         "The prototype is the mean: np.mean(embeddings_s[labels_s == n], axis=0).")
+def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(-squared(embeddings_q, first_example(embeddings_s, labels_s, n_way)), labels_q)
+
+
+@mistake("metric.3", "Dot products with the prototypes were taken.", "Minus the squared Euclidean distance.")
+def dot_products_with_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(embeddings_q @ means(embeddings_s, labels_s, n_way).T, labels_q)
+
+
+@mistake("metric.3", "This is the mean squared distance to the own prototype: it is 0 with all embeddings equal.",
+         "Own class against the others: log_softmax of minus all the distances, then the own one.")
+def distance_to_the_own_prototype(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return np.mean(squared(embeddings_q, means(embeddings_s, labels_s, n_way))[range(len(labels_q)), labels_q])
 
 
 @honest("metric.3")
@@ -371,6 +393,17 @@ def divided_by_one_length(embeddings_s, labels_s, embeddings_q, n_way):
          "N is n_way.")
 def classes_of_the_labels(embeddings_s, labels_s, embeddings_q, n_way):
     return votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, int(labels_s.max()) + 1)
+
+
+@mistake("metric.4", "The softmax is missing: the cosines themselves were added up.",
+         "Attention is the softmax of the cosines; only then do they sum to 1.")
+def cosines_added_up(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(cosines(embeddings_q, embeddings_s), labels_s, n_way)
+
+
+@mistake("metric.4", "The logarithms of the weights were added up, not the weights.", "exp first, then the sums.")
+def logarithms_added_up(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(log_softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way)
 
 
 @honest("metric.4")

@@ -54,6 +54,11 @@ def unit_length(loss, params, x, y, inner_lr):
     return tree_map(lambda p, g: p - inner_lr * g / length, params, gradient)
 
 
+@mistake("maml.1", "The gradient was divided by the number of examples.", "Use the gradient of the loss as it is.")
+def divided_by_examples(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p - inner_lr * g / len(x), params, grad(loss)(params, x, y))
+
+
 @honest("maml.1")
 def step_with_autograds_grad(loss, params, x, y, inner_lr):
     gradient = autograd.grad(loss)(params, x, y)
@@ -144,11 +149,16 @@ def support_loss_added(loss, w, support_x, support_y, query_x, query_y, inner_lr
     return sum(both(*task) for task in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
-@mistake("maml.2", "The inner step took the gradient of the *mean* of the tasks' losses: it is too short by the factor T.",
+@mistake("maml.2", "The inner step took the gradient of the *mean* of the tasks' losses: it is T times too short.",
          "Each task's own gradient: that of the sum of the losses, or task by task.")
 def inner_steps_divided_by_t(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     return sum(loss(step(loss, w, sx, sy, inner_lr / len(query_x)), qx, qy) for sx, sy, qx, qy in
                tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "Only one task was judged.", "The mean over all T tasks.", task=(0, -1))
+def one_task_alone(loss, w, support_x, support_y, query_x, query_y, inner_lr, task):
+    return loss(step(loss, w, support_x[task], support_y[task], inner_lr), query_x[task], query_y[task])
 
 
 @honest("maml.2")
@@ -244,6 +254,26 @@ def hessians_at_the_start(gradient, hessian_product, w, support, query, inner_lr
     return carried_back(gradient(path[-1], query), path[:1] * steps, hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "inner_lr is missing before the Hessian.", "v - inner_lr * hessian_product(w_i, support, v)")
+def rate_missing(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, support, 1.0)
+
+
+@mistake("maml.3", "Every Hessian was multiplied with the query gradient, not with what had been carried back so far.",
+         "g = g - inner_lr * hessian_product(w_i, support, g), with the new g in the next step.")
+def hessians_of_the_same_vector(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    first = gradient(path[-1], query)
+    return first - inner_lr * sum(hessian_product(point, support, first) for point in path[:-1])
+
+
+@mistake("maml.3", "The gradient of the support loss was carried back.", "Begin with gradient(last w, query).")
+def support_carried_back(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], support), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+
+
 @honest("maml.3")
 def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
     if steps == 0:
@@ -317,6 +347,11 @@ def one_step_alone(loss, w, support_x, support_y, query_x, query_y, inner_lr, st
 @mistake("maml.4", "One inner step too many was taken.", "range(steps)")
 def one_step_too_many(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     return orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps + 1)
+
+
+@mistake("maml.4", "Both gradients are of the support loss.", "The *query* loss is judged, after steps on the support.")
+def judged_on_their_support(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    return orders_by_stop_gradient(loss, w, support_x, support_y, support_x, support_y, inner_lr, steps)
 
 
 @honest("maml.4")
@@ -442,6 +477,11 @@ def one_after_the_other(loss, w, x, y, inner_lr, steps):
 @mistake("maml.6", "One step too many was taken.", "range(steps)")
 def one_step_more(loss, w, x, y, inner_lr, steps):
     return adapt_with_added_zeros(loss, w, x, y, inner_lr, steps + 1)
+
+
+@mistake("maml.6", "The steps go uphill: the gradient was added.", "ws - inner_lr * gradient.")
+def all_uphill(loss, w, x, y, inner_lr, steps):
+    return adapt_with_added_zeros(loss, w, x, y, -inner_lr, steps)
 
 
 @mistake("maml.6", "The tasks were adapted one after the other, by T gradients a step.",

@@ -79,10 +79,34 @@ def mean_of_each_kind(e1, e2, same, margin, share):
     return share * (np.sum(same * d ** 2) / sum(same) + np.sum((1 - same) * relu(margin - d) ** 2) / sum(1 - same))
 
 
-@mistake("siamese.1", "There is a factor 1/2, as in Hadsell's paper.", "d^2 and max(0, margin - d)^2, no 1/2 before them.")
+@mistake("siamese.1", "There is a factor 1/2, as in Hadsell's paper.", "d^2 and max(0, margin - d)^2, without it.")
 def half_of_it(e1, e2, same, margin):
     d = safe_norm(e1 - e2)
     return each_pair(same, d ** 2, relu(margin - d) ** 2) / 2
+
+
+@mistake("siamese.1", "The squares were subtracted: max(0, margin^2 - d^2).", "First margin - d, then the square.")
+def squares_subtracted(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin ** 2 - d ** 2))
+
+
+@mistake("siamese.1", "Neither part was squared.", "d^2 and max(0, margin - d)^2.")
+def nothing_squared(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d, relu(margin - d))
+
+
+@mistake("siamese.1", "d is the sum of the absolute differences.", "The Euclidean distance: safe_norm(e1 - e2).")
+def sum_of_absolute_differences(e1, e2, same, margin):
+    d = np.sum(np.abs(e1 - e2), axis=1)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "The part of the different pairs was subtracted.", "Both parts are costs: add them.")
+def push_subtracted(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, -relu(margin - d) ** 2)
 
 
 @honest("siamese.1")
@@ -116,9 +140,10 @@ def a_tiny_number_under_the_root(a, b):
 
 
 @mistake("siamese.2", "A small number was added under the root, but equal rows still have a distance above 0.",
-         "The root of 1e-8 is 1e-4. Replace the sum where it is 0, and leave it alone elsewhere.")
-def a_small_number_under_the_root(a, b):
-    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1e-8)
+         "The root of 1e-8 is 1e-4. Replace the sum where it is 0, and leave it alone elsewhere.",
+         number=(1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10))
+def a_small_number_under_the_root(a, b, number):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + number)
 
 
 @mistake("siamese.2", "The root was bounded from below, so equal rows have a distance above 0.",
@@ -232,6 +257,11 @@ def largest_dot_product(support, labels, query):
     return labels[(query @ support.T).argmax(axis=1)]
 
 
+@mistake("siamese.3", "Several neighbours voted.", "The nearest example alone decides.")
+def three_neighbours(support, labels, query):
+    return onp.array([onp.bincount(labels[onp.argsort(row)[:3]]).argmax() for row in to_each(support, query)])
+
+
 @honest("siamese.3")
 def recognise_by_loops(support, labels, query):
     answers = []
@@ -328,7 +358,7 @@ def always_the_next_class(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
-@mistake("siamese.4", "The first image of a same pair is always the first one of its class.",
+@mistake("siamese.4", "One image of a same pair was not drawn: it is always the same of its class, say the first.",
          "Two different images, both by chance.")
 def always_the_first_image(images_of, n_pairs, rng):
     def one(rng):
@@ -361,8 +391,8 @@ def the_same_place_in_both_classes(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
-@mistake("siamese.4", "The second image of a different pair is always the first one of its class.",
-         "Draw it: rng.choice(images_of[d]).")
+@mistake("siamese.4", "One image of a different pair was not drawn: it is always the same of its class, the first for "
+         "example.", "Draw it: rng.choice(images_of[d]).")
 def the_first_image_of_the_other_class(images_of, n_pairs, rng):
     def two(rng):
         c, d = rng.choice(len(images_of), 2, replace=False)
@@ -480,6 +510,17 @@ def different_pairs_alone(distances, same):
          "Keep the candidate, not its quality.")
 def the_quality_itself(distances, same):
     return max(sum(shares(distances, same, t)) / 2 for t in midpoints(distances))
+
+
+@mistake("siamese.5", "The smaller of the two shares, or their product, was made as large as possible.", "Their mean.")
+def best_worst_share(distances, same):
+    return best_of(midpoints(distances), lambda t: min(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The thresholds that were tried are evenly spaced, not the midpoints between neighbours.",
+         "(d[i] + d[i+1]) / 2 of the sorted distances, of those that differ.", points=(50, 100, 101, 1000))
+def evenly_spaced(distances, same, points):
+    return best_of(onp.linspace(distances.min(), distances.max(), points), lambda t: sum(shares(distances, same, t)))
 
 
 @honest("siamese.5")

@@ -51,9 +51,9 @@ def in_float64(tree):
 def test_encode(rng):
     yield case("by hand", expected=[[9.5, 6.0]], h=two_numbers, params={}, x=np.array([[[1.0], [2.0]]]),
                y=np.array([[[5.0], [7.0]]]))
-    params = {"w": rng.normal(size=(2, 3)), "b": rng.normal(size=3)}
-    x, y = rng.normal(size=(2, 4, 5, 1))
-    yield case("4 tasks, 5 examples, R = 3", h=small_encoder, params=params, x=x, y=y)
+    params = {"w": rng.normal(size=(2, 4)), "b": rng.normal(size=4)}
+    x, y = rng.normal(size=(2, 3, 5, 1))  # K - 1 is not T
+    yield case("3 tasks, 5 examples, R = 4", h=small_encoder, params=params, x=x, y=y)
     yield case("one example", h=small_encoder, params=params, x=x[:, :1], y=y[:, :1])
     order = [3, 0, 4, 1, 2]
     yield case("the examples in another order", expected=encode_with(small_encoder, params, x, y), h=small_encoder,

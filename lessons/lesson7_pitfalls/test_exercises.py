@@ -18,7 +18,7 @@ def less_the_mean(images):
 
 def batch_norm_and_dense(images):
     weights = np.random.default_rng(0).normal(size=(images.shape[1], 3))
-    return standardize(images) @ weights.astype(images.dtype)
+    return (standardize(images) + images) @ weights.astype(images.dtype)  # the mean of a group is not always 0
 
 
 def ask_as_the_library_does(network, queries, groups):

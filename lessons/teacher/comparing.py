@@ -292,10 +292,10 @@ def _flatten(value, like, path=()):
         wanted = onp.shape(like) or "one number"
         raise Misfit(f"{in_words(path) or 'it'} has the shape {array.shape} where {wanted} was expected.")
     kind = onp.asarray(like).dtype.kind
-    if array.size and (kind in "biu" and array.dtype.kind == "f" or kind == "b" != array.dtype.kind):
+    if array.size and ((kind in "biu" and array.dtype.kind == "f") or kind == "b" != array.dtype.kind):
         wanted = "booleans" if kind == "b" else "integers"
-        raise NoIntegers(f"{in_words(path) or 'it'} has numbers of the type {array.dtype} where {wanted} were expected: "
-                     "as an index they fail, or choose something else.")
+        raise NoIntegers(f"{in_words(path) or 'it'} has numbers of the type {array.dtype} where {wanted} were "
+                         "expected: as an index they fail, or choose something else.")
     return [(path, array)]
 
 

@@ -49,8 +49,8 @@ def cannot_be_loaded(path, outcome, seconds):
     return "\n".join([f"{place(outcome)}\n{type(error).__name__}: {error}", *([NOT_THERE] * _is_missing(error))])
 
 
-NOT_THERE = ("Is it installed, and spelt right? The exercises need only NumPy, autograd and the modules that stand in the "
-             "first lines of their file.")
+NOT_THERE = ("Is it installed, and spelt right? The exercises need only NumPy, autograd and the modules that stand in "
+             "the first lines of their file.")
 
 
 def _is_missing(error):
@@ -112,7 +112,7 @@ def misconceptions(mistakes):
 
 def resemblance(mistakes):
     """What can be said where the answer agrees with a mistake in this case, and not in most of the others."""
-    return f"No known mistake gives this in all cases; in this case the same comes out as if: {misconceptions(mistakes)}"
+    return f"No known mistake, but in this case the same comes out as if: {misconceptions(mistakes)}"
 
 
 def clue(answer, case, finding, clock):
