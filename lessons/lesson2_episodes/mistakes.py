@@ -82,7 +82,7 @@ def global_generator(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, [random.sample(list(images_of[c]), k_shot + n_query) for c in classes], k_shot)
 
 
-@mistake("episodes.1", "Only the support was drawn; the queries are always the first (or the last) of the rest.",
+@mistake("episodes.1", "Some images are queries more often. Are they the first of those that are left?",
          "Draw all K + Q images of a class, and cut.")
 def queries_not_drawn(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)
@@ -92,14 +92,14 @@ def queries_not_drawn(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, images, k_shot)
 
 
-@mistake("episodes.1", "The classes of a task are neighbours in the list: only their first one was drawn.",
+@mistake("episodes.1", "Some classes are together more often. Are they neighbours in the list, of which one was drawn?",
          "Any N classes: rng.choice(number of classes, N, replace=False).")
 def neighbouring_classes(images_of, n_way, k_shot, n_query, rng):
     classes = rng.permutation((rng.integers(len(images_of)) + np.arange(n_way)) % len(images_of))
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
 
 
-@mistake("episodes.1", "The images of a class are neighbours in its list: only where they begin was drawn.",
+@mistake("episodes.1", "Some images are together more often. Are they neighbours in the list of their class?",
          "Any K + Q images: rng.choice(images, K + Q, replace=False).")
 def neighbouring_images(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)
@@ -108,7 +108,7 @@ def neighbouring_images(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, images, k_shot)
 
 
-@mistake("episodes.1", "The images of a class are in the order of their numbers: the support has the smallest.",
+@mistake("episodes.1", "Some images are in the support more often. Were those drawn sorted, the smallest first?",
          "Leave them in the order in which they were drawn.")
 def images_in_order(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)

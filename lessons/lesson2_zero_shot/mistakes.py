@@ -64,6 +64,13 @@ def columns_name_after_name(parts):
     return marked(parts, list(dict.fromkeys((place, word) for one in parts for place, word in enumerate(one))))
 
 
+@mistake("zero_shot.1", "The first word of each place has no column.",
+         "A column for every word: where it is missing is 0.")
+def first_word_without_column(parts):
+    first = {min(column for column in columns_of(parts) if column[0] == place) for place in range(len(parts[0]))}
+    return marked(parts, [column for column in columns_of(parts) if column not in first])
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []

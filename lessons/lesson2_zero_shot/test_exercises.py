@@ -23,6 +23,8 @@ def test_signatures(rng):
         *(np.array(list(words))[rng.integers(0, len(words), 7)].tolist() for words in ("eaou", "zyx", "ba")),
         strict=True)))
     yield case("one class", expected=[[1.0, 1.0]], parts=[("e", "tilde")])
+    yield case("three words in a place", expected=[[0.0, 1, 0, 1], [1, 0, 0, 1], [0, 0, 1, 1]],
+               parts=[("i", "x"), ("e", "x"), ("o", "x")])
     yield case("a part that is in another", expected=[[1.0, 0, 1, 0], [0, 1, 0, 1]], parts=[("a", "ab"), ("ab", "b")])
     yield case("two classes of one name", expected=[[1.0, 0, 1], [0, 1, 1], [1, 0, 1]],
                parts=[("e", "tilde"), ("o", "tilde"), ("e", "tilde")])

@@ -25,10 +25,10 @@ def labels_turned_round(e1, e2, same, margin):
 
 
 @mistake("siamese.1", "The margin was compared with the squared distance: max(0, margin - d^2).",
-         "The margin is a distance. Compare it with d, then square what is left: max(0, margin - d)^2.")
-def margin_on_the_square(e1, e2, same, margin):
+         "The margin is a distance. Compare it with d, then square what is left: max(0, margin - d)^2.", power=(1, 2))
+def margin_on_the_square(e1, e2, same, margin, power):
     d = safe_norm(e1 - e2)
-    return each_pair(same, d ** 2, relu(margin - d ** 2))
+    return each_pair(same, d ** 2, relu(margin - d ** 2) ** power)
 
 
 @mistake("siamese.1", "The gap between a different pair's distance and the margin was not squared.",
@@ -334,7 +334,7 @@ def an_image_with_itself(images_of, n_pairs, rng):
                     one=lambda rng: rng.choice(images_of[rng.integers(len(images_of))], 2))
 
 
-@mistake("siamese.4", "An image was drawn first, and with it its class: large classes come more often.",
+@mistake("siamese.4", "Some classes come more often. Was an image drawn first, and with it its class?",
          "Draw a class, then images of it.")
 def large_classes_more_often(images_of, n_pairs, rng):
     images, classes = onp.concatenate(images_of), class_of(images_of)
@@ -349,7 +349,7 @@ def large_classes_more_often(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, one, two)
 
 
-@mistake("siamese.4", "The other class is always the next one in the list.",
+@mistake("siamese.4", "Some classes never meet: the other class is always the next one in the list, for example.",
          "Any two classes: a network that meets neighbours alone learns nothing about the others.")
 def always_the_next_class(images_of, n_pairs, rng):
     def two(rng):
@@ -373,7 +373,7 @@ def own_generator(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, onp.random.default_rng(0))
 
 
-@mistake("siamese.4", "A coin was thrown for each pair: half are the same on average, not in every call.",
+@mistake("siamese.4", "Half are the same on average, but not in every call: was a coin thrown for each pair?",
          "n_pairs // 2 of each kind.")
 def a_coin_per_pair(images_of, n_pairs, rng):
     first, second, same = pairs_of(images_of, 2 * n_pairs, rng)
@@ -381,7 +381,7 @@ def a_coin_per_pair(images_of, n_pairs, rng):
     return first[chosen], second[chosen], same[chosen]
 
 
-@mistake("siamese.4", "The two images of a different pair stand at the same place in their classes.",
+@mistake("siamese.4", "In a different pair the one image says something of the other. Do they stand at the same place?",
          "Draw the second image apart from the first.")
 def the_same_place_in_both_classes(images_of, n_pairs, rng):
     def two(rng):
@@ -391,8 +391,8 @@ def the_same_place_in_both_classes(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
-@mistake("siamese.4", "One image of a different pair was not drawn: it is always the same of its class, the first for "
-         "example.", "Draw it: rng.choice(images_of[d]).")
+@mistake("siamese.4", "In different pairs some images come more often. Is one always the first of its class?",
+         "Draw it: rng.choice(images_of[d]).")
 def the_first_image_of_the_other_class(images_of, n_pairs, rng):
     def two(rng):
         c, d = rng.choice(len(images_of), 2, replace=False)
@@ -400,7 +400,8 @@ def the_first_image_of_the_other_class(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
-@mistake("siamese.4", "The images of a same pair are neighbours in their class.", "Any two different images of it.")
+@mistake("siamese.4", "Some two images of a class come together more often. Are they neighbours in its list?",
+         "Any two different images of it.")
 def neighbouring_images(images_of, n_pairs, rng):
     def one(rng):
         ids = images_of[rng.integers(len(images_of))]
