@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from fewshot_np.experiment.figures import draw_learning_curve, save_figure
+from fewshot_np.experiment.lock import locked
 from fewshot_np.experiment.options import add_option, prepare_out, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.report import plus_minus, print_table
@@ -73,14 +74,15 @@ def main(argv=None):
             continue
         if not one_row and "network" in FOLDERS_OF[options.protocol]:
             one.network = sibling_of(one)
-        run_row(one)
+        folder_of(one).mkdir(exist_ok=True)
+        with locked(folder_of(one)):
+            run_row(one)
         print()
 
 
 def run_row(options):
     """Train and test one row; print it, and leave its record and its learning curve in its folder."""
     started, row, task, folder = time.perf_counter(), find_row(options), task_of(options), folder_of(options)
-    folder.mkdir(exist_ok=True)
     print(f"{options.method}, {task}, after the protocol {options.protocol}:\n"
           "how good is it, measured as in the papers?\n")
     metrics, history = PROTOCOLS[options.protocol](options, METHODS.get(options.method), row, folder)
