@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from threadpoolctl import threadpool_limits
 
 from fewshot_np.experiment.lock import lock_folder, unlock_folders
+from fewshot_np.experiment.output import patient_output
 from fewshot_np.experiment.records import check_folder
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.nn.kernels import keep_freed_memory
@@ -101,7 +102,8 @@ def run(main):
     """
     try:
         keep_freed_memory()
-        with threadpool_limits(1):  # for small matrices BLAS threads mostly wait, and they take cores from others
+        # one thread, because for small matrices BLAS threads mostly wait, and take cores from others
+        with patient_output(), threadpool_limits(1):
             main()
     except Stopped as stop:
         sys.exit(f"\n{stop}")
