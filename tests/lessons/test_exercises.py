@@ -140,7 +140,7 @@ def test_the_stub_fails_with_its_own_message(exercise, fresh):
 @every_exercise
 def test_each_mistake_fails_and_is_named(exercise):
     mistakes = mistakes_of(exercise)
-    assert 3 <= len(mistakes) <= 8
+    assert len(mistakes) >= 3
     for mistake in mistakes:
         failure = check(exercise, mistake)
         assert failure, f"{mistake.__name__} passes"
