@@ -132,7 +132,7 @@ def test_one_repetition_has_no_interval(tmp_path, capsys):
         mean_and_interval(np.ones((1, 3)))
     with pytest.raises(SystemExit, match="2"):
         run_tiny("lesson1_data_hunger", tmp_path, "--repetitions", "1")
-    assert "--repetitions: '1' is not an integer of at least 2" in capsys.readouterr().err
+    assert "--repetitions: '1' is not an integer of at least 5" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- the run

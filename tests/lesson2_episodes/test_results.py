@@ -130,4 +130,4 @@ def test_one_picture_is_too_few_and_its_class_is_named(tmp_path):
 
 def run_on_folder(tmp_path, *sizes):
     return run_tiny("lesson2_episodes", tmp_path / "out", "--data", str(folder_of(tmp_path / "mine", *sizes)),
-                    "--episodes", "4")
+                    "--episodes", "5")

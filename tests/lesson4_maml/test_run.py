@@ -14,7 +14,7 @@ from fewshot_np.nn.trees import leaves
 from tests import scaffolding
 from tests.scaffolding import no_training, vector
 
-TINY = ["--iterations", "3", "--sinusoid-iterations", "3", "--episodes", "4", "--meta-batch", "2", "--channels", "4",
+TINY = ["--iterations", "3", "--sinusoid-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--channels", "4",
         "--n-query", "2"]
 NETWORKS = ("characters.npz", "sinusoids-maml.npz", "sinusoids-pretrained.npz")
 
