@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from fewshot_np.experiment.figures import save_figure
+from fewshot_np.experiment.lock import unlock_folders
 from fewshot_np.experiment.options import SMOKE_TEST
 from fewshot_np.experiment.records import write_record
 
@@ -83,6 +84,7 @@ def finish(lesson, options, started, metrics, figures, next_steps):
     """
     pictures = [save_figure(figure, options.out / f"{name}.png") for name, figure in figures.items()]
     record = write_record(options.out, lesson, options, time.perf_counter() - started, metrics)
+    unlock_folders()
     print_written([*pictures, *sorted(options.out.glob("*.npz")), record], next_steps)
     if options.quick:  # said at the beginning, too, where a long table has pushed it out of sight
         print(f"\n{SMOKE_TEST}")

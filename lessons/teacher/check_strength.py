@@ -1,7 +1,7 @@
-"""The checks, checked: how far right answers of all kinds lie from the reference, and how far the known mistakes.
+"""How strong the checks are: how far right answers of all kinds and the known mistakes deviate from the reference.
 
     python -m lessons.teacher.check_strength             the report, in units of the tolerance
-    python -m lessons.teacher.check_strength --stubs     are all the exercises still to be written?
+    python -m lessons.teacher.check_strength --stubs     check that all exercises are still stubs
 """
 
 import argparse
@@ -16,19 +16,19 @@ from lessons.teacher.checking import check_file, discover, honest_answers_of, mi
 from lessons.teacher.comparing import SAMPLES, cases_of, deviation_of, findings
 from lessons.teacher.sandbox import Clock
 
-SEEDS = 5  # for samplers: each is judged that often
+SEEDS = 5  # with which each sampler is checked
 
 
 class Strength(NamedTuple):
-    """Each a number in units of the tolerance, and whose it is."""
+    """Three pairs of a number in units of the tolerance and the name of the answer that it belongs to."""
 
     honest: tuple  # the right answer that deviates most
-    mistake: tuple  # the mistake that deviates least, in the case that shows it best
-    pair: tuple  # the two mistakes that are most alike, in the case that tells them apart best
+    mistake: tuple  # the mistake that deviates least, in the case in which it deviates most
+    pair: tuple  # the two mistakes that are most alike, in the case in which they differ most
 
 
 def right_answers_of(exercise):
-    """{name: function}: the reference, its results as lists, all of it in float32, and the honest answers."""
+    """{name: function}: the reference, the reference with lists as results and in float32, and the honest answers."""
     right = {"reference": exercise.reference, "lists": partial(_with_lists, exercise.reference)}
     if not exercise.predicates:
         right["float32"] = partial(_in_float32, exercise.reference)
@@ -56,13 +56,13 @@ def _map(change, value):
 
 
 def deviation(exercise, f):
-    """The largest deviation over all cases, in tolerances; infinite where the answer fails."""
+    """The largest deviation over all cases, in units of the tolerance; infinite if the answer fails."""
     return max(finding.deviation for number in range(len(cases_of(exercise)))
                for finding in findings(exercise, f, number, Clock(60))) / exercise.tolerance
 
 
 def strength_of(exercise):
-    """The Strength of an exercise. A sampler's are counts: of SEEDS seeds those that rejected an answer."""
+    """The Strength of an exercise; for a sampler, its numbers count the seeds, out of SEEDS, that reject an answer."""
     measure = partial(_rejections if exercise.predicates else deviation, exercise)
     honest = max((measure(f), name) for name, f in right_answers_of(exercise).items())
     mistake = min((measure(f), f.__name__) for f in mistakes_of(exercise))
@@ -72,7 +72,7 @@ def strength_of(exercise):
 
 
 def _rejections(exercise, f):
-    """In how many of SEEDS seeds a case rejects the sampler f."""
+    """The number of seeds, out of SEEDS, with which a case rejects the sampler f."""
     def rejected(seed):
         return any(finding.deviation for number in range(len(cases_of(exercise)))
                    for finding in findings(exercise, f, number, Clock(60), seed))
@@ -80,7 +80,7 @@ def _rejections(exercise, f):
 
 
 def _distance(exercise, a, b):
-    """How far apart two mistakes are: the largest deviation of their findings; infinite for predicates that differ."""
+    """How far apart two mistakes are: the largest deviation of their findings, infinite if predicates differ."""
     distance = 0.0
     for mine, other in zip(a, b, strict=True):
         for x, y in zip(mine, other, strict=False):
@@ -106,7 +106,7 @@ def report(exercises):
 
 
 def changed_stubs(exercises):
-    """What is wrong with the exercise files as a reader should find them: stubs, but for those marked as solved."""
+    """What is wrong with the exercise files, in which a reader should find stubs, except for those marked as solved."""
     problems = []
     for exercise in exercises:
         failure = check_file(exercise, exercise.folder / "exercises.py")

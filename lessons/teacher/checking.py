@@ -1,16 +1,16 @@
-"""What makes `pytest lessons` a teacher: an answer is compared with the library's own function and, where it is wrong,
-also with the mistakes that people make, so that the message can name the misconception.
+"""How `pytest lessons` checks an answer: it is compared with the library's own function and, if it is wrong, also with
+the mistakes that people make, so that the message can name the misconception.
 
-Three files in a lesson's folder say what is to be learned; CONTRIBUTING.md shows how to add an exercise.
+Each lesson has three files for this; CONTRIBUTING.md shows how to add an exercise.
 
-  exercises.py        what the reader writes: a function per exercise, at first a stub
+  exercises.py        what the reader writes: one function per exercise, at first a stub
   test_exercises.py   `@exercise`: the reference, and the cases on which it is compared with the answer
-  mistakes.py         `@mistake`: wrong answers, each with the thought behind it; `@honest`: right ones of other kinds
+  mistakes.py         `@mistake`: wrong answers, each with the misconception behind it; `@honest`: other right answers
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial, update_wrapper
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -19,17 +19,17 @@ import pytest
 
 from fewshot_np.__main__ import LESSONS
 from lessons.teacher.comparing import TOLERANCE, Case, agree, cases_of, findings
-from lessons.teacher.messages import cannot_be_loaded, clue, four_lines, misconceptions, short, task
+from lessons.teacher.messages import cannot_be_loaded, clue, four_lines, misconceptions, resemblance, short, task
 from lessons.teacher.sandbox import SECONDS, Clock, call
 
-STILL_TO_WRITE = ("still to write", True)  # a property of pytest's report on a stub
+STILL_TO_WRITE = ("still to write", True)  # a property that pytest's report on a stub has
 
 # ---------------------------------------------------------------- how an exercise is declared
 
 
 @dataclass(frozen=True, eq=False)
 class Exercise:
-    """`name` is the function's; make_cases(rng) yields the cases. The other fields: see `exercise`."""
+    """name: of the function.   make_cases(rng) yields the cases.   For the other fields see `exercise`."""
 
     id: str
     name: str
@@ -47,12 +47,12 @@ def exercise(id, reference, **settings):
     """Decorator: a generator of cases, `test_dense(rng)`, becomes pytest's test of the function `dense`.
 
     reference: the library's function, called with the answer's arguments.
-    gradients: names of inputs. The gradient with respect to them is compared too, of the sum of all outputs with random
-    weights (a random cotangent); with order=2 also the gradient of that gradient.
-    predicates: for a sampler, whose last argument is a Generator and whose draws nobody can foresee. Each is a function
+    gradients: names of inputs. The gradient with respect to them, of the sum of all outputs with random weights (a
+    random cotangent), is compared, too; with order=2 also the gradient of that gradient.
+    predicates: for a sampler, whose last argument is a Generator and whose draws are random. Each is a function
     (inputs, *draws) -> what is wrong, or None; its docstring says what is expected. draws: the arrays that the sampler
-    returns, each with many calls stacked in front. They are asked in turn until one fails: each may rely on those
-    before it.
+    returns, each with many calls stacked along the first axis. The predicates are called in turn until one fails, so
+    each may rely on those before it.
     tolerance: largest deviation, as a share of the largest number expected.   solved: the committed answer is right.
     """
     def declare(make_cases):
@@ -61,7 +61,7 @@ def exercise(id, reference, **settings):
         declared = Exercise(id, name, folder, make_cases, reference, **settings)
 
         def test(request):
-            seconds = None if request.config.getoption("usepdb") else SECONDS  # --pdb: whoever debugs needs time
+            seconds = None if request.config.getoption("usepdb") else SECONDS  # debugging takes time
             failure = check_file(declared, folder / "exercises.py", seconds)
             if failure and failure.to_do:
                 request.node.user_properties.append(STILL_TO_WRITE)
@@ -73,21 +73,27 @@ def exercise(id, reference, **settings):
     return declare
 
 
-def case(name, /, expected=None, **inputs):
-    """A case: its name, the inputs in the order of the function's arguments, and, by hand, what is expected."""
-    return Case(name, inputs, expected)
+def case(name, /, expected=None, counted=None, **inputs):
+    """A case: its name, the inputs in the order of the arguments, and what is expected if it was worked out by hand.
+
+    counted: the name of an input that is a function. The answer may call it only as often as the reference does.
+    """
+    return Case(name, inputs, expected, counted)
 
 
-def mistake(id, thought, hint):
-    """Decorator: a wrong answer to exercise `id`, the misconception in a sentence, and a hint."""
+def mistake(id, thought, hint, **variants):
+    """Decorator: a wrong answer to exercise `id`, with the misconception in a sentence and a hint.
+
+    variants: a keyword of the answer, and values of it; each makes an answer of its own, with the same misconception.
+    """
     def keep(f):
-        f.exercise_id, f.thought, f.hint = id, thought, hint
+        f.exercise_id, f.thought, f.hint, f.variants = id, thought, hint, variants
         return f
     return keep
 
 
 def honest(id):
-    """Decorator: a right answer of another kind than the reference; the checks themselves are tested with it."""
+    """Decorator: a right answer unlike the reference, with which the checks themselves are tested."""
     return mistake(id, thought=None, hint=None)
 
 
@@ -95,7 +101,7 @@ def honest(id):
 
 
 def load(path):
-    """The module at `path`, run anew: no cache can be older than what the reader has just written."""
+    """The module at `path`, run again each time, so that it is always what the reader has just written."""
     module = ModuleType(f"{path.parent.name}.{path.stem}")
     module.__file__ = str(path)
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
@@ -109,7 +115,7 @@ def discover(folder=Path(__file__).parent.parent):
 
 
 def reading_order(lesson):
-    """A key to sort lessons by their place in the course."""
+    """A key by which to sort lessons in the order of the course."""
     names = [module for _, module, *_ in LESSONS]
     return names.index(lesson) if lesson in names else len(names), lesson
 
@@ -125,39 +131,52 @@ def honest_answers_of(exercise):
 @cache
 def _answers(exercise):
     functions = vars(load(exercise.folder / "mistakes.py")).values()
-    return [f for f in functions if getattr(f, "exercise_id", None) == exercise.id]
+    mine = [f for f in functions if getattr(f, "exercise_id", None) == exercise.id]
+    return [variant for f in mine for variant in (_variants(f) if f.variants else [f])]
+
+
+def _variants(f):
+    ((keyword, values),) = f.variants.items()
+    for value in values:
+        variant = update_wrapper(partial(f, **{keyword: value}), f)
+        variant.__name__ = f"{f.__name__}_{value}"
+        yield variant
 
 
 def inputs(id, name):
-    """The inputs of a case by the name in a message, to try them by hand: f(*inputs("maml.2", "by hand"))."""
-    (found,) = [case for one in discover() if one.id == id for case in cases_of(one) if case.name == name]
-    return tuple(found.inputs.values())
+    """The inputs of the case with this name, to try an answer by hand: f(*inputs("maml.2", "by hand"))."""
+    (named,) = [case for one in discover() if one.id == id for case in cases_of(one) if case.name == name]
+    return tuple(named.inputs.values())
 
 
 # ---------------------------------------------------------------- the verdict
 
 
 class Failure(NamedTuple):
-    """The message; the names of the mistakes that it takes the answer for; whether it is a stub, yet to be written."""
+    """text: the message.   names: of the mistakes that the answer makes.   to_do: whether it is still a stub.
+
+    alike: of the mistakes that give the same result in the case of the message, but not in most of the others.
+    """
 
     text: str
     names: tuple = ()
+    alike: tuple = ()
     to_do: bool = False
 
 
 def check_file(exercise, path, seconds=SECONDS):
-    """None where the function in the file is right, else a Failure. seconds: for all calls together; None: no limit."""
+    """None if the function in the file is right, else a Failure. seconds: for all calls together; None: no limit."""
     outcome = call(load, (path,), path, Clock(seconds))
     if outcome.error:
         return Failure(cannot_be_loaded(path, outcome, seconds))
     answer = getattr(outcome.value, exercise.name, None)
     if not callable(answer):
-        return Failure(f"{short(path)} has no function `{exercise.name}` any more, which {exercise.id} asks for")
+        return Failure(f"{short(path)} has no function `{exercise.name}` any more, but {exercise.id} needs it")
     return check(exercise, answer, seconds)
 
 
 def check(exercise, answer, seconds=SECONDS):
-    """None where the answer is right in all cases, else the Failure of the first comparison that fails."""
+    """None if the answer is right in all cases, else the Failure of the first comparison that fails."""
     clock = Clock(seconds)
     for number, case in enumerate(cases_of(exercise)):
         seen = []
@@ -173,22 +192,47 @@ def _failure(exercise, answer, number, case, seen, clock, seconds):
     error = finding.outcome.error
     if isinstance(error, NotImplementedError) and str(error).startswith(exercise.id + ":"):
         return Failure(task(answer, finding.outcome), to_do=True)
-    mistakes = _recognise(exercise, answer, number, seen, clock)
-    why = misconceptions(mistakes) if mistakes else clue(answer, case, finding, clock)
-    return Failure(four_lines(case, finding, why, seconds), tuple(m.__name__ for m in mistakes))
+    mistakes, sure = _recognise(exercise, answer, number, seen, clock)
+    names = tuple(m.__name__ for m in mistakes)
+    if sure:
+        return Failure(four_lines(case, finding, misconceptions(mistakes), seconds), names)
+    why = resemblance(mistakes) if mistakes else clue(answer, case, finding, clock)
+    return Failure(four_lines(case, finding, why, seconds), alike=names)
 
 
 def _recognise(exercise, answer, number, seen, clock):
-    """The known mistakes that give what the answer gave; of several those that agree with it in most comparisons."""
-    def agreements(mine, others):
-        return sum(agree(a, b, exercise.tolerance) for a, b in zip(mine, others, strict=False))
+    """The known mistakes that agree with the answer so far, of several those that agree most; and whether that is sure.
 
-    found = [(m, table) for m, table in mistake_table(exercise) if agreements(seen, table[number]) == len(seen)]
-    if len(found) > 1:
-        mine = [list(findings(exercise, answer, n, clock)) for n in range(len(cases_of(exercise)))]
-        scores = [sum(map(agreements, mine, table)) for _, table in found]
-        found = [pair for pair, score in zip(found, scores, strict=True) if score == max(scores)]
-    return [m for m, _ in found]
+    A case of two examples or one step can make two different mistakes look alike. So the answer is compared in all
+    cases, and makes a mistake for sure if the two agree in more than half of all comparisons, and in more than half
+    of those that either of them gets wrong.
+    """
+    tables = [(m, table) for m, table in mistake_table(exercise) if all(_agreements(exercise, seen, table[number]))]
+    if not tables:
+        return [], False
+    mine = [list(findings(exercise, answer, n, clock)) for n in range(len(cases_of(exercise)))]
+    judged = []
+    for found, table in tables:
+        agreements = [_agreements(exercise, *pair) for pair in zip(mine, table, strict=True)]
+        judged.append((sum(map(sum, agreements)), found, _is_sure(exercise, mine, table, agreements)))
+    most = max(score for score, *_ in judged)
+    best = [(found, sure) for score, found, sure in judged if score == most]
+    return [found for found, _ in best], any(sure for _, sure in best)
+
+
+def _agreements(exercise, mine, others):
+    """For each of the comparisons that both have, whether they agree."""
+    return [agree(a, b, exercise.tolerance) for a, b in zip(mine, others, strict=False)]
+
+
+def _is_sure(exercise, mine, table, agreements):
+    everywhere, where_wrong = [], []
+    for a, b, alike in zip(mine, table, agreements, strict=True):
+        unmatched = [False] * abs(len(a) - len(b))  # of a sampler, whose findings end with the first that fails
+        wrong = [max(x.deviation, y.deviation) > exercise.tolerance for x, y in zip(a, b, strict=False)]
+        everywhere += alike + unmatched
+        where_wrong += [same for same, is_wrong in zip(alike, wrong, strict=True) if is_wrong] + unmatched
+    return all(2 * sum(same) > len(same) for same in (everywhere, where_wrong))
 
 
 @cache

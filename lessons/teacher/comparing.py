@@ -1,4 +1,4 @@
-"""What an answer is compared with: values, gradients, gradients of gradients; a sampler's draws with predicates."""
+"""How an answer is compared: values, gradients and gradients of gradients, or, for samplers, draws and predicates."""
 
 import copy
 from collections.abc import Callable
@@ -13,19 +13,23 @@ from lessons.teacher.sandbox import Clock, Outcome, call
 
 TOLERANCE = 1e-4  # of the largest number expected; float32 deviates by less than a tenth, mistakes by more than ten
 DRAWS = 3  # of the random cases of an exercise
-SAMPLES = 300  # draws by which a sampler is judged
+SAMPLES = 300  # draws on which a sampler is checked
 
 
 class Case(NamedTuple):
-    """One call of the answer. `expected` is worked out by hand; None: what the reference returns."""
+    """One call of the answer.   expected: worked out by hand, or None for what the reference returns.
+
+    counted: the name of an input, a function that the answer may call only as often as the reference does; or None.
+    """
 
     name: str
     inputs: dict
     expected: Any = None
+    counted: str | None = None
 
 
 class Comparison(NamedTuple):
-    """`called`: in words; measure(f) turns an answer into a function of the dict of inputs, whose value is compared."""
+    """called: in words.   measure(f): turns an answer into a function of the dict of inputs whose value is compared."""
 
     case: Case
     called: str
@@ -34,7 +38,7 @@ class Comparison(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What came of a comparison. expected: a value, or the sentence of a predicate; deviation: 0 is perfect."""
+    """The result of a comparison.   expected: a value, or the sentence of a predicate.   deviation: 0 is perfect."""
 
     called: str
     outcome: Outcome
@@ -47,7 +51,11 @@ class InputChanged(Exception):
 
 
 class Misfit(Exception):
-    """A value is not of the kind or shape of the one expected."""
+    """A value does not have the type or shape that is expected."""
+
+
+class NoIntegers(Misfit):
+    """A value has the right shape, but floats where integers or booleans are expected."""
 
 
 # ---------------------------------------------------------------- values and gradients
@@ -55,7 +63,7 @@ class Misfit(Exception):
 
 @cache
 def cases_of(exercise):
-    """Those worked out by hand once, the others from several draws; a sampler's once, as it is called many times."""
+    """The cases worked out by hand, once, and the others with several draws; those of a sampler, called often, once."""
     cases = []
     for draw in range(1 if exercise.predicates else DRAWS):
         for case in exercise.make_cases(onp.random.default_rng(draw)):
@@ -68,7 +76,7 @@ def cases_of(exercise):
 
 @cache
 def comparisons_of(exercise):
-    """For each case the list of its comparisons: first the value, then the gradients."""
+    """A list of comparisons for each case: first the value, then the gradients."""
     return [list(_comparisons(exercise, case)) for case in cases_of(exercise)]
 
 
@@ -84,9 +92,14 @@ def _comparisons(exercise, case):
 
     value = expected(_value) if case.expected is None else case.expected
     yield Comparison(case, text, _value, value)
+    if case.counted:
+        calls = expected(partial(_calls, case.counted, 0))
+        yield Comparison(case, f"the number of calls of {case.counted} in {text}", partial(_calls, case.counted, calls),
+                         calls)
     if exercise.gradients:
         measure = partial(_gradient, exercise.gradients, _value)
-        text = f"gradient of {text}" if _one_number(_leaves(value)) else f"gradient of sum(c * {text}), c random,"
+        text = f"gradient of {text}" if _one_number(_leaves(value)) else (
+            f"gradient of the sum, with random weights, of all numbers in {text}")
         called = f"{text} with respect to {', '.join(exercise.gradients)}"
         yield Comparison(case, called, measure, expected(measure))
     if exercise.order == 2:
@@ -98,6 +111,19 @@ def _value(f):
     return lambda inputs: f(*inputs.values())
 
 
+def _calls(name, at_least, f):
+    """How often f calls the function that is its input `name`; fewer calls than `at_least` count as that many."""
+    def count(inputs):
+        calls = []
+
+        def counted(*arguments):
+            calls.append(None)
+            return inputs[name](*arguments)
+        f(*{**inputs, name: counted}.values())
+        return max(len(calls), at_least)
+    return count
+
+
 def _gradient(names, measure, f):
     """The gradient of `measure(f)` with respect to the inputs of these names, a dict."""
     def gradient(inputs):
@@ -106,9 +132,9 @@ def _gradient(names, measure, f):
 
 
 def _weighted_sum(value):
-    """The sum of all numbers of a tree, each times a random weight, so that its derivative misses none.
+    """The sum of all numbers of a tree, each times a random weight, so that its derivative depends on every one.
 
-    A single number is left as it is.
+    A single number is returned unchanged.
     """
     rng = onp.random.default_rng(0)
     arrays = [np.array(leaf) for leaf in _leaves(value)]
@@ -130,7 +156,7 @@ def _leaves(value):
 
 
 def findings(exercise, f, number, clock, seed=0):
-    """The findings of case `number`, one after the other. seed: of the draws of a sampler."""
+    """The findings of case `number`, one after the other.   seed: for the draws of a sampler."""
     if exercise.predicates:
         yield from _sampler_findings(exercise, f, cases_of(exercise)[number].inputs, clock, seed)
         return
@@ -141,7 +167,7 @@ def findings(exercise, f, number, clock, seed=0):
 
 
 def attempt(measure, inputs, f, clock):
-    """Call measure(inputs) under guard; an input that was written into becomes an error."""
+    """Call measure(inputs) in the sandbox; a changed input becomes an error."""
     mine = copy.deepcopy(inputs)
     outcome = call(measure, (mine,), getattr(getattr(f, "__code__", None), "co_filename", None), clock)
     changed = [name for name in inputs if not _same(mine[name], inputs[name])]
@@ -164,7 +190,7 @@ def _same(a, b):
 
 
 def _sampler_findings(exercise, f, inputs, clock, seed):
-    """Up to the first predicate that fails: those after it may rely on those before."""
+    """The findings up to the first predicate that fails, because later ones may rely on earlier ones."""
     arguments = ", ".join([*(f"{name}={describe(value)}" for name, value in inputs.items()), "rng"])
     called = f"{exercise.name}({arguments}), {SAMPLES} times"
 
@@ -192,7 +218,7 @@ def _sampler_findings(exercise, f, inputs, clock, seed):
 
 
 def _repeatable(again, inputs, *draws):
-    """Equal seeds give equal draws: all chance comes from the Generator that is passed in."""
+    """Equal seeds give equal draws, because all randomness comes from the Generator that is passed in."""
     if not all(onp.array_equal(array, stack[0]) for array, stack in zip(again, draws, strict=True)):
         return "two Generators of the same seed gave different draws"
 
@@ -210,7 +236,7 @@ def agree(a, b, tolerance):
 
 
 def deviation_of(value, like):
-    """The largest difference, as a share of the largest number of `like`; infinite where the shapes do not fit."""
+    """The largest difference, as a share of the largest number of `like`; infinite if the shapes do not fit."""
     try:
         return max(difference.max(initial=0.0) for *_, difference in differences(value, like))
     except Misfit:
@@ -218,7 +244,7 @@ def deviation_of(value, like):
 
 
 def fits(value, like):
-    """Whether the value is of the kind and the shape of `like`."""
+    """Whether the value has the type and the shape of `like`."""
     try:
         return bool(_flatten(value, like))
     except Misfit:
@@ -226,16 +252,19 @@ def fits(value, like):
 
 
 def differences(value, like):
-    """[(path, array, array of `like`, their differences as a share of the largest number of `like`)], or Misfit."""
+    """[(path, array, array of `like`, their differences as a share of the largest number of `like`)].
+
+    path: the keys and positions that lead to the array, as a tuple.   Raises: Misfit.
+    """
     result = []
-    for (path, mine), theirs in zip(_flatten(value, like), _arrays(like, like), strict=True):
-        mine, theirs = mine.astype(float), theirs.astype(float)
+    for (path, my_array), its_array in zip(_flatten(value, like), _arrays(like, like), strict=True):
+        mine, theirs = my_array.astype(float), its_array.astype(float)
         largest = onp.abs(theirs[onp.isfinite(theirs)]).max(initial=0.1)
         with onp.errstate(invalid="ignore"):
             difference = onp.abs(mine - theirs) / largest
-        same = (mine == theirs) | ~(onp.isfinite(mine) | onp.isfinite(theirs))  # two ways to overflow are one mistake
+        same = (mine == theirs) | ~(onp.isfinite(mine) | onp.isfinite(theirs))  # NaN and infinity are one mistake
         difference = onp.where(same, 0.0, onp.where(onp.isnan(difference), onp.inf, difference))
-        result.append((path, mine, theirs, difference))
+        result.append((path, my_array, its_array, difference))
     return result
 
 
@@ -243,33 +272,57 @@ def _arrays(value, like):
     return [array for _, array in _flatten(value, like)]
 
 
-def _flatten(value, like, path=""):
-    """[(path, array)] of a value that must be of the structure and the shapes of `like`; Misfit where it is not."""
+def _flatten(value, like, path=()):
+    """[(path, array)] of a value that must have the structure and the shapes of `like`, and integers where it has them.
+
+    Raises: Misfit if it does not.
+    """
     if value is None:
-        raise Misfit("None came back: is the `return` missing?")
+        raise Misfit("It returned None: is the `return` missing?")
     if isinstance(like, dict):
         if not isinstance(value, dict) or value.keys() != like.keys():
-            raise Misfit(f"{_kind(value)} came back where {_kind(like)} was expected.")
-        return [pair for key in like for pair in _flatten(value[key], like[key], f'{path}["{key}"]')]
+            raise Misfit(f"{_kind(value)} was returned where {_kind(like)} was expected.")
+        return [pair for key in like for pair in _flatten(value[key], like[key], (*path, key))]
     if isinstance(like, tuple):
         if not isinstance(value, (tuple, list, onp.ndarray)) or onp.ndim(value[:1]) == 0 or len(value) != len(like):
-            raise Misfit(f"{_kind(value)} came back where {_kind(like)} was expected.")
-        return [pair for i, item in enumerate(like) for pair in _flatten(value[i], item, f"{path}[{i}]")]
+            raise Misfit(f"{_kind(value)} was returned where {_kind(like)} was expected.")
+        return [pair for i, item in enumerate(like) for pair in _flatten(value[i], item, (*path, (i, len(like))))]
     array = as_numbers(value)
     if array.shape != onp.shape(like):
         wanted = onp.shape(like) or "one number"
-        raise Misfit(f"{path or 'it'} has the shape {array.shape} where {wanted} was expected.")
+        raise Misfit(f"{in_words(path) or 'it'} has the shape {array.shape} where {wanted} was expected.")
+    kind = onp.asarray(like).dtype.kind
+    if array.size and ((kind in "biu" and array.dtype.kind == "f") or kind == "b" != array.dtype.kind):
+        wanted = "booleans" if kind == "b" else "integers"
+        raise NoIntegers(f"{in_words(path) or 'it'} has numbers of the type {array.dtype} where {wanted} were "
+                         "expected: as an index they fail, or choose something else.")
     return [(path, array)]
 
 
+ORDINALS = ("first", "second", "third", "fourth")
+NUMBERS = ("no", "one", "two", "three", "four")
+
+
+def in_words(path):
+    """A path as a reader says it: "the second of the two results", "the gradient with respect to params, body"."""
+    words = []
+    for step in path:
+        position = isinstance(step, tuple)
+        words.append(f"the {ORDINALS[step[0]]} of the {NUMBERS[step[1]]} results" if position else str(step))
+    return ", ".join(words)
+
+
 def as_numbers(value):
-    """The value as an array of numbers; Misfit where it is none."""
+    """The value as an array of numbers.
+
+    Raises: Misfit if it is none.
+    """
     try:
         array = onp.asarray(value)
     except ValueError:
-        raise Misfit(f"{_kind(value)} came back whose parts, of unequal shapes, make no array.") from None
+        raise Misfit(f"{_kind(value)} was returned whose parts have different shapes, so they make no array.") from None
     if array.dtype.kind not in "biuf":
-        raise Misfit(f"{_kind(value)} came back where numbers were expected.")
+        raise Misfit(f"{_kind(value)} was returned where numbers were expected.")
     return array
 
 
@@ -282,7 +335,7 @@ def _kind(value):
 
 
 def describe(value, in_full=8):
-    """A value in a few words: arrays of at most `in_full` numbers as they are, larger ones by their shape."""
+    """A value in a few words: arrays of at most `in_full` numbers in full, larger ones by their shape."""
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
     if isinstance(value, dict):

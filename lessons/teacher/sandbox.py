@@ -1,4 +1,4 @@
-"""Call a function that somebody is still writing: for a limited time, with what it raises and prints caught."""
+"""Call a function that somebody is still writing: for a limited time, and catching what it raises and prints."""
 
 import ctypes
 import io
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-SECONDS = 5.0  # of computing, for all calls of one exercise together; four times as long by the clock on the wall
-SHOWN = 20  # lines of what a call prints
+SECONDS = 5.0  # of processor time, for all calls of one exercise together; four times as much of real time
+SHOWN = 20  # lines that are shown of what a call prints
 
 
 class Outcome(NamedTuple):
-    """What came of a call: a value or an error; the line of the function's own file where it was last; the print."""
+    """The result of a call.   place: the line of the function's own file that was executed last."""
 
     value: Any = None
     error: BaseException | None = None
@@ -26,14 +26,14 @@ class Outcome(NamedTuple):
 
 
 class TooLong(BaseException):
-    """The time is up. Not an Exception, so that `except Exception` in somebody's loop does not swallow it."""
+    """The time is up. It is not an Exception, so that `except Exception` in somebody's loop does not catch it."""
 
 
 class Clock:
-    """A budget of seconds. A loop without end computes; on a busy machine a right answer only waits."""
+    """A budget of processor time, because on a busy machine a right answer may have to wait."""
 
     def __init__(self, seconds):
-        """seconds None: without end, and without guard, for --pdb."""
+        """seconds None: no limit and no sandbox, for --pdb."""
         self.seconds, self.computed, self.began = seconds, time.process_time(), time.monotonic()
 
     def is_over(self):
@@ -42,10 +42,10 @@ class Clock:
 
 
 def call(f, args, file, clock):
-    """Outcome of f(*args). `file`: where the function stands, to find the line.
+    """The Outcome of f(*args).   file: that of the function, to find the line.
 
-    The function runs in a thread of its own, which works on every system; a loop of Python is then ended by an
-    exception raised inside it. Only a thread that hangs in compiled code is left behind, until the program ends.
+    The function runs in a thread of its own, which works on every system. An endless loop is ended by an exception that
+    is raised inside it; only a thread that hangs in compiled code remains until the program ends.
     """
     if clock.seconds is None:
         return Outcome(f(*args))
@@ -55,7 +55,7 @@ def call(f, args, file, clock):
         try:
             with np.errstate(all="ignore"):
                 result["value"] = f(*args)
-        except BaseException as error:  # sys.exit() among them
+        except BaseException as error:  # including that of sys.exit()
             result["error"] = error
 
     thread = threading.Thread(target=work, daemon=True)
@@ -85,7 +85,7 @@ def _watch(thread, result, file, clock):
 
 def _stop(thread):
     _PRINTED.ended.add(thread)
-    for attempt in range(200):  # again and again: a bare `except:` swallows what is raised inside its `try`
+    for attempt in range(200):  # repeatedly, because a bare `except:` catches what is raised inside its `try`
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TooLong))
         thread.join(0.0003 * (attempt % 17 + 1))
         if not thread.is_alive():
@@ -97,13 +97,13 @@ def _no_breakpoint(*args, **kwargs):
 
 
 def _last_place(frames, file):
-    """The innermost of the frames that lies in `file`."""
+    """The innermost of the frames that are in `file`."""
     places = [frame for frame in frames if frame.filename == str(file)]
     return places[-1] if places else None
 
 
 class _Printed(io.TextIOBase):
-    """Keeps the beginning of what is printed, and counts the rest: a loop may print for ever."""
+    """Keeps the beginning of what is printed and counts the rest, because an endless loop may print."""
 
     def __init__(self):
         self.ended = set()  # threads whose time is up
@@ -114,7 +114,7 @@ class _Printed(io.TextIOBase):
 
     def write(self, text):
         if threading.current_thread() in self.ended:
-            threading.Event().wait()  # for ever: it would not be stopped otherwise
+            threading.Event().wait()  # for ever, because it would not be stopped otherwise
         self.lines += text.count("\n")
         self.kept += text[:max(0, 4000 - len(self.kept))]
         return len(text)
@@ -126,4 +126,4 @@ class _Printed(io.TextIOBase):
         return "\n".join(line[:200] for line in lines)
 
 
-_PRINTED = _Printed()  # one for ever: a thread left behind may be printing while sys.stdout changes hands
+_PRINTED = _Printed()  # only one, because a thread that remains may print while sys.stdout is replaced
