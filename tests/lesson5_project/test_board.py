@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from fewshot_np.lesson5_project import __main__ as lesson_run
 from fewshot_np.lesson5_project import canvas_answers
-from fewshot_np.lesson5_project.board import PEN, SLOTS, Board, rasterise
+from fewshot_np.lesson5_project.board import SLOTS, Board, rasterise
 from fewshot_np.lesson5_project.model_file import save_model
+from fewshot_np.playground.strokes import PEN
 from tests.lesson5_project.parts import SHAPES, by_hand_model
 
 # ---------------------------------------------------------------- strokes
