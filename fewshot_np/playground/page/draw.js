@@ -7,7 +7,7 @@ import { keepSigns, pixels, principalComponents, probabilities, prototypical, pr
 import { askMaml } from "./maml.js";
 import { body, stack } from "./nn.js";
 import { t } from "./strings.js";
-import { networkOf } from "./weights.js";
+import { drawingNetworks } from "./weights.js";
 
 const SLOTS = 8;
 const LEARNERS = ["pixels", "prototypical", "siamese", "maml"];
@@ -32,15 +32,7 @@ let pen = [0.5, 0.5];
 let penIsDown = false;
 
 export function mount(weights) {
-  const statistics = networkOf(weights.arrays, "statistics");
-  networks = {
-    prototypical: networkOf(weights.arrays, "prototypical"),
-    siamese: networkOf(weights.arrays, "siamese"),
-    statistics: Object.fromEntries(Object.entries(statistics).map(([block, both]) => [block, {
-      mean: both.subarray(0, both.length / 2), inverse: both.subarray(both.length / 2) }])),
-    threshold: weights.settings.threshold,
-    rate: weights.settings.inner_lr,
-  };
+  networks = drawingNetworks(weights);
   listen();
   render();
   return { render, shown: render };
@@ -75,7 +67,7 @@ function listen() {
   const end = () => {
     if (!drawing) return;
     drawing = false;
-    strokeEnded();
+    ask();
   };
   pad.addEventListener("pointerup", end);
   pad.addEventListener("pointercancel", end);
@@ -124,7 +116,7 @@ function padKey(event) {
 function liftPen() {
   if (!penIsDown) return paintPad();
   penIsDown = false;
-  strokeEnded();
+  ask();
 }
 
 function key(event) {
@@ -166,11 +158,6 @@ function paintPad() {
 
 // ---------------------------------------------------------------- what the buttons do
 
-function strokeEnded() {
-  if ($("timing").dataset.asked === undefined) $("timing").dataset.asked = "";
-  ask();
-}
-
 function undo() {
   state.strokes.pop();
   penIsDown = false;
@@ -206,9 +193,11 @@ function removeExample(slot, place) {
   ask();
 }
 
+const everyoneAnswered = () => LEARNERS.every((name) => state.answers[name] || (name === "maml" && state.mamlProblem));
+
 /** The person says which sign it was, or null for none of those taught: who was right? */
 function judge(label) {
-  if (!state.strokes.length || state.signs.length < 2 || (label !== null && label >= state.signs.length)) return;
+  if (!state.strokes.length || !everyoneAnswered() || (label !== null && label >= state.signs.length)) return;
   for (const name of LEARNERS) {
     const answer = state.answers[name]?.[0];
     if (!answer) continue;
@@ -313,7 +302,7 @@ async function ask() {
     if (n >= 2) warmMaml();
     return;
   }
-  state.answers = { ...fastAnswers(queries), maml: state.answers.maml?.length === queries.length ? state.answers.maml : undefined };
+  state.answers = fastAnswers(queries);
   state.milliseconds.fast = performance.now() - started;
   render();
   try {
@@ -326,9 +315,9 @@ async function ask() {
   } catch (error) {
     if (turn !== asked) return;
     state.mamlProblem = error.message;
-    delete state.answers.maml;
   }
-  render();
+  renderAnswers();  // and nothing else: a button that is being pressed must not be exchanged meanwhile
+  renderQueries();
 }
 
 /** Lets the worker adapt before the first query, so that only the query's own pass is left to do. */
@@ -436,12 +425,20 @@ const words = (answer) => (answer ? answer.label === null ? t("draw.none") : t("
 
 function renderAnswers() {
   const shown = state.strokes.length > 0;  // without a drawing the answers are those to the kept ones, shown elsewhere
-  $("answers").replaceChildren(...LEARNERS.map((name) => answerPanel(name, shown ? state.answers[name]?.[0] : undefined)));
+  const old = document.querySelector("#answers > [data-learner=maml]");
+  const panels = LEARNERS.map((name) => answerPanel(name, shown ? state.answers[name]?.[0] : undefined));
+  if (old && shown && !everyoneAnswered() && state.signs.length > 1) {  // until MAML has answered, its last answer stays, faded
+    old.classList.add("old");
+    delete old.dataset.label;
+    panels[3] = old;
+  }
+  $("answers").replaceChildren(...panels);
   const { fast, maml } = state.milliseconds;
   const timing = $("timing");
   timing.textContent = shown && state.answers.maml ? t("draw.timing", fast.toFixed(0), maml.toFixed(0)) : "";
   timing.dataset.fast = fast ?? "";
   timing.dataset.maml = state.answers.maml ? maml ?? "" : "";
+  for (const button of $("truths").children) button.disabled = !everyoneAnswered();
 }
 
 function answerPanel(name, answer) {

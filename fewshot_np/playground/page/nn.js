@@ -18,50 +18,62 @@ export function conv(x, kernel) {
   const o = kernel.length / (9 * x.c);
   const y = { m: x.m, h: (x.h + 1) >> 1, w: (x.w + 1) >> 1, c: o };
   y.data = new Float64Array(y.m * y.h * y.w * o);
-  forEachTap(x, y, o, (xi, yi, ki) => {
-    for (let ci = 0; ci < x.c; ci++) {
-      const value = x.data[xi + ci];
-      if (value === 0) continue;
-      const k = ki + ci * o;
-      for (let oi = 0; oi < o; oi++) y.data[yi + oi] += value * kernel[k + oi];
-    }
-  });
+  forEachTap(x, y, (xi, yi, ki) => addTap(x.data, xi, x.c, kernel, ki, y.data, yi, o));
   return y;
+}
+
+/** y += pixel times kernel, for one pixel of c channels and one of the kernel's nine places. */
+function addTap(x, xi, c, kernel, ki, y, yi, o) {
+  for (let ci = 0; ci < c; ci++, ki += o) {
+    const value = x[xi + ci];
+    if (value !== 0) for (let oi = 0; oi < o; oi++) y[yi + oi] += value * kernel[ki + oi];
+  }
 }
 
 /** Of the cotangent g of the maps: [that of the images, or null where it is not wanted; that of the kernel]. */
 export function convBackward(x, kernel, g, wantImages) {
-  const o = g.c;
   const gk = new Float64Array(kernel.length);
   const gx = wantImages ? new Float64Array(x.data.length) : null;
-  forEachTap(x, g, o, (xi, yi, ki) => {
-    for (let ci = 0; ci < x.c; ci++) {
-      const value = x.data[xi + ci];
-      const k = ki + ci * o;
-      if (value !== 0) for (let oi = 0; oi < o; oi++) gk[k + oi] += value * g.data[yi + oi];
-      if (gx) {
-        let sum = 0;
-        for (let oi = 0; oi < o; oi++) sum += kernel[k + oi] * g.data[yi + oi];
-        gx[xi + ci] += sum;
-      }
-    }
+  forEachTap(x, g, (xi, yi, ki) => {
+    addKernelTap(x.data, xi, x.c, gk, ki, g.data, yi, g.c);
+    if (gx) addImageTap(gx, xi, x.c, kernel, ki, g.data, yi, g.c);
   });
   return [gx && { ...x, data: gx }, gk];
 }
 
+function addKernelTap(x, xi, c, gk, ki, g, yi, o) {
+  for (let ci = 0; ci < c; ci++, ki += o) {
+    const value = x[xi + ci];
+    if (value !== 0) for (let oi = 0; oi < o; oi++) gk[ki + oi] += value * g[yi + oi];
+  }
+}
+
+function addImageTap(gx, xi, c, kernel, ki, g, yi, o) {
+  for (let ci = 0; ci < c; ci++, ki += o) {
+    let even = 0;
+    let odd = 0;  // two sums, because one would have to wait for itself
+    for (let oi = 1; oi < o; oi += 2) {
+      even += kernel[ki + oi - 1] * g[yi + oi - 1];
+      odd += kernel[ki + oi] * g[yi + oi];
+    }
+    if (o % 2) even += kernel[ki + o - 1] * g[yi + o - 1];
+    gx[xi + ci] += even + odd;
+  }
+}
+
 /** Calls f(place in x, place in y, place in the kernel) for every pixel of y and every pixel of x under its kernel. */
-function forEachTap(x, y, o, f) {
+function forEachTap(x, y, f) {
+  const size = x.c * y.c;
   for (let m = 0; m < y.m; m++) {
     for (let i = 0; i < y.h; i++) {
       for (let j = 0; j < y.w; j++) {
-        const yi = ((m * y.h + i) * y.w + j) * o;
+        const yi = ((m * y.h + i) * y.w + j) * y.c;
         for (let di = 0; di < 3; di++) {
           const row = 2 * i + di - 1;
           if (row < 0 || row >= x.h) continue;
           for (let dj = 0; dj < 3; dj++) {
             const column = 2 * j + dj - 1;
-            if (column < 0 || column >= x.w) continue;
-            f(((m * x.h + row) * x.w + column) * x.c, yi, (di * 3 + dj) * x.c * o);
+            if (column >= 0 && column < x.w) f(((m * x.h + row) * x.w + column) * x.c, yi, (di * 3 + dj) * size);
           }
         }
       }
@@ -72,20 +84,21 @@ function forEachTap(x, y, o, f) {
 /** The mean and the inverse standard deviation of each channel over the first n images. */
 export function moments(x, n = x.m) {
   const mean = new Float64Array(x.c);
-  const inverse = new Float64Array(x.c);
-  const end = n * x.h * x.w * x.c;
+  const variance = new Float64Array(x.c);
   const count = n * x.h * x.w;
-  for (let i = 0; i < end; i++) mean[i % x.c] += x.data[i] / count;
-  for (let i = 0; i < end; i++) inverse[i % x.c] += (x.data[i] - mean[i % x.c]) ** 2 / count;
-  return { mean, inverse: inverse.map((variance) => 1 / Math.sqrt(variance + EPS)) };
+  for (let i = 0; i < count * x.c; i += x.c) for (let c = 0; c < x.c; c++) mean[c] += x.data[i + c] / count;
+  for (let i = 0; i < count * x.c; i += x.c) for (let c = 0; c < x.c; c++) variance[c] += (x.data[i + c] - mean[c]) ** 2 / count;
+  return { mean, inverse: variance.map((value) => 1 / Math.sqrt(value + EPS)) };
 }
 
 /** relu(batch norm of x) with given statistics. */
 function normAndRelu(x, { gamma, beta }, { mean, inverse }) {
   const y = { ...x, data: new Float64Array(x.data.length) };
-  for (let i = 0; i < y.data.length; i++) {
-    const c = i % x.c;
-    y.data[i] = Math.max(0, gamma[c] * (x.data[i] - mean[c]) * inverse[c] + beta[c]);
+  for (let i = 0; i < y.data.length; i += x.c) {
+    for (let c = 0; c < x.c; c++) {
+      const value = gamma[c] * (x.data[i + c] - mean[c]) * inverse[c] + beta[c];
+      if (value > 0) y.data[i + c] = value;
+    }
   }
   return y;
 }
@@ -96,17 +109,19 @@ function normAndReluBackward(x, y, { gamma }, { mean, inverse }, g) {
   const ggamma = new Float64Array(x.c);
   const gbeta = new Float64Array(x.c);
   const gx = new Float64Array(x.data.length);
-  for (let i = 0; i < gx.length; i++) {
-    if (y.data[i] <= 0) continue;
-    const c = i % x.c;
-    gbeta[c] += g[i];
-    ggamma[c] += g[i] * (x.data[i] - mean[c]) * inverse[c];
+  for (let i = 0; i < gx.length; i += x.c) {
+    for (let c = 0; c < x.c; c++) {
+      if (y.data[i + c] <= 0) continue;
+      gbeta[c] += g[i + c];
+      ggamma[c] += g[i + c] * (x.data[i + c] - mean[c]) * inverse[c];
+    }
   }
-  for (let i = 0; i < gx.length; i++) {
-    const c = i % x.c;
-    const standard = (x.data[i] - mean[c]) * inverse[c];
-    const here = y.data[i] > 0 ? g[i] : 0;
-    gx[i] = gamma[c] * inverse[c] * (here - gbeta[c] / count - (standard * ggamma[c]) / count);
+  for (let i = 0; i < gx.length; i += x.c) {
+    for (let c = 0; c < x.c; c++) {
+      const standard = (x.data[i + c] - mean[c]) * inverse[c];
+      const here = y.data[i + c] > 0 ? g[i + c] : 0;
+      gx[i + c] = gamma[c] * inverse[c] * (here - (gbeta[c] + standard * ggamma[c]) / count);
+    }
   }
   return [{ ...x, data: gx }, ggamma, gbeta];
 }

@@ -48,6 +48,19 @@ export function networkOf(arrays, network) {
   return params;
 }
 
+/** What the drawing scenes use: the networks, the Siamese network's statistics and threshold, MAML's inner rate. */
+export function drawingNetworks({ arrays, settings }) {
+  const halves = (both) => ({ mean: both.subarray(0, both.length / 2), inverse: both.subarray(both.length / 2) });
+  const statistics = Object.entries(networkOf(arrays, "statistics"));
+  return {
+    prototypical: networkOf(arrays, "prototypical"),
+    siamese: networkOf(arrays, "siamese"),
+    statistics: Object.fromEntries(statistics.map(([block, both]) => [block, halves(both)])),
+    threshold: settings.threshold,
+    rate: settings.inner_lr,
+  };
+}
+
 function half(bits) {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
