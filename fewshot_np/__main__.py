@@ -14,18 +14,19 @@ LESSONS = [
     ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
     ("6", "lesson6_optimizer", "2.3", "steps that are learned: Meta-SGD, an LSTM"),
     ("6", "lesson6_model_based", "0.8", "learn a task by reading it, without steps"),
-    ("7", "lesson7_pitfalls", "2", "how accuracies lie"),
+    ("7", "lesson7_pitfalls", "3", "how accuracies lie"),
     ("8", "lesson8_comparison", "2.5", "every method on the same tasks"),
 ]
 
 
 RESULTS = "results"  # the program of the papers' experiments, which is no lesson
+REFEREE = "referee"  # checks for the reader's own code
 PLAYGROUND = "playground"  # a page in the browser, nor is it
 
 
 def main(argv=()):
     if argv:
-        programs = [*(module for _, module, _, _ in LESSONS), RESULTS, PLAYGROUND]
+        programs = [*(module for _, module, _, _ in LESSONS), RESULTS, REFEREE, PLAYGROUND]
         named = [module for module in programs if argv[0].lower() in module]
         sys.exit(f"this is the contents page, it runs nothing: for a lesson write python -m fewshot_np.<lesson>, "
                  f"such as\n  python -m fewshot_np.{(named or [LESSONS[0][1]])[0]}")
@@ -38,6 +39,7 @@ def main(argv=()):
     print("\nDraw a sign once, and watch it being recognised in your browser:\n"
           f"  python -m fewshot_np.{PLAYGROUND}")
     print(f"\nThe papers' experiments, in hours: python -m fewshot_np.{RESULTS} PROTOCOL\n"
+          f"Is your own MAML second order? python -m fewshot_np.{REFEREE} --help\n"
           "The texts and the exercises are in the folder lessons/ of the repository: read\n"
           "lessons/README.md, and run pytest lessons -x for the first exercise.\n"
           f"\nFirst: python -m fewshot_np.{LESSONS[0][1]}")

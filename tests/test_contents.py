@@ -38,6 +38,7 @@ def test_the_page_names_every_lesson_the_results_the_texts_and_the_exercises(cap
 def test_a_word_is_answered_with_the_command_that_was_meant():
     for word, module in [("maml", "lesson4_maml"), ("Lesson3_metric", "lesson3_metric"), ("results", "results"),
                          ("Playground", "playground"),
+                         ("referee", "referee"),
                          ("x", "lesson1_data_hunger")]:
         with pytest.raises(SystemExit, match=rf"python -m fewshot_np\.{module}$"):
             main([word])

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
@@ -218,9 +219,12 @@ def run_curve(options, network, params, training, test):
                 "network from scratch": partial(network_from_scratch, channels=options.channels,
                                                 iterations=options.scratch_iterations),
                 "nearest prototype": partial(nearest_prototype, network, params)}
-    curves = {name: mean_and_interval(accuracy_curve(learner, test, shots, np.random.default_rng(options.seed), n_way,
-                                                     held_out, options.repetitions))
-              for name, learner in learners.items()}
+    curves = {}
+    for name, learner in learners.items():
+        with tqdm(total=options.repetitions * len(shots), desc=name, ascii=True, leave=False) as bar:
+            curves[name] = mean_and_interval(accuracy_curve(
+                learner, test, shots, np.random.default_rng(options.seed), n_way, held_out, options.repetitions,
+                progress=bar.update))
     other_images = {name: len(training.images) if name == "nearest prototype" else 0 for name in learners}
     print(f"\n2. Lesson 1's curve again: {n_way} characters, accuracy in % on {held_out} new drawings of\n"
           f"   each, 95 % interval over {options.repetitions} draws of the characters. The embedding has seen\n"

@@ -14,10 +14,11 @@ def draw_task(images_of, n_way, k_shot, n_query, rng):
     images_of: for each class the array of its images' numbers; classes may have different numbers of images, but never
     fewer than K + Q. rng: the numpy Generator that makes all random draws (rng.choice, rng.permutation, ...).
     Returns (support_ids, support_y, query_ids, query_y): numbers of images, and their labels 0...N-1 in this task;
-    N*K of each for the support, N*Q of each for the query.
+    N*K of each for the support, N*Q of each for the query. All four are integers.
 
-    The classes are equally likely, all different, and in random order, so that a label says nothing about the class.
-    The K + Q images of a class are all different, and are drawn for each class separately.
+    Any N classes are equally likely, and so is any order of them, so that a label says nothing about the class. The
+    K + Q images of a class are all different, any K + Q of them are equally likely, and so is any choice of the K for
+    the support among them. They are drawn for each class separately.
 
     For example images_of = [[0 1 2], [3 4 5], [6 7 8]], 2-way 1-shot, 2 queries: the classes 2 and 0 are drawn, in that
     order, image 7 of class 2 and image 0 of class 0 for the support:

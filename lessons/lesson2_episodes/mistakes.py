@@ -82,6 +82,39 @@ def global_generator(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, [random.sample(list(images_of[c]), k_shot + n_query) for c in classes], k_shot)
 
 
+@mistake("episodes.1", "Some images are queries more often. Are they the first of those that are left?",
+         "Draw all K + Q images of a class, and cut.")
+def queries_not_drawn(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    support = distinct(images_of, classes, k_shot, rng)
+    images = [np.concatenate([drawn, np.setdiff1d(images_of[c], drawn)[:n_query]])
+              for c, drawn in zip(classes, support, strict=True)]
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "Some classes are together more often. Are they neighbours in the list, of which one was drawn?",
+         "Any N classes: rng.choice(number of classes, N, replace=False).")
+def neighbouring_classes(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.permutation((rng.integers(len(images_of)) + np.arange(n_way)) % len(images_of))
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "Some images are together more often. Are they neighbours in the list of their class?",
+         "Any K + Q images: rng.choice(images, K + Q, replace=False).")
+def neighbouring_images(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    images = [rng.permutation(np.roll(images_of[c], -rng.integers(len(images_of[c])))[:k_shot + n_query])
+              for c in classes]
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "Some images are in the support more often. Were those drawn sorted, the smallest first?",
+         "Leave them in the order in which they were drawn.")
+def images_in_order(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, np.sort(distinct(images_of, classes, k_shot + n_query, rng), axis=1), k_shot)
+
+
 @honest("episodes.1")
 def draw_by_permutations(images_of, n_way, k_shot, n_query, rng):
     support_ids, support_y, query_ids, query_y = [], [], [], []
@@ -146,6 +179,11 @@ def positive_score(scores, labels):
     return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > 0, axis=-1)
 
 
+@mistake("episodes.2", "These are percent.", "A share lies between 0 and 1.")
+def percent(scores, labels):
+    return 100 * np.mean(scores.argmax(-1) == labels, axis=-1)
+
+
 @honest("episodes.2")
 def accuracies_by_loops(scores, labels):
     result = []
@@ -204,6 +242,18 @@ def both_ends(values):
 def coin_tosses(values):
     p = values.mean()
     return p, 1.96 * (p * (1 - p) / len(values)) ** 0.5
+
+
+@mistake("episodes.3", "n - 1 was used twice: under the root, too, stands n - 1.",
+         "s has n - 1 in its denominator; the mean of n values varies less by sqrt(n).")
+def one_less_twice(values):
+    return values.mean(), 1.96 * values.std(ddof=1) / (len(values) - 1) ** 0.5
+
+
+@mistake("episodes.3", "The factor before s is another than 1.96.", "95 % of a normal distribution lie within 1.96 s.",
+         factor=(2.0, 1.645, 2.576))
+def another_factor(values, factor):
+    return values.mean(), factor * values.std(ddof=1) / len(values) ** 0.5
 
 
 @honest("episodes.3")

@@ -48,7 +48,7 @@ def find_leaks(support_ids, query_ids):
     """Which queries are leaks: their image is also in the support of the same task.
 
     support_ids: (T,N*K) and query_ids: (T,N*Q), numbers of images.   Returns booleans (T,N*Q). It is no leak if the
-    image is in the support of another task, or if a query is asked twice.
+    image is in the support of another task, or if a query is asked twice; a leak that is asked twice is a leak twice.
 
     By hand: in task 0 the images 7 and 3 are in the support. Image 1 is in the support of task 1 only.
 

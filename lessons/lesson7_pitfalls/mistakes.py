@@ -57,6 +57,15 @@ def as_wide_as_the_queries(network, queries, groups):
     return out
 
 
+@mistake("pitfalls.1", "The numbers of a group were sorted, and its scores not.",
+         "out[group] = network(queries[group]), with the same order on both sides.")
+def groups_sorted(network, queries, groups):
+    out = np.empty((len(queries), network(queries[groups[0]]).shape[1]))
+    for group in groups:
+        out[np.sort(group)] = network(queries[group])
+    return out
+
+
 @honest("pitfalls.1")
 def scores_put_back(network, queries, groups):
     scores = [None] * len(queries)
@@ -132,6 +141,13 @@ def divided_by_e(flattering, honest):
     return values.mean(), 1.96 * values.std() / len(values) ** 0.5
 
 
+@mistake("pitfalls.2", "E - 1 was used twice: under the root stands E.",
+         "s has E - 1 in its denominator; the mean of E values varies less by sqrt(E).")
+def one_less_twice(flattering, honest):
+    values = flattering - honest
+    return values.mean(), 1.96 * values.std(ddof=1) / (len(values) - 1) ** 0.5
+
+
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
@@ -200,6 +216,22 @@ def asked_twice(support_ids, query_ids):
          "Compare each query with *every* support image of its task, whatever its position.")
 def place_by_place(support_ids, query_ids):
     return query_ids == support_ids
+
+
+@mistake("pitfalls.3", "A leak that is asked twice was marked once: `index` finds the first of equal numbers alone.",
+         "Go through the positions of the queries, or compare all: query_ids[:, :, None] == support_ids[:, None].")
+def first_of_equal_queries(support_ids, query_ids):
+    out = same(support_ids, query_ids).any(axis=2)
+    for row, queries in zip(out, query_ids.tolist(), strict=True):
+        for position, image in enumerate(queries):
+            row[position] &= queries.index(image) == position
+    return out
+
+
+@mistake("pitfalls.3", "The queries of all tasks were compared with the support of the first.",
+         "Row t of query_ids with row t of support_ids.")
+def support_of_the_first_task(support_ids, query_ids):
+    return np.isin(query_ids, support_ids[0])
 
 
 @honest("pitfalls.3")
@@ -290,6 +322,26 @@ def dealt_like_cards(accuracy, size):
 def leftovers_not_dropped(accuracy, size):
     means = accuracy.reshape(len(accuracy), -1, size).mean(axis=2)
     return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "The group chose the worst model.", "argmax of the means.")
+def worst_model(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.min(axis=0), taken(means_on_others(means), means.argmin(axis=0))
+
+
+@mistake("pitfalls.4", "The chosen model was measured on the next group alone.", "On all other groups together.")
+def next_group_alone(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=0), taken(np.roll(means, -1, axis=1), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "The two parts are exchanged: the model was chosen on the other groups.",
+         "The group chooses; the others judge.")
+def chosen_on_others(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    others = means_on_others(means)
+    return others.max(axis=0), taken(means, others.argmax(axis=0))
 
 
 @honest("pitfalls.4")
