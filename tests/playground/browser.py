@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fewshot_np.playground.__main__ import make_server
+from fewshot_np.playground.server import make_server
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb")

@@ -3,6 +3,7 @@
 Python computes in float64 here, as the page does, from the same file: what is compared is the arithmetic.
 """
 
+import base64
 from functools import partial
 
 import numpy as np
@@ -14,10 +15,13 @@ from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits, reptile_step
 from fewshot_np.lesson3_metric import embed, principal_components, prototypes, prototypical_scores
 from fewshot_np.lesson4_maml import adapt, maml_objective, squared_error
+from fewshot_np.lesson5_project import Model, embedded_scores, embedding, siamese_network, sigmoid
+from fewshot_np.lesson5_project.__main__ import page_with_model
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.trees import grad, repeat
 from fewshot_np.playground import embed_with_statistics, head_for, rasterise, read_arrays
-from fewshot_np.playground.__main__ import PAGE
+from fewshot_np.playground.server import PAGE
+from tests.playground.browser import served
 
 N_INPUTS, WITHIN = 200, 1e-4
 
@@ -44,13 +48,15 @@ def compute(desktop, address):
     """compute(code, argument): what an async function (argument) => {code} of the page returns."""
     desktop.get(address)
 
-    def run(code, argument):
-        answer = desktop.execute_async_script(
-            "const done = arguments[1]; (async (argument) => {" + LOAD + code + "})(arguments[0])"
-            ".then(done, (error) => done('error: ' + error.stack));", argument)
-        assert not (isinstance(answer, str) and answer.startswith("error")), answer
-        return answer
-    return run
+    return partial(run_in_page, desktop)
+
+
+def run_in_page(driver, code, argument):
+    answer = driver.execute_async_script(
+        "const done = arguments[1]; (async (argument) => {" + LOAD + code + "})(arguments[0])"
+        ".then(done, (error) => done('error: ' + error.stack));", argument)
+    assert not (isinstance(answer, str) and answer.startswith("error")), answer
+    return answer
 
 
 LOAD = """
@@ -61,7 +67,8 @@ const [learners, nn, drawing, files, lines, versus] =
 const weights = window.testWeights ??= await files.load("./weights/networks.bin");
 const list = (rows) => rows.map((row) => Array.from(row));
 const tree = (params) => Object.fromEntries(Object.entries(params).map(([layer, arrays]) =>
-  [layer, Object.fromEntries(Object.entries(arrays).map(([key, array]) => [key, Array.from(array)]))]));
+  [layer, Object.fromEntries(Object.entries(arrays).map(([key, array]) => [key, packed(array)]))]));
+const packed = (array) => btoa(String.fromCharCode(...new Uint8Array(Float32Array.from(array).buffer)));
 """
 
 
@@ -74,7 +81,8 @@ def assert_near(page, python, what):
 def assert_same_params(page, python, what):
     for layer, arrays in python.items():
         for key, array in arrays.items():
-            assert_near(page[layer][key], np.ravel(array), f"{what}: {layer}.{key}")
+            packed = np.frombuffer(base64.b64decode(page[layer][key]), "<f4")  # a quarter of the time of JSON
+            assert_near(packed, np.ravel(array), f"{what}: {layer}.{key}")
 
 
 def random_strokes(rng):
@@ -132,6 +140,7 @@ return argument.map(({ n, labels, images, steps, together }) => {
 """
 
 
+@pytest.mark.timeout(900)  # where other programs use the processor, too
 def test_every_learner_answers_drawings_as_in_python(compute, weights):
     rng = np.random.default_rng(1)
     for part in range(10):
@@ -295,3 +304,41 @@ def test_the_line_shows_the_numbers_of_the_lesson(compute):
     assert answer[0] == pytest.approx(6.828125)
     assert (answer[1]["maml"], answer[1]["first"]) == pytest.approx((-1.34375, -5.125))
     assert [round(answer[2][name], 2) for name in ("pretrained", "first", "maml")] == [0.18, 0.48, 0.78]
+
+
+# ---------------------------------------------------------------- the reader's own model, lesson5_project --draw
+
+
+def own_params(seed):
+    """Lesson 5's network, not trained, with biases that matter, rounded as its file rounds them."""
+    rng = np.random.default_rng(seed)
+    params = siamese_network().init(rng)
+    return {name: {"w": layer["w"], "b": (0.1 * rng.normal(size=layer["b"].shape)).astype("float32")}
+            for name, layer in params.items()}
+
+
+@pytest.mark.timeout(900)  # where other programs use the processor, too
+def test_the_network_of_lesson_5_answers_as_in_python(desktop, tmp_path):
+    params = own_params(0)
+    folder = page_with_model(Model(params, 0.5), tmp_path / "page")
+    exact = {name: {key: array.astype(float) for key, array in layer.items()} for name, layer in params.items()}
+    rng = np.random.default_rng(5)
+    with served(folder) as address:
+        desktop.get(address + "?model=project")
+        for _ in range(10):
+            tasks = [draw_task(rng) for _ in range(N_INPUTS // 10)]
+            answers = run_in_page(desktop, """
+                const { params } = await files.ownModel();
+                return argument.map(({ n, labels, images }) => {
+                  const all = images.map((image) => Float64Array.from(image, (ink) => ink / 255));
+                  const rows = learners.projectEmbed(params, all);
+                  const support = rows.slice(0, labels.length);
+                  return { rows: list(rows),
+                    p: learners.projectProbabilities(params, support, labels, n, rows.slice(labels.length)) };
+                });""", [task for task, _ in tasks])
+            for answer, (task, images) in zip(answers, tasks, strict=True):
+                embedded = embedding(exact, images.astype(float) / 255)
+                assert_near(answer["rows"], embedded, "embeddings")
+                support, query = np.split(embedded, [len(task["labels"])])
+                logits = embedded_scores(exact, support[None], query[None], np.array([task["labels"]]), task["n"])
+                assert_near(answer["p"], sigmoid(logits[0]), "probabilities")

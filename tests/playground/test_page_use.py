@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from fewshot_np.playground.__main__ import PAGE
+from fewshot_np.lesson5_project.__main__ import page_with_model
+from fewshot_np.playground.server import PAGE
+from tests.lesson5_project.parts import by_hand_model
 from tests.playground.browser import open_browser, served
 
 BUDGET = {"fast": 30, "maml": 300}  # milliseconds from the end of a stroke to the answer
@@ -246,6 +248,29 @@ def test_drawing_by_keyboard(desktop, address):
     pad.send_keys("1")
     assert person.texts(".answer h4 span") == ["1 of 1 right"] * 4
     person.assert_clean()
+
+
+def test_lesson_5_opens_the_page_with_the_readers_own_model(desktop, tmp_path):
+    """A network that is not trained, but for which p(same) falls with the distance; nothing passes the threshold 1."""
+    for threshold, label in ((0.0, "1"), (1.0, "none")):
+        folder = page_with_model(by_hand_model(threshold), tmp_path / label)
+        with served(folder) as address:
+            person = Person(desktop, f"{address}?model=project", "desktop").open()
+            person.teach("corner", "zigzag")
+            person.draw("corner", scale=0.8)
+            answers = person.answers()
+            assert (answers["siamese"], answers["prototypical"], answers["maml"]) == (label, "1", "1")
+            assert "Your Siamese network" in person.texts("[data-learner=siamese] h4")[0]
+            person.click("#clear")
+            times = []
+            for scale in (0.5, 0.6, 0.7, 0.8):
+                person.draw("zigzag", scale=scale)
+                person.answers()
+                times.append(person.run("return Number(document.getElementById('timing').dataset.fast)"))
+                person.click("#clear")
+            assert min(times) <= BUDGET["fast"]
+            person.address = address
+            person.assert_clean()
 
 
 # ---------------------------------------------------------------- 2. curve

@@ -17,7 +17,7 @@ from fewshot_np.lesson4_siamese import embed_by_reference
 from fewshot_np.nn.networks import conv4
 from fewshot_np.playground import block_statistics, embed_with_statistics, head_for, read_arrays, write_arrays
 from fewshot_np.playground import export as export_run
-from fewshot_np.playground.__main__ import PAGE
+from fewshot_np.playground.server import PAGE
 from tests.playground.browser import served
 
 ALL_FILES = [path for path in PAGE.rglob("*") if path.is_file()]

@@ -2,12 +2,12 @@
 
 import { $, COLOURS, element, svg } from "./dom.js";
 import { paint, rasterise } from "./drawing.js";
-import { keepSigns, pixels, principalComponents, probabilities, prototypical, prototypicalFrom, siameseDistances,
-  siameseEmbed } from "./learners.js";
+import { keepSigns, means, pixels, principalComponents, probabilities, projectEmbed, projectProbabilities, prototypical,
+  prototypicalFrom, siameseDistances, siameseEmbed } from "./learners.js";
 import { askMaml } from "./maml.js";
-import { body, stack } from "./nn.js";
+import { body, squaredDistance, stack } from "./nn.js";
 import { t } from "./strings.js";
-import { drawingNetworks } from "./weights.js";
+import { drawingNetworks, ownModel } from "./weights.js";
 
 const SLOTS = 8;
 const LEARNERS = ["pixels", "prototypical", "siamese", "maml"];
@@ -31,8 +31,10 @@ let lastMap = new Map();
 let pen = [0.5, 0.5];
 let penIsDown = false;
 
-export function mount(weights) {
+export async function mount(weights) {
   networks = drawingNetworks(weights);
+  networks.own = await ownModel();
+  if (networks.own) document.querySelector("#draw .intro").append(element("strong", { id: "own-model" }));
   listen();
   render();
   return { render, shown: render };
@@ -335,27 +337,56 @@ function learn() {
   const support = state.signs.flatMap((examples) => examples.map(({ image }) => image));
   const labels = state.signs.flatMap((examples, slot) => examples.map(() => slot));
   const n = state.signs.length;
+  const question = { support, labels, n, rate: networks.rate };
+  if (networks.own) {
+    const embedded = projectEmbed(networks.own.params, support);
+    known = { version: ++version, support, labels, n, embedded, prototypes: means(embedded, labels, n), question };
+    return;
+  }
   const { support: embedded, prototypes } = prototypical(networks.prototypical, support, labels, n, [], false);
   known = {
     version: ++version, support, labels, n, embedded, prototypes,
     statistics: body(networks.prototypical, stack(support), support.length).statistics,
     siamese: siameseEmbed(networks.siamese, networks.statistics, support),
-    question: { support, labels, n, rate: networks.rate },
+    question,
   };
 }
 
 function fastAnswers(queries) {
   learn();
+  const answers = networks.own ? ownAnswers(queries) : smallAnswers(queries);
+  const distances = pixels(known.support, known.labels, known.n, queries).map((scores) => scores.map((score) => Math.sqrt(-score)));
+  return { pixels: distances.map(nearestOf), ...answers };
+}
+
+const nearestOf = (values) => ({ values, label: values.indexOf(Math.min(...values)) });
+
+/** By the reader's own model: its probability of *same*, and the prototypes of its embeddings. */
+function ownAnswers(queries) {
+  const { embedded, prototypes, labels, n } = known;
+  const { params, threshold } = networks.own;
+  const query = projectEmbed(params, queries);
+  state.points = { support: embedded, prototypes, query };
+  return {
+    prototypical: query.map((row) => nearestOf(prototypes.map((prototype) => Math.sqrt(squaredDistance(row, prototype))))),
+    siamese: projectProbabilities(params, embedded, labels, n, query).map((values) => {
+      const label = best(values);
+      return { values, label: values[label] > threshold ? label : null };
+    }),
+  };
+}
+
+/** By the small networks of lessons 3 and 4. */
+function smallAnswers(queries) {
   const { support, labels, n, prototypes, embedded, statistics } = known;
   const proto = state.together ? prototypical(networks.prototypical, support, labels, n, queries, true)
     : { support: embedded, prototypes, ...prototypicalFrom(networks.prototypical, statistics, prototypes, queries) };
   state.points = proto;
   const siamese = siameseDistances(known.siamese, labels, n, siameseEmbed(networks.siamese, networks.statistics, queries));
   return {
-    pixels: pixels(support, labels, n, queries).map((scores) => ({ values: scores.map((score) => Math.sqrt(-score)), label: best(scores) })),
     prototypical: probabilities(proto.scores).map((values) => ({ values, label: best(values) })),
     siamese: siamese.map((values) => {
-      const label = best(values.map((value) => -value));
+      const { label } = nearestOf(values);
       return { values, label: values[label] < networks.threshold ? label : null };
     }),
   };
@@ -375,6 +406,7 @@ function render() {
   renderQueries();
   renderMap();
   $("steps-out").textContent = state.steps;
+  if (networks.own) $("own-model").textContent = ` ${t("draw.own")}`;
 }
 
 function renderAdvice() {
@@ -420,7 +452,7 @@ function renderTruth() {
   $("truths").replaceChildren(...buttons);
 }
 
-const nameOf = (name) => t(`draw.${name}`, state.steps);
+const nameOf = (name) => t(networks.own && (name === "siamese" || name === "prototypical") ? `draw.own.${name}` : `draw.${name}`, state.steps);
 const words = (answer) => (answer ? answer.label === null ? t("draw.none") : t("draw.sign", answer.label + 1) : "…");
 
 function renderAnswers() {
@@ -452,16 +484,17 @@ function answerPanel(name, answer) {
   }
   panel.append(element("div", { className: `verdict${answer?.label === null ? " none" : ""}`, textContent: answer ? words(answer) : "" }));
   if (!answer) return panel;
-  const distance = name === "pixels" || name === "siamese";
-  const most = distance ? 1.1 * Math.max(...answer.values, name === "siamese" ? networks.threshold : 0) : 1;
+  const distance = name === "pixels" || name === (networks.own ? "prototypical" : "siamese");
+  const threshold = name === "siamese" ? (networks.own ?? networks).threshold : null;
+  const most = distance ? 1.1 * Math.max(...answer.values, threshold ?? 0) : 1;
   panel.dataset.label = answer.label === null ? "none" : answer.label + 1;
   panel.append(element("div", { className: "bars" }, ...answer.values.map((value, slot) => {
     const fill = element("div", { className: "fill" });
     fill.style.width = `${(100 * value) / most}%`;
     const track = element("div", { className: "track" }, fill);
-    if (name === "siamese") {
+    if (threshold !== null) {
       const cut = element("div", { className: "cut" });
-      cut.style.left = `${(100 * networks.threshold) / most}%`;
+      cut.style.left = `${(100 * threshold) / most}%`;
       track.append(cut);
     }
     return element("div", { className: `bar${slot === answer.label ? " best" : ""}` }, element("span", { textContent: slot + 1 }), track,
@@ -472,6 +505,7 @@ function answerPanel(name, answer) {
 
 function unitOf(name, n) {
   if (name === "maml" && n > 5) return "draw.five";
+  if (networks.own) return { pixels: "draw.distance", siamese: "draw.same", prototypical: "draw.distance" }[name] ?? "draw.probability";
   return { pixels: "draw.distance", siamese: "draw.threshold" }[name] ?? "draw.probability";
 }
 

@@ -1,7 +1,7 @@
 // The learners: each answers drawings (784 numbers each) after it was shown a few examples with labels 0...n-1.
 // `together` says which images batch norm sees: the support alone, or the queries as well (a transductive answer).
 
-import { body, classificationGradient, curve, dense, descend, softmax, squaredDistance, squaredErrorGradient, stack }
+import { body, classificationGradient, convReluPool, curve, dense, descend, softmax, squaredDistance, squaredErrorGradient, stack }
   from "./nn.js";
 
 /** Minus the squared distance of each query to the nearest example of each class. */
@@ -44,6 +44,25 @@ export function siameseEmbed(params, statistics, drawings) {
 export function siameseDistances(support, labels, n, queries) {
   return queries.map((query) => nearest(
     support.map((row) => -Math.sqrt(squaredDistance(query, row))), labels, n).map((score) => -score));
+}
+
+// ---------------------------------------------------------------- the network of lesson 5, if there is one
+
+/** Its embeddings: two convolutions with pooling, and Dense 128. */
+export function projectEmbed(params, drawings) {
+  const maps = convReluPool(convReluPool(stack(drawings), params.conv1), params.conv2);
+  const size = maps.h * maps.w * maps.c;
+  const rows = drawings.map((_, m) => maps.data.subarray(m * size, (m + 1) * size));
+  return dense(params.dense, rows).map((row) => row.map((value) => Math.max(0, value)));
+}
+
+/** Its probability of *same* of each query with each class: of the mean of the log-odds over the class's examples. */
+export function projectProbabilities(params, support, labels, n, queries) {
+  const { w, b } = params.head;
+  return queries.map((query) => {
+    const logits = support.map((row) => [row.reduce((sum, value, d) => sum + w[d] * Math.abs(query[d] - value), b[0])]);
+    return means(logits, labels, n).map(([logit]) => 1 / (1 + Math.exp(-logit)));
+  });
 }
 
 function nearest(scores, labels, n) {

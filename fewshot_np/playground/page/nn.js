@@ -22,6 +22,26 @@ export function conv(x, kernel) {
   return y;
 }
 
+/** relu(a 3x3 convolution of stride 1 without padding + bias), then the largest of each 2x2 pixels: lesson 5's layers. */
+export function convReluPool(x, { w, b }) {
+  const y = { m: x.m, h: x.h - 2, w: x.w - 2, c: b.length };
+  y.data = new Float64Array(y.m * y.h * y.w * y.c);
+  for (let i = 0; i < y.data.length; i += y.c) y.data.set(b, i);
+  forEachTap(x, y, (xi, yi, ki) => addTap(x.data, xi, x.c, w, ki, y.data, yi, y.c), 1, 0);
+  const pooled = { m: y.m, h: y.h >> 1, w: y.w >> 1, c: y.c };
+  pooled.data = new Float64Array(pooled.m * pooled.h * pooled.w * pooled.c);  // of zeros: the least that relu leaves
+  for (let m = 0; m < y.m; m++) {
+    for (let i = 0; i < 2 * pooled.h; i++) {
+      for (let j = 0; j < 2 * pooled.w; j++) {
+        const from = ((m * y.h + i) * y.w + j) * y.c;
+        const to = ((m * pooled.h + (i >> 1)) * pooled.w + (j >> 1)) * y.c;
+        for (let c = 0; c < y.c; c++) pooled.data[to + c] = Math.max(pooled.data[to + c], y.data[from + c]);
+      }
+    }
+  }
+  return pooled;
+}
+
 /** y += pixel times kernel, for one pixel of c channels and one of the kernel's nine places. */
 function addTap(x, xi, c, kernel, ki, y, yi, o) {
   for (let ci = 0; ci < c; ci++, ki += o) {
@@ -62,17 +82,17 @@ function addImageTap(gx, xi, c, kernel, ki, g, yi, o) {
 }
 
 /** Calls f(place in x, place in y, place in the kernel) for every pixel of y and every pixel of x under its kernel. */
-function forEachTap(x, y, f) {
+function forEachTap(x, y, f, stride = 2, pad = 1) {
   const size = x.c * y.c;
   for (let m = 0; m < y.m; m++) {
     for (let i = 0; i < y.h; i++) {
       for (let j = 0; j < y.w; j++) {
         const yi = ((m * y.h + i) * y.w + j) * y.c;
         for (let di = 0; di < 3; di++) {
-          const row = 2 * i + di - 1;
+          const row = stride * i + di - pad;
           if (row < 0 || row >= x.h) continue;
           for (let dj = 0; dj < 3; dj++) {
-            const column = 2 * j + dj - 1;
+            const column = stride * j + dj - pad;
             if (column >= 0 && column < x.w) f(((m * x.h + row) * x.w + column) * x.c, yi, (di * 3 + dj) * size);
           }
         }
@@ -128,7 +148,13 @@ function normAndReluBackward(x, y, { gamma }, { mean, inverse }, g) {
 
 /** Rows of features (M,D) times w (D,O) plus b. */
 export function dense({ w, b }, rows) {
-  return rows.map((row) => b.map((bias, o) => row.reduce((sum, value, d) => sum + value * w[d * b.length + o], bias)));
+  return rows.map((row) => {
+    const output = Float64Array.from(b);
+    for (let d = 0; d < row.length; d++) {
+      if (row[d] !== 0) for (let o = 0; o < b.length; o++) output[o] += row[d] * w[d * b.length + o];
+    }
+    return output;
+  });
 }
 
 // ---------------------------------------------------------------- the network of four blocks

@@ -48,6 +48,13 @@ export function networkOf(arrays, network) {
   return params;
 }
 
+/** The reader's own model of lesson 5, where the page was opened by `lesson5_project --draw`: { params, threshold }. */
+export async function ownModel() {
+  if (new URLSearchParams(location.search).get("model") !== "project") return null;
+  const { arrays, settings } = await load("./weights/project.bin");
+  return { params: networkOf(arrays, "project"), threshold: settings.threshold };
+}
+
 /** What the drawing scenes use: the networks, the Siamese network's statistics and threshold, MAML's inner rate. */
 export function drawingNetworks({ arrays, settings }) {
   const halves = (both) => ({ mean: both.subarray(0, both.length / 2), inverse: both.subarray(both.length / 2) });
