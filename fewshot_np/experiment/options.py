@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 from threadpoolctl import threadpool_limits
 
+from fewshot_np.experiment.lock import lock_folder, unlock_folders
+from fewshot_np.experiment.output import patient_output
 from fewshot_np.experiment.records import check_folder
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.nn.kernels import keep_freed_memory
@@ -57,7 +59,7 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     if values["quick"]:
         values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # so that the results of a real run stay
         sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
-    prepare_out(parser, values)
+    prepare_out(parser, values, lock_folder)
     return SimpleNamespace(**values)
 
 
@@ -75,11 +77,16 @@ def add_option(parser, name, value, text, allowed=None):
     parser.add_argument(flag, type=parse, choices=allowed, metavar=metavar, help=f"{text} ({value})")
 
 
-def prepare_out(parser, values):
-    """Make the folder values["out"], or end the program with parser.error where a run may not write there."""
+def prepare_out(parser, values, lock=None):
+    """Make the folder values["out"], or end the program with parser.error where a run may not write there.
+
+    lock(folder): for a program that is the only one to write there.
+    """
     try:
         values["out"] = writable_folder(values["out"])
         check_folder(values["out"], values if values.get("resume") else None)
+        if lock:
+            lock(values["out"])
     except OSError as error:
         parser.error(f"--out {values['out']} cannot be written: {error.strerror or error}")
     except ValueError as error:
@@ -95,7 +102,8 @@ def run(main):
     """
     try:
         keep_freed_memory()
-        with threadpool_limits(1):  # for small matrices BLAS threads mostly wait, and they take cores from others
+        # one thread, because for small matrices BLAS threads mostly wait, and take cores from others
+        with patient_output(), threadpool_limits(1):
             main()
     except Stopped as stop:
         sys.exit(f"\n{stop}")
@@ -105,6 +113,8 @@ def run(main):
         if os.environ.get("FEWSHOT_NP_DEBUG"):
             raise
         sys.exit(f"{error}\n(FEWSHOT_NP_DEBUG=1 in the environment shows the traceback)")
+    finally:
+        unlock_folders()
 
 
 def writable_folder(path):

@@ -79,13 +79,20 @@ def save_params(path, params):
     """
     path = Path(path)
     check_replaceable(path)
+    content = params_as_bytes(params)
+    with write_atomically(path) as file:
+        file.write(content)
+    return path
+
+
+def params_as_bytes(params):
+    """The content of the file in which `save_params` saves them."""
     named = list(_flatten(params))
     if any(array.dtype.hasobject for _, array in named):
         raise ValueError("parameters must be arrays of numbers")
-    header = json.dumps({"format": PARAMS_FORMAT, "names": [name for name, _ in named]})
-    with write_atomically(path) as file:
-        np.savez(file, header, *(array for _, array in named))
-    return path
+    header, content = json.dumps({"format": PARAMS_FORMAT, "names": [name for name, _ in named]}), io.BytesIO()
+    np.savez(content, header, *(array for _, array in named))
+    return content.getvalue()
 
 
 def check_folder(folder, resumed=None):
@@ -260,14 +267,15 @@ def _unpack(packed, arrays):
 
 
 def _commit():
-    """The commit of the source, with a + if the package has changed since; None outside the project's checkout."""
+    """The commit of the source, with a + if a file of the package was changed or added since; None elsewhere."""
     def git(*words):
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
                               timeout=10, check=True).stdout.strip()
     try:
         if not git("ls-files", Path(__file__).name):
             return None
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno", "..") else "")
+        changed = git("status", "--porcelain", "--untracked-files=all", "..")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

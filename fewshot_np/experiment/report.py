@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from fewshot_np.experiment.figures import save_figure
+from fewshot_np.experiment.lock import unlock_folders
 from fewshot_np.experiment.records import write_record
 
 # ---------------------------------------------------------------- numbers
@@ -82,6 +83,7 @@ def finish(lesson, options, started, metrics, figures, next_steps):
     """
     pictures = [save_figure(figure, options.out / f"{name}.png") for name, figure in figures.items()]
     record = write_record(options.out, lesson, options, time.perf_counter() - started, metrics)
+    unlock_folders()
     print_written([*pictures, *sorted(options.out.glob("*.npz")), record], next_steps)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from fewshot_np.experiment.figures import draw_learning_curve, save_figure
+from fewshot_np.experiment.lock import locked
 from fewshot_np.experiment.options import add_option, prepare_out, run
 from fewshot_np.experiment.records import write_record
 from fewshot_np.experiment.report import plus_minus, print_table
@@ -73,21 +74,18 @@ def main(argv=None):
             continue
         if not one_row and "network" in FOLDERS_OF[options.protocol]:
             one.network = sibling_of(one)
-        run_row(one)
+        folder_of(one).mkdir(exist_ok=True)
+        with locked(folder_of(one)):
+            run_row(one)
         print()
 
 
 def run_row(options):
-    """Train and test one row; print it, and leave its record and its learning curve in its folder."""
+    """Train and test one row; leave its record and its learning curve in its folder, and then print it."""
     started, row, task, folder = time.perf_counter(), find_row(options), task_of(options), folder_of(options)
-    folder.mkdir(exist_ok=True)
     print(f"{options.method}, {task}, after the protocol {options.protocol}:\n"
           "how good is it, measured as in the papers?\n")
     metrics, history = PROTOCOLS[options.protocol](options, METHODS.get(options.method), row, folder)
-    scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
-    print_table(["", "95 % interval"],
-                [[name, plus_minus(each["mean"], each["interval"], scale=scale, digits=2) + unit
-                  if each["mean"] < DIVERGED else "diverges"] for name, each in metrics.items()])
     metrics["row"] = {"task": task, **(row._asdict() if row else {}),
                       "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     if history:
@@ -98,7 +96,16 @@ def run_row(options):
             metrics["row"]["training commit"] = history["commit"]
     if getattr(options, "network", None):
         options.network = Path(options.network).name  # in the record: which run, not where on this machine
-    print(f"\nWritten: {write_record(folder, 'results', options, time.perf_counter() - started, metrics)}")
+    record = write_record(folder, "results", options, time.perf_counter() - started, metrics)
+    print_row(options, {name: each for name, each in metrics.items() if name != "row"})
+    print(f"\nWritten: {record}")
+
+
+def print_row(options, metrics):
+    scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
+    print_table(["", "95 % interval"],
+                [[name, plus_minus(each["mean"], each["interval"], scale=scale, digits=2) + unit
+                  if each["mean"] < DIVERGED else "diverges"] for name, each in metrics.items()])
 
 
 # ---------------------------------------------------------------- the command line

@@ -257,14 +257,14 @@ def differences(value, like):
     path: the keys and positions that lead to the array, as a tuple.   Raises: Misfit.
     """
     result = []
-    for (path, mine), theirs in zip(_flatten(value, like), _arrays(like, like), strict=True):
-        mine, theirs = mine.astype(float), theirs.astype(float)
+    for (path, my_array), its_array in zip(_flatten(value, like), _arrays(like, like), strict=True):
+        mine, theirs = my_array.astype(float), its_array.astype(float)
         largest = onp.abs(theirs[onp.isfinite(theirs)]).max(initial=0.1)
         with onp.errstate(invalid="ignore"):
             difference = onp.abs(mine - theirs) / largest
         same = (mine == theirs) | ~(onp.isfinite(mine) | onp.isfinite(theirs))  # NaN and infinity are one mistake
         difference = onp.where(same, 0.0, onp.where(onp.isnan(difference), onp.inf, difference))
-        result.append((path, mine, theirs, difference))
+        result.append((path, my_array, its_array, difference))
     return result
 
 

@@ -162,7 +162,7 @@ def _numeric_clue(value, expected):
     except Misfit as misfit:
         text = str(misfit)
         return text[0].upper() + text[1:] + (" Is it the transpose?" if _transposed(value, expected) else "")
-    mine, theirs = (np.concatenate([part[i].ravel() for part in parts]) for i in (1, 2))
+    mine, theirs = (np.concatenate([part[i].ravel() for part in parts]).astype(float) for i in (1, 2))
     if not np.isfinite(mine).all():
         return "There is NaN or infinity in it: look for 0/0, log(0), the root of 0, or an exp that overflows."
     factor = mine @ theirs / (theirs @ theirs or 1.0)

@@ -456,5 +456,11 @@ def test_in_its_own_checkout_the_commit_is_named_with_a_plus_for_changes(tmp_pat
     assert head.startswith(found)
     table.write_text("2\n", encoding="utf-8")  # a result, not the source
     assert commit_recorded(tmp_path) == found
+    added = folder_of_the_source / "fewshot_np" / "lesson0" / "page.py"  # a module that the commit does not hold
+    added.parent.mkdir()
+    added.write_text("", encoding="utf-8")
+    assert commit_recorded(tmp_path) == found + "+"
+    added.unlink()
+    assert commit_recorded(tmp_path) == found
     (folder_of_the_source / "fewshot_np" / "experiment" / "records.py").write_text("# changed\n", encoding="utf-8")
     assert commit_recorded(tmp_path) == found + "+"

@@ -408,6 +408,8 @@ def body_forgotten(loss, params, x, y, inner_lr):
 def test_messages_say_which_result_and_which_gradient_they_mean():
     text = words(check(exercise_by("optimizer.4"), second_result_doubled).text)
     assert "returned as the second of the two results: [[1.0875]]" in text
+    text = words(check(exercise_by("siamese.3"), lambda support, labels, query: labels[:len(query)]).text)
+    assert "expected [0, 1]" in text  # integers are shown as integers
     text = words(check(exercise_by("maml.5"), body_forgotten).text)
     assert "as the gradient with respect to params, body:" in text
     assert "gradient of the sum, with random weights, of all numbers in anil_step(" in text
