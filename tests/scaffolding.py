@@ -81,10 +81,7 @@ def run_tiny(lesson, out, *argv):
 
 def run_of(lesson):
     """The module that `python -m fewshot_np.<lesson>` runs."""
-    try:
-        return importlib.import_module(f"fewshot_np.{lesson}.__main__")
-    except ModuleNotFoundError:  # a lesson that is still a single module
-        return importlib.import_module(f"fewshot_np.{lesson}")
+    return importlib.import_module(f"fewshot_np.{lesson}.__main__")
 
 
 def no_training(monkeypatch):

@@ -26,16 +26,3 @@ def tail_of_unequal(count, probabilities):
         distribution[0] *= 1 - p
     upper = count > sum(probabilities) + 1e-9
     return float(min(1.0, distribution[count:].sum() if upper else distribution[:count + 1].sum()))
-
-
-def student_factor(n, coverage=0.95):
-    """The factor t in mean ± t s / sqrt(n): 1.96 for many values, 2.26 for 10. Found by integration and bisection."""
-    nu = n - 1
-    constant = exp(lgamma((nu + 1) / 2) - lgamma(nu / 2)) / (nu * np.pi) ** 0.5
-    low, high = 0.0, 13.0  # 12.7 for 2 values, the most
-    for _ in range(60):
-        middle = (low + high) / 2
-        x = np.linspace(0, middle, 4001)
-        inside = 2 * constant * np.trapezoid((1 + x * x / nu) ** (-(nu + 1) / 2), x)
-        low, high = (middle, high) if inside < coverage else (low, middle)
-    return high

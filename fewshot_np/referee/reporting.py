@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
+from fewshot_np.lesson2_episodes import t_factor
 from fewshot_np.referee.calling import Call, as_array, judged
-from fewshot_np.referee.chance import student_factor
 from fewshot_np.referee.verdict import Finding, judge
 
 FAULTS = {
@@ -61,7 +61,7 @@ def interval(accuracies, *, printed=None, mean=None, half_width=None, n_query=No
 def _candidates(values, images, scale):
     n, s = len(values), values.std(ddof=1)
     right = 1.96 * s / n ** 0.5
-    found = {"1.96 s / sqrt(n), ddof=1": right, "Student's t for 1.96": student_factor(n) * s / n ** 0.5,
+    found = {"1.96 s / sqrt(n), ddof=1": right, "Student's t for 1.96": t_factor(n) * s / n ** 0.5,
              "ddof=0: the standard deviation has n in the denominator": 1.96 * values.std() / n ** 0.5}
     if images is not None:
         p = values.mean() / scale
@@ -98,8 +98,8 @@ def _numbers(values, scale):
     right = 1.96 * s / n ** 0.5
     numbers = {"episodes": n, "right": f"{values.mean():.5g} +- {right:.3g}"}
     if n < FEW:
-        numbers["few"] = (f"with {n} episodes Student's factor is {student_factor(n):.2f}, not 1.96: "
-                          f"+- {student_factor(n) * s / n ** 0.5:.3g}")
+        numbers["few"] = (f"with {n} episodes Student's factor is {t_factor(n):.2f}, not 1.96: "
+                          f"+- {t_factor(n) * s / n ** 0.5:.3g}")
     return numbers
 
 
@@ -130,7 +130,7 @@ def _judge_function(function):
         right = scale * 1.96 * values.std(ddof=1) / n ** 0.5
         evidence.append({"episodes": n, "mean": m, "half-width": half, "right": right})
         if abs(m - scale * values.mean()) > 1e-4 * scale:
-            ends = values.mean() + np.array([-1, 1]) * right * np.array([[1], [student_factor(n) / 1.96]])
+            ends = values.mean() + np.array([-1, 1]) * right * np.array([[1], [t_factor(n) / 1.96]])
             low_high = np.isclose([m, half], ends, rtol=1e-3).all(axis=1).any()
             name = "both ends came back, not (mean, half-width)" if low_high else "the mean is another one"
             return judge("interval", [Finding(name, "Needed: (mean, half-width).")], "", call.shown,

@@ -8,8 +8,8 @@ import pytest
 
 from fewshot_np import referee
 from fewshot_np.data.classes import ImageClasses
-from fewshot_np.lesson2_episodes import sample_episodes
-from fewshot_np.referee.chance import student_factor, tail, tail_of_unequal
+from fewshot_np.lesson2_episodes import sample_episodes, t_factor
+from fewshot_np.referee.chance import tail, tail_of_unequal
 from fewshot_np.referee.known_images import COUNTS
 
 # ---------------------------------------------------------------- right
@@ -202,7 +202,7 @@ def test_tails_are_those_of_the_binomial_distribution():
 
 
 def test_students_factor_is_that_of_the_tables():
-    assert [round(student_factor(n), 3) for n in (3, 10, 30)] == [4.303, 2.262, 2.045]
+    assert [round(t_factor(n), 3) for n in (3, 10, 30)] == [4.303, 2.262, 2.045]
 
 
 def test_false_alarms_are_as_rare_as_stated():
