@@ -140,7 +140,7 @@ def test_the_export_writes_what_the_page_needs(tmp_path, monkeypatch):
     def quick(runs):
         for lesson in ("lesson3_metric", "lesson4_siamese", "lesson4_maml"):
             run = export_run.import_module(f"fewshot_np.{lesson}.__main__").main
-            run(["--quick", "--channels", "32", "--iterations", "2", "--episodes", "2", "--out", str(runs / lesson),
+            run(["--quick", "--channels", "32", "--iterations", "2", "--episodes", "5", "--out", str(runs / lesson),
                  *(["--sinusoid-iterations", "2"] if lesson == "lesson4_maml" else [])])
 
     monkeypatch.setattr(export_run, "train_all", quick)
