@@ -18,7 +18,6 @@ from fewshot_np.data import ImageClasses, folders
 from fewshot_np.data.classes import to_float
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
-from fewshot_np.experiment.figures import save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import check_replaceable
 from fewshot_np.experiment.report import finish, metric, percent, print_table
@@ -39,7 +38,7 @@ from fewshot_np.lesson5_project import (
     siamese_network,
     sigmoid,
 )
-from fewshot_np.lesson5_project.figures import draw_answers, draw_wirings
+from fewshot_np.lesson5_project.figures import ANSWERS_A_PAGE, draw_answers, draw_wirings, save_answers
 from fewshot_np.lesson5_project.model_file import (
     REWIRED,
     find_model,
@@ -240,8 +239,8 @@ def run_classify(options):
     for path, answer in zip(options.classify, answers, strict=True):
         print("  " + in_words(Path(path).name, answer, support.names))
     print(f"\n\"None of these\": no class above p = {model.threshold:.2f}, which was chosen on other characters.")
-    figure = draw_answers(queries, options.classify, answers, support)
-    print(f"\nWritten: {save_figure(figure, options.out / 'classified' / 'answers.png')}")
+    pages = save_answers(options.out / "classified", queries, options.classify, answers, support)
+    print(f"\nWritten: {pages[0]}" + f" to {pages[-1].name}, {ANSWERS_A_PAGE} photos a page" * (len(pages) > 1))
 
 
 def run_draw(options):

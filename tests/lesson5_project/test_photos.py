@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from fewshot_np.lesson5_project import classify
 from fewshot_np.lesson5_project.__main__ import main
-from fewshot_np.lesson5_project.figures import drawable
+from fewshot_np.lesson5_project.figures import draw_answers, drawable, save_answers
 from fewshot_np.lesson5_project.model_file import save_model
 from fewshot_np.lesson5_project.photos import printable
 from tests.lesson5_project.parts import SHAPES, by_hand_model, small_classes
@@ -122,3 +122,22 @@ def test_the_first_use_trains_a_model_and_the_second_finds_it(own, monkeypatch, 
     no_training(monkeypatch)
     run_classify(own, own / "a.png", **more)
     assert "There is no model" not in capsys.readouterr().out
+
+
+def test_many_answers_stand_on_pages_and_take_time_in_proportion(tmp_path):
+    classes = small_classes(3, 4)
+    queries = np.repeat(classes.images / np.float32(255), 6, axis=0)[:65]
+    answers = classify(by_hand_model(0.5), classes.images / np.float32(255), classes.labels, queries)
+    (tmp_path / "answers-9.png").write_bytes(b"of an earlier use")
+    (tmp_path / "answers-mine.png").write_bytes(b"not of an earlier use")
+    pages = save_answers(tmp_path, queries, [f"{i}.png" for i in range(65)], answers, classes)
+    assert [page.name for page in pages] == ["answers.png", "answers-2.png", "answers-3.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [*(page.name for page in pages), "answers-mine.png"])
+    heights = [Image.open(page).size[1] for page in pages]
+    assert heights[0] == heights[1] > 5 * heights[2]
+    figure = draw_answers(queries[:30], [f"{i}.png" for i in range(30)], answers[:30], classes)
+    assert len(figure.axes) == 1                                 # the layout of many axes took minutes
+    assert len(figure.axes[0].images) == 30 * 6
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {f"{i}.png" for i in range(30)} <= set(texts)
