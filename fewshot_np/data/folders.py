@@ -160,10 +160,7 @@ def read_with_doubt(path, size=28, fitted=False):
         with contextlib.suppress(ValueError):
             ink, doubt = ink_on_paper(around_small_drawing(open_grey(data, 3 * longest))), ""
     ink = np.rint(255 * ink).astype(np.uint8)
-    square = fit(ink) if fitted else on_square(ink, max(ink.shape))
-    ink = np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS))
-    # The darkest pixel becomes 255, because a pen thinner than a pixel would come out pale.
-    return np.rint(ink * (255 / max(1, ink.max()))).astype(np.uint8)[..., None], doubt
+    return at_size(fit(ink) if fitted else on_square(ink, max(ink.shape)), size), doubt
 
 
 def open_grey(data, longest):
@@ -203,6 +200,12 @@ def register_heic():
         from pillow_heif import register_heif_opener
 
         register_heif_opener()
+
+
+def at_size(square, size):
+    """Ink (S, S) as (size, size, 1), its darkest pixel 255, because a pen thinner than a pixel would come out pale."""
+    ink = np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS))
+    return np.rint(ink * (255 / max(1, ink.max()))).astype(np.uint8)[..., None]
 
 
 def on_square(ink, side):

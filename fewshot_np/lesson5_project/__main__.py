@@ -8,6 +8,7 @@
 import argparse
 import shutil
 import tempfile
+import textwrap
 import time
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from fewshot_np.data import ImageClasses, folders
 from fewshot_np.data.classes import to_float
+from fewshot_np.data.folders import in_groups
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.options import parse_options, run
@@ -37,6 +39,7 @@ from fewshot_np.lesson5_project import (
     read_photos,
     siamese_network,
     sigmoid,
+    titles_of,
 )
 from fewshot_np.lesson5_project.figures import ANSWERS_A_PAGE, draw_answers, draw_wirings, save_answers
 from fewshot_np.lesson5_project.model_file import (
@@ -50,7 +53,7 @@ from fewshot_np.lesson5_project.model_file import (
 from fewshot_np.playground import write_arrays
 from fewshot_np.playground.server import PAGE, make_server, serve
 
-DOCUMENT, PIXELS = "as in the document", "nearest pixels"
+DOCUMENT, PIXELS, UNFITTED = "as in the document", "nearest pixels", "nearest pixels, not fitted"
 
 
 def main(argv=None):
@@ -65,7 +68,7 @@ def main(argv=None):
 
 def run_lesson(options):
     started = time.perf_counter()
-    training, validation, test = load_splits(options)
+    training, validation, test = load_splits(options, fitted=True)
     refuse_what_cannot_be_drawn(options, training, validation, test)
     check_replaceable(model_path(options))
     print(f"Are two images of the same character? Asked about {len(test)} characters{group_phrase(test, options)}\n"
@@ -111,10 +114,12 @@ def options_of_use():
     """The options that this lesson alone has."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     use = parser.add_argument_group("use it")
-    use.add_argument("--classify", nargs="+", metavar="PHOTO", help="say which class of --support each image is of")
+    use.add_argument("--classify", nargs="+", metavar="PHOTO",
+                     help="say which class of --support each image is of: files, folders, patterns")
     use.add_argument("--support", metavar="FOLDER", help="examples: one sub-folder of images for each class")
     use.add_argument("--draw", action="store_true", help="draw in the browser and see who recognises it")
-    use.add_argument("--model", metavar="FILE", help="the trained model (model.npz in --out); made where there is none")
+    use.add_argument("--model", metavar="FILE",
+                     help="the trained model; without it that in --out, or one that the same options trained")
     return parser
 
 
@@ -168,6 +173,8 @@ def run_verification(options, model, outputs, test):
 def run_recognition(options, model, outputs, test):
     """Print the accuracy of N-way K-shot recognition; returns its metrics."""
     rng, n_way = np.random.default_rng(options.seed), options.n_way
+    # the glyphs are fitted when they are made, and of a folder the same file is not read twice
+    unfitted = load_splits(options)[2].images if options.data == "omniglot" else None
 
     def measure(episode):
         labels = episode.support_y
@@ -177,6 +184,10 @@ def run_recognition(options, model, outputs, test):
                   DOCUMENT: -plain_distances(q1, prototypes(s1, labels, n_way)),
                   REWIRED: embedded_scores(model.params, s128, q128, labels, n_way),
                   "its prototypes": -squared_distances(q128, prototypes(s128, labels, n_way))}
+        if unfitted is not None:
+            as_it_is = episode._replace(support_x=to_float(unfitted[episode.support_ids]),
+                                        query_x=to_float(unfitted[episode.query_ids]))
+            values[UNFITTED] = pixel_scores(None, as_it_is)
         return {name: accuracies(value, episode.query_y) for name, value in values.items()}
 
     values = evaluate(measure, lambda n: sample_episodes(test, n_way, options.k_shot, options.n_query, n, rng),
@@ -232,15 +243,44 @@ def draw_unknown_class(model, test, options, rng):
 def run_classify(options):
     if not options.support:
         raise ValueError("--classify needs --support FOLDER: a folder with one sub-folder of examples for each class")
-    support, queries = folders.load(options.support, fitted=True), read_photos(options.classify)
+    support, photos = folders.load(options.support, fitted=True), read_photos(options.classify)
     model = find_model(options)
-    answers = classify(model, to_float(support.images), support.labels, queries)
-    print(f"{len(support.images)} examples of {len(support)} classes, seen once. Which is it? p: probability of same\n")
-    for path, answer in zip(options.classify, answers, strict=True):
-        print("  " + in_words(Path(path).name, answer, support.names))
-    print(f"\n\"None of these\": no class above p = {model.threshold:.2f}, which was chosen on other characters.")
-    pages = save_answers(options.out / "classified", queries, options.classify, answers, support)
+    answers = classify(model, to_float(support.images), support.labels, photos.images)
+    titles = titles_of(photos.paths)
+    print(f"{len(support.images)} examples of {len(support)} classes, seen once. Which is it?\n")
+    width = min(40, max(map(len, titles)))
+    for title, answer in zip(titles, answers, strict=True):
+        print("  " + in_words(title.ljust(width), answer, support.names))
+    print_meaning(model, support)
+    print_what_is_odd(photos, support, titles)
+    pages = save_answers(options.out / "classified", photos.images, titles, answers, support)
     print(f"\nWritten: {pages[0]}" + f" to {pages[-1].name}, {ANSWERS_A_PAGE} photos a page" * (len(pages) > 1))
+    if photos.skipped:
+        raise SystemExit(f"{len(photos.skipped)} of {len(photos.skipped) + len(titles)} photos could not be read")
+
+
+def print_meaning(model, support):
+    """What the numbers beside the answers are, and on which data they were found."""
+    if model.known is not None:
+        n_way = min(len(support), len(model.known))
+        print(f"\np: how often such an answer is right, if it is one of {n_way}. Calibrated on episodes of {n_way}\n"
+              f"validation characters of the model's training data; for photos it is a hint.")
+    print(f'"None of these": no class whose probability of *same*, %, is above {100 * model.threshold:.0f}.')
+
+
+def print_what_is_odd(photos, support, titles):
+    """What was skipped, what may have been read wrongly, and what is an example itself."""
+    for what, cases in [("skipped", photos.skipped), ("perhaps read wrongly", photos.doubts)]:
+        if cases:
+            print_wrapped(f"{len(cases)} photos {what}: {in_groups(cases)}")
+    examples = {image.tobytes() for image in to_float(support.images)}
+    same = [title for title, image in zip(titles, photos.images, strict=True) if image.tobytes() in examples]
+    if same:
+        print_wrapped(f"The same image as one of the examples, so its answer proves nothing: {', '.join(same)}")
+
+
+def print_wrapped(text):
+    print("\n" + textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False))
 
 
 def run_draw(options):

@@ -59,15 +59,16 @@ def draw_answers(queries, titles, answers, support, n_shown=5):
     """
     n_shown = min(n_shown, len(support.images))
     width, height = 3 + n_shown, ROW * len(queries)
-    figure = Figure((1.1 * width + 0.4, 1.1 * height + 0.6))
+    figure = Figure((1.1 * width + 0.4, 1.1 * height + 0.7))
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.02, 0.02, 0.96, 1 - 0.5 / figure.get_figheight() - 0.02))
+    axes = figure.add_axes((0.02, 0.02, 0.96, 1 - 0.6 / figure.get_figheight() - 0.02))
     for row, (query, title, answer) in enumerate(zip(queries, titles, answers, strict=True)):
         draw_answer(axes, height - ROW * row - 1.2, query, title, answer, support, n_shown)
     axes.set(xlim=(-0.1, width), ylim=(0, height), aspect="equal", autoscale_on=False)
     axes.axis("off")
-    figure.suptitle("What it is, and the examples that it is most like; %: probability of same", fontsize=10,
-                    y=1 - 0.15 / figure.get_figheight(), va="top")
+    figure.suptitle("What it is, %: so many of such answers are right; \"none of these\" and the\n"
+                    "examples that it is most like, %: probability of same", fontsize=9,
+                    y=1 - 0.1 / figure.get_figheight(), va="top")
     return figure
 
 
@@ -76,9 +77,12 @@ def draw_answer(axes, bottom, query, title, answer, support, n_shown):
     known = answer.label is not None
     colour = GREEN if known else ORANGE
     draw_in_cell(axes, 0, bottom, query, drawable([Path(title).name], 0, 20), colour)
-    text = drawable(support.names, answer.label, 16) if known else "none of these"
-    axes.text(1.85, bottom + 0.5, f"{text}\n{100 * answer.probabilities.max():.0f} %", ha="center", va="center",
-              fontsize=9, color=GREEN if known else BROWN, weight="bold")
+    best = answer.probabilities.argmax()
+    name = drawable(support.names, best, 16)
+    text = f"{name}\n{100 * answer.shares[best]:.0f} %" if known else \
+        f"none of these\nnearest: {name},\n{100 * answer.probabilities[best]:.0f} %"
+    axes.text(1.85, bottom + 0.5, text, ha="center", va="center", fontsize=9 if known else 8,
+              color=GREEN if known else BROWN, weight="bold")
     for column, position in enumerate(answer.nearest[:n_shown]):
         label = support.labels[position]
         draw_in_cell(axes, 2.9 + column, bottom, to_float(support.images[position]),
