@@ -118,7 +118,8 @@ def _check_objective(objective):
         raise ValueError("with workers, the objective must pickle, as a functools.partial of module-level functions "
                          f"does: {error}") from None
     program = sys.modules["__main__"]
-    if finder.found and getattr(program, "__spec__", None) is None and not Path(getattr(program, "__file__", "")).is_file():
+    is_file = getattr(program, "__spec__", None) is not None or Path(getattr(program, "__file__", "")).is_file()
+    if finder.found and not is_file:
         raise ValueError(f"workers cannot import {', '.join(sorted(finder.found))}, which a notebook cell or a prompt "
                          "defines: write it into a .py file and import it from there, or use one worker")
 

@@ -8,16 +8,14 @@
 import argparse
 import shutil
 import tempfile
-import textwrap
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from fewshot_np.data import ImageClasses, folders
+from fewshot_np.data import ImageClasses
 from fewshot_np.data.classes import to_float
-from fewshot_np.data.folders import in_groups
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.options import parse_options, run
@@ -33,15 +31,14 @@ from fewshot_np.lesson5_project import (
     classify,
     embed_images,
     embedded_scores,
-    in_words,
     n_parameters,
     pair_logits,
-    read_photos,
+    sharpness,
     siamese_network,
     sigmoid,
-    titles_of,
 )
-from fewshot_np.lesson5_project.figures import ANSWERS_A_PAGE, draw_answers, draw_wirings, save_answers
+from fewshot_np.lesson5_project.calibration import known_scores, softmax
+from fewshot_np.lesson5_project.figures import draw_answers, draw_wirings
 from fewshot_np.lesson5_project.model_file import (
     REWIRED,
     find_model,
@@ -50,6 +47,7 @@ from fewshot_np.lesson5_project.model_file import (
     train_model,
     train_wiring,
 )
+from fewshot_np.lesson5_project.use import run_classify
 from fewshot_np.playground import write_arrays
 from fewshot_np.playground.server import PAGE, make_server, serve
 
@@ -78,6 +76,7 @@ def run_lesson(options):
                REWIRED: embed_images(model.params, test.images)}
     metrics, same, distances = run_verification(options, model, outputs, test)
     metrics |= run_recognition(options, model, outputs, test)
+    metrics |= run_sureness(options, model, outputs, test)
     rng = np.random.default_rng(options.seed)
     figures = {"wirings": draw_wirings(outputs[DOCUMENT][:, 0], distances, same, (None, 1 - model.threshold), test,
                                        rng)}
@@ -197,6 +196,28 @@ def run_recognition(options, model, outputs, test):
     return print_accuracies(values, "recognition", "nearest or most alike")
 
 
+def run_sureness(options, model, outputs, test, ways=(5, 10, 20)):
+    """How often the answer is right among N classes, how often `sharpness` says so, and what p(same) would say."""
+    n, rng = min(map(len, test.images_of)), np.random.default_rng(options.seed)
+    of_test = model._replace(known=np.stack([outputs[REWIRED][rng.choice(ids, n, replace=False)]
+                                             for ids in test.images_of]))
+    rows, metrics = [], {}
+    for n_way in ways:
+        if n_way > len(test) or options.k_shot >= n:
+            continue
+        z = known_scores(of_test, n_way, options.k_shot, max(5, options.episodes // n_way), rng)
+        values = {"right": z.argmax(axis=-1) == np.arange(n_way),
+                  "said": softmax(z * sharpness(model, n_way, options.k_shot)).max(axis=-1),
+                  "said of a pair": sigmoid(z).max(axis=-1)}
+        results = {name: mean_confidence_interval(value.mean(axis=1)) for name, value in values.items()}
+        rows.append([str(n_way), *(percent(*result) for result in results.values())])
+        metrics |= {f"sureness, {n_way} ways, {name}": metric(*result) for name, result in results.items()}
+    print("\n4. How sure may it be? An answer's probability should be how often it is right.\n"
+          "   It is calibrated on episodes of validation characters with as many ways.\n")
+    print_table(["ways", "right", "says", "p(same) says"], rows)
+    return metrics
+
+
 def run_unknown_classes(options, model, outputs, test):
     """One class more than there is support of: are its drawings answered with "none of these"?"""
     rng = np.random.default_rng(options.seed)
@@ -213,7 +234,7 @@ def run_unknown_classes(options, model, outputs, test):
 
     values = evaluate(measure, lambda n: sample_episodes(test, n_way + 1, k_shot, options.n_query, n, rng),
                       options.episodes, label="unknown classes")
-    print(f"\n4. And if it is none of the {n_way}? The best above the threshold, or \"none of these\".\n")
+    print(f"\n5. And if it is none of the {n_way}? The best above the threshold, or \"none of these\".\n")
     metrics = print_accuracies(values, "none of these", "queries of")
     print(f"\n   The threshold is that of one pair; an unknown class has {n_way} chances to pass.")
     return metrics
@@ -237,50 +258,7 @@ def draw_unknown_class(model, test, options, rng):
     return draw_answers(episode.query_x[0], [*support.names, "unknown class"], answers, support)
 
 
-# ---------------------------------------------------------------- use it: your own images, your own hand
-
-
-def run_classify(options):
-    if not options.support:
-        raise ValueError("--classify needs --support FOLDER: a folder with one sub-folder of examples for each class")
-    support, photos = folders.load(options.support, fitted=True), read_photos(options.classify)
-    model = find_model(options)
-    answers = classify(model, to_float(support.images), support.labels, photos.images)
-    titles = titles_of(photos.paths)
-    print(f"{len(support.images)} examples of {len(support)} classes, seen once. Which is it?\n")
-    width = min(40, max(map(len, titles)))
-    for title, answer in zip(titles, answers, strict=True):
-        print("  " + in_words(title.ljust(width), answer, support.names))
-    print_meaning(model, support)
-    print_what_is_odd(photos, support, titles)
-    pages = save_answers(options.out / "classified", photos.images, titles, answers, support)
-    print(f"\nWritten: {pages[0]}" + f" to {pages[-1].name}, {ANSWERS_A_PAGE} photos a page" * (len(pages) > 1))
-    if photos.skipped:
-        raise SystemExit(f"{len(photos.skipped)} of {len(photos.skipped) + len(titles)} photos could not be read")
-
-
-def print_meaning(model, support):
-    """What the numbers beside the answers are, and on which data they were found."""
-    if model.known is not None:
-        n_way = min(len(support), len(model.known))
-        print(f"\np: how often such an answer is right, if it is one of {n_way}. Calibrated on episodes of {n_way}\n"
-              f"validation characters of the model's training data; for photos it is a hint.")
-    print(f'"None of these": no class whose probability of *same*, %, is above {100 * model.threshold:.0f}.')
-
-
-def print_what_is_odd(photos, support, titles):
-    """What was skipped, what may have been read wrongly, and what is an example itself."""
-    for what, cases in [("skipped", photos.skipped), ("perhaps read wrongly", photos.doubts)]:
-        if cases:
-            print_wrapped(f"{len(cases)} photos {what}: {in_groups(cases)}")
-    examples = {image.tobytes() for image in to_float(support.images)}
-    same = [title for title, image in zip(titles, photos.images, strict=True) if image.tobytes() in examples]
-    if same:
-        print_wrapped(f"The same image as one of the examples, so its answer proves nothing: {', '.join(same)}")
-
-
-def print_wrapped(text):
-    print("\n" + textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False))
+# ---------------------------------------------------------------- use it: your own hand
 
 
 def run_draw(options):
