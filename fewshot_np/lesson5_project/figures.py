@@ -11,7 +11,7 @@ from tqdm import tqdm
 from fewshot_np.data.classes import to_float
 from fewshot_np.data.glyphs import FACES, code_points_of
 from fewshot_np.experiment.figures import BLUE, GREEN, ORANGE, STYLES, draw_image, new_figure, save_figure
-from fewshot_np.lesson5_project.photos import shorten
+from fewshot_np.lesson5_project.photos import SUREST, shorten
 
 BROWN = "#B36B00"  # orange that can be read as text
 ROW = 1.35             # height of an answer, with the title above it, when the side of an image's cell is 1
@@ -79,7 +79,7 @@ def draw_answer(axes, bottom, query, title, answer, support, n_shown):
     draw_in_cell(axes, 0, bottom, query, drawable([Path(title).name], 0, 20), colour)
     best = answer.probabilities.argmax()
     name = drawable(support.names, best, 16)
-    text = f"{name}\n{100 * answer.shares[best]:.0f} %" if known else \
+    text = f"{name}\n{100 * min(answer.shares[best], SUREST):.0f} %" if known else \
         f"none of these\nnearest: {name},\n{100 * answer.probabilities[best]:.0f} %"
     axes.text(1.85, bottom + 0.5, text, ha="center", va="center", fontsize=9 if known else 8,
               color=GREEN if known else BROWN, weight="bold")

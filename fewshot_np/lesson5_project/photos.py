@@ -16,6 +16,8 @@ from fewshot_np.lesson5_project.calibration import sharpness, softmax
 from fewshot_np.lesson5_project.network import embedding, sigmoid
 from fewshot_np.lesson5_project.rewired import embedded_scores, same_logits
 
+SUREST = 0.99      # what is above could not be measured on some hundred episodes
+
 
 class Answer(NamedTuple):
     """label: the class, or None for "none of these".   probabilities: of *same* with each class, (N,).
@@ -113,11 +115,13 @@ def in_words(title, answer, names):
     """An answer in one line: the class, how often it is right, and the next best; or the nearest of none.
 
     Of "none of these" only the probability of *same* is told, because the shares are those of one that is among them.
+    No more than SUREST is said.
     """
+    shares = np.minimum(answer.shares, SUREST)
     best, second = np.argsort(-answer.probabilities)[:2]
     if answer.label is None:
         return f"{title}  none of these (nearest: {names[best]}, {100 * answer.probabilities[best]:.0f} %)"
-    return f"{title}  {names[best]} p = {answer.shares[best]:.2f}; then {names[second]} p = {answer.shares[second]:.2f}"
+    return f"{title}  {names[best]} p = {shares[best]:.2f}; then {names[second]} p = {shares[second]:.2f}"
 
 
 def shorten(text, width):
