@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from fewshot_np.data.classes import to_float
 from fewshot_np.data.folders import in_groups, read_with_doubt, reason_of, visible
@@ -57,14 +56,15 @@ class Photos(NamedTuple):
     doubts: list
 
 
-def read_photos(words):
+def read_photos(words, progress=iter):
     """The Photos of these files, of all files in these folders, and of what patterns as "*.jpg" match.
+
+    progress: wraps the list of the files, and may show how far it is.
 
     Raises: FileNotFoundError or ValueError, which name the file, if there is none that can be read.
     """
     paths, images, skipped, doubts = [], [], [], []
-    for path in tqdm(photo_paths(words), desc="reading photos", unit=" photos", ascii=True, leave=False,
-                     disable=len(words) < 2):
+    for path in progress(photo_paths(words)):
         try:
             image, doubt = read_with_doubt(path, fitted=True)
         except (OSError, ValueError) as error:

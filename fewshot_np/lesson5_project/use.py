@@ -1,6 +1,9 @@
 """--classify of lesson 5's run (not a page): your own images are read, answered, and drawn."""
 
 import textwrap
+from functools import partial
+
+from tqdm import tqdm
 
 from fewshot_np.data import folders
 from fewshot_np.data.classes import to_float
@@ -13,7 +16,9 @@ from fewshot_np.lesson5_project.model_file import find_model
 def run_classify(options):
     if not options.support:
         raise ValueError("--classify needs --support FOLDER: a folder with one sub-folder of examples for each class")
-    support, photos = folders.load(options.support, fitted=True), read_photos(options.classify)
+    support = folders.load(options.support, fitted=True)
+    photos = read_photos(options.classify, partial(tqdm, desc="reading photos", unit=" photos", ascii=True,
+                                                   leave=False))
     model = find_model(options)
     answers = classify(model, to_float(support.images), support.labels, photos.images)
     titles = titles_of(photos.paths)
