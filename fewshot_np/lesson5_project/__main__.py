@@ -205,7 +205,7 @@ def run_sureness(options, model, outputs, test, ways=(5, 10, 20)):
     for n_way in ways:
         if n_way > len(test) or options.k_shot >= n:
             continue
-        z = known_scores(of_test, n_way, options.k_shot, max(5, options.episodes // n_way), rng)
+        z = known_scores(of_test, n_way, options.k_shot, options.episodes, rng)
         values = {"right": z.argmax(axis=-1) == np.arange(n_way),
                   "said": softmax(z * sharpness(model, n_way, options.k_shot)).max(axis=-1),
                   "said of a pair": sigmoid(z).max(axis=-1)}
