@@ -282,28 +282,30 @@ def doubt_about(grey, ink):
     contrast = np.ptp(np.percentile(grey, [0.5, 99.5]))
     if gap > max(0.4 * contrast, 4 * spread) and min(len(low), len(high)) > 0.15 * len(edge):
         return "its border has two levels; if one of them is not paper, crop the photo to the paper"
-    top, bottom, left, right = box_of(ink > 0.5)
-    box = ink[top:bottom + 1, left:right + 1] > 0.5
-    if box.size > BLOB_BOX * ink.size and box.mean() > BLOB and min(box.shape) > 0.3 * min(ink.shape):
+    is_ink = ink > 0.5
+    if is_ink.all() or not is_ink.any():
+        return ""
+    top, bottom, left, right = box_of(is_ink)
+    box = is_ink[top:bottom + 1, left:right + 1]
+    is_light = grey[is_ink].mean() > grey[~is_ink].mean()      # as a sheet is, and hardly any ink
+    if is_light and box.size > BLOB_BOX * ink.size and box.mean() > BLOB and min(box.shape) > 0.3 * min(ink.shape):
         return "its ink is one large blob; if that is the sheet on a desk, crop the photo to the paper"
     return ""
 
 
 def halves(values):
-    """The lower and the upper values where they fall apart best, that is with the smallest variance inside the two.
+    """The lower and the upper values where they fall apart best, that is with the largest variance between the two.
 
-    Otsu 1979, on 64 thresholds.
+    Otsu 1979, on 64 thresholds. All of them twice where they are all the same.
     """
-    best = (values, values)
-    most = -1
-    for threshold in np.linspace(values.min(), values.max(), 66)[1:-1]:
+    def between(threshold):
         low = values <= threshold
-        share = low.mean()
-        if 0 < share < 1:
-            between = share * (1 - share) * (values[low].mean() - values[~low].mean()) ** 2
-            if between > most:
-                most, best = between, (values[low], values[~low])
-    return best
+        return low.mean() * (~low).mean() * (values[low].mean() - values[~low].mean()) ** 2
+
+    if np.ptp(values) == 0:
+        return values, values
+    low = values <= max(np.linspace(values.min(), values.max(), 66)[1:-1], key=between)
+    return values[low], values[~low]
 
 
 def noise_of(grey):
