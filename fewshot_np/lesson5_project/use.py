@@ -38,8 +38,8 @@ def print_meaning(model, support):
     """What the numbers beside the answers are, and on which data they were found."""
     if model.known is not None:
         n_way = min(len(support), len(model.known))
-        print(f"\np: how often such an answer is right, if it is one of {n_way}. Calibrated on episodes of {n_way}\n"
-              f"validation characters of the model's training data; for photos it is a hint.")
+        print(f"\np: how often such an answer is right, if it is one of {n_way}. Calibrated on\n"
+              f"episodes of {n_way} validation characters of the model's training data; for photos\nit is a hint.")
     print(f'"None of these": no class whose probability of *same*, %, is above {100 * model.threshold:.0f}.')
 
 

@@ -210,6 +210,15 @@ def test_a_model_is_found_again_from_any_folder(own, monkeypatch, capsys):
         use("--out", str(own / "three"), "--seed", "1")
 
 
+def test_the_numbers_are_explained_with_the_data_they_come_from(own, capsys):
+    known = np.random.default_rng(0).random((4, 3, 128), dtype="float32")
+    save_model(own / "model.npz", by_hand_model(0.0)._replace(known=known))
+    run_classify(own, photo(own / "x.png", "cross", pen=8))
+    out = capsys.readouterr().out
+    assert "if it is one of 3. Calibrated on\nepisodes of 3 validation characters" in out
+    assert max(len(line) for line in out.splitlines() if str(own) not in line) <= 80
+
+
 def test_many_answers_stand_on_pages_and_take_time_in_proportion(tmp_path):
     classes = small_classes(3, 4)
     queries = np.repeat(classes.images / np.float32(255), 6, axis=0)[:65]
