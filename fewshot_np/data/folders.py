@@ -56,7 +56,7 @@ def load(path, size=28, fitted=False):
         read.append((label, file.relative_to(path), image))
         doubts += [(file.relative_to(path), doubt)] * bool(doubt)
     for what, cases in [("skipped", skipped), ("perhaps read wrongly", doubts),
-                        ("the same as another image of its class", same_images(read))]:
+                        ("twice in their class", same_images(read))]:
         if cases:
             warnings.warn(f"{path}: {len(cases)} of {len(files)} files {what}: {in_groups(cases)}", stacklevel=2)
     for label, folder in enumerate(folders):
@@ -91,12 +91,12 @@ def too_deep(folder):
 
 
 def same_images(read):
-    """[(file, "as" an earlier one)] of (label, file, image): where a class has an image twice."""
+    """[(a file = an earlier one, why that is bad)] of (label, file, image): where a class has an image twice."""
     first, cases = {}, []
     for label, file, image in read:
         earlier = first.setdefault((label, image.tobytes()), file)
         if earlier != file:
-            cases.append((file, f"as {earlier}, so a query may be its own example"))
+            cases.append((f"{file} = {earlier}", "so that a query may be its own example"))
     return cases
 
 
