@@ -33,6 +33,7 @@ from tqdm import tqdm
 from fewshot_np.data.cache import cached
 from fewshot_np.data.classes import ImageClasses
 from fewshot_np.data.files import write_atomically
+from fewshot_np.data.folders import at_size, fit
 
 VERSION = 1       # of the decoding; raise it when a change below alters a byte of the images
 SIDE = 105        # pixels along the side of an original drawing
@@ -59,12 +60,13 @@ EXPECTED = {
 # --- The data set ----------------------------------------------------------------------------------------
 
 
-def load(root=None, split=None, size=28):
+def load(root=None, split=None, size=28, fitted=False):
     """Omniglot as ImageClasses, (M, size, size, 1); 20 drawings of each class, group = alphabet.
 
     split: "background" (964 characters), "evaluation" (659 of other alphabets), "small1" or "small2" (parts of
            the background); None for the first two, all 1,623. The order of the classes is always the same.
-    size:  pixels along the side; 105 is the original.
+    size:  pixels along the side; 105 is the original.   fitted: cut out, centred and of one size, as
+           `folders.read_image(fitted=True)` reads photos.
 
     Raises: FileNotFoundError, saying where it looked, for a missing archive; ValueError for an incomplete one, saying
     what is missing, for an unknown split and for a size below 1.
@@ -74,7 +76,7 @@ def load(root=None, split=None, size=28):
         raise ValueError(f"split must be None or one of {', '.join(map(repr, splits))}, got {split!r}")
     if size < 1:
         raise ValueError(f"size must be 1 or more, got {size}")
-    parts = [read_drawings(find(kind, root), kind, size)
+    parts = [read_drawings(find(kind, root), kind, size, fitted)
              for kind in (("background", "evaluation") if split is None else (split,))]
     names = [name for of_part, _, _ in parts for name in of_part]
     counts = np.concatenate([of_part for _, of_part, _ in parts])
@@ -98,7 +100,7 @@ def with_rotations(classes):
         classes.groups * 4)
 
 
-def read_drawings(path, kind, size):
+def read_drawings(path, kind, size, fitted=False):
     """An archive's characters ("Alphabet/character01"), drawings of each, and images (M, size, size, 1)."""
     with open_archive(path) as archive:
         drawings = list_drawings(archive, kind)
@@ -107,10 +109,11 @@ def read_drawings(path, kind, size):
         def decode_all():
             progress = tqdm(entries, desc=f"reading Omniglot, {kind}", unit=" drawings", ascii=True,
                             leave=False)
-            return np.stack([decode(archive.read(entry), size) for entry in progress])
+            return np.stack([decode(archive.read(entry), size, fitted) for entry in progress])
 
         content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        images = cached(f"omniglot-v{VERSION}-{kind}-{size}-pillow{PIL.__version__}-{content}", decode_all)
+        reading = f"{size}{'-fitted' * fitted}"
+        images = cached(f"omniglot-v{VERSION}-{kind}-{reading}-pillow{PIL.__version__}-{content}", decode_all)
     return list(drawings), [len(of_character) for of_character in drawings.values()], images
 
 
@@ -129,7 +132,7 @@ def list_drawings(archive, kind):
     return dict(drawings)
 
 
-def decode(png, size):
+def decode(png, size, fitted=False):
     """The bytes of a drawing, 1-bit with ink black, as (size, size, 1) uint8: ink 255 on paper 0."""
     try:
         with Image.open(io.BytesIO(png)) as image:
@@ -138,6 +141,8 @@ def decode(png, size):
         raise ValueError(f"a drawing cannot be decoded, {error}") from error
     if grey.size != (SIDE, SIDE):
         raise ValueError(f"a drawing has {grey.width} x {grey.height} pixels instead of {SIDE} x {SIDE}")
+    if fitted and grey.getextrema()[0] < 128:
+        return at_size(fit(255 - np.asarray(grey)), size)
     if size != SIDE:
         grey = grey.resize((size, size), Image.Resampling.LANCZOS)
     return 255 - np.asarray(grey)[..., None]

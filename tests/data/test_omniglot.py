@@ -10,9 +10,9 @@ import threading
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from fewshot_np.data import files, omniglot
+from fewshot_np.data import files, folders, omniglot
 from tests.data import archives
 from tests.data.archives import packed, png
 
@@ -463,3 +463,15 @@ def test_the_real_runs(real_data):
     assert np.mean(errors) == pytest.approx(0.81)
     evaluation = {image.tobytes() for image in omniglot.load(real_data, "evaluation", size=105).images}
     assert {image.tobytes() for image in seen} <= evaluation
+
+
+def test_fitted_drawings_are_read_as_photos_are(tmp_path):
+    image = Image.new("1", (105, 105), 1)
+    ImageDraw.Draw(image).line([(20, 10), (20, 50), (45, 50)], fill=0, width=2)
+    image.save(tmp_path / "a.png")
+    mine = omniglot.decode((tmp_path / "a.png").read_bytes(), 28, fitted=True).astype(int)
+    assert np.abs(mine - folders.read_image(tmp_path / "a.png", fitted=True)).max() <= 2
+    assert np.abs(mine - omniglot.decode((tmp_path / "a.png").read_bytes(), 28)).mean() > 10
+    blank = Image.new("1", (105, 105), 1)
+    blank.save(tmp_path / "b.png")
+    assert not omniglot.decode((tmp_path / "b.png").read_bytes(), 28, fitted=True).any()

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -120,6 +121,21 @@ def test_too_few_classes_or_images_are_refused_and_the_class_is_named():
         draw(classes_of(*[8] * 5), n_way=6)
     with pytest.raises(ValueError, match=r"'class 2' has 5 images; 2 support.*4 query need 6"):
         draw(classes_of(8, 9, 5, 7, 6))
+
+
+@pytest.mark.parametrize(("images", "k_shot", "n_query"), [
+    (9, 1, 15), (9, 5, 15), (12, 5, 15), (9, 9, 3), (9, 20, 3), (9, 20, 20), (9, 10, 12), (5, 4, 4), (2, 1, 5)])
+def test_what_is_said_to_help_does_and_one_more_does_not(images, k_shot, n_query):
+    classes = classes_of(*[images] * 5)
+    with pytest.raises(ValueError, match=r"need .*: choose --") as refusal:
+        draw(classes, k_shot=k_shot, n_query=n_query)
+    said = {name.replace("-", "_"): int(n) for name, n in re.findall(r"--(k-shot|n-query) (\d+)", str(refusal.value))}
+    if "no more with --n-query" in str(refusal.value):
+        said["n_query"] = said["k_shot"]
+    numbers = {"k_shot": k_shot, "n_query": n_query} | said
+    draw(classes, **numbers)
+    with pytest.raises(ValueError, match="need"):
+        draw(classes, **numbers | {name: n + 1 for name, n in said.items()})
 
 
 @pytest.mark.parametrize("name", ["n_way", "k_shot", "n_query", "n_tasks"])
