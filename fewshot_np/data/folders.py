@@ -24,6 +24,7 @@ LEAST_CONTRAST = 0.05     # between ink and paper, relative to the lightest pixe
 FITTED_INK = 99.95        # the same for a small drawing on a large sheet
 FITTED = 20 / 28          # share of the frame that the longer side of a fitted drawing takes up, as in the glyphs
 PEN = 2.5 / 28            # smallest width of its strokes, as a share of the frame
+LARGEST = 80_000_000      # pixels of a picture: more than most cameras have, and 1.5 GB of memory
 SPECKS = 0.1              # percent of the ink on each side that may be dust, and is not fitted
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")     # made by Windows and Macs, hidden from their users
 
@@ -79,15 +80,19 @@ def read_image(path, size=28, fitted=False):
     resized.
     fitted: before padding, the drawing is cut out and thin strokes are made broader (`fit`), as in the glyphs.
 
-    Raises: OSError if the file cannot be opened; ValueError if it is not an image or nothing is drawn on it.
+    Raises: OSError if the file cannot be opened; ValueError if it is not an image, if it has more than LARGEST pixels
+    or nothing is drawn on it.
     """
     data = Path(path).read_bytes()
     try:
         with Image.open(io.BytesIO(data)) as image:
+            refuse_large(image)
             longest = WORKING * size * (3 if fitted else 1)      # a small drawing on a large sheet
             grey = reduced(to_grey(ImageOps.exif_transpose(image)), longest)
     except UnidentifiedImageError as error:
         raise ValueError("not an image, or of a kind that Pillow cannot read") from error
+    except (TooLarge, Image.DecompressionBombError):
+        raise ValueError(f"it has more than {LARGEST:,} pixels; reduce it, or cut the drawing out") from None
     except Exception as error:      # Pillow's decoders raise nearly every kind of error for damaged bytes
         raise ValueError(f"a damaged image ({error})") from error
     ink = np.rint(255 * ink_on_paper(np.asarray(grey), FITTED_INK if fitted else INK)).astype(np.uint8)
@@ -95,6 +100,16 @@ def read_image(path, size=28, fitted=False):
     ink = np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS))
     # The darkest pixel becomes 255, because a pen thinner than a pixel would come out pale.
     return np.rint(ink * (255 / max(1, ink.max()))).astype(np.uint8)[..., None]
+
+
+class TooLarge(Exception):
+    """A picture has more pixels than LARGEST."""
+
+
+def refuse_large(image):
+    """Raises: TooLarge, before the pixels are decoded, because decoding and converting them takes 18 bytes each."""
+    if image.width * image.height > LARGEST:
+        raise TooLarge
 
 
 def on_square(ink, side):
