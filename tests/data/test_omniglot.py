@@ -267,7 +267,8 @@ def with_a_bomb(data):
 def huge(side):
     """A drawing whose header says that it has side x side pixels; there are none of them."""
     header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + bytes(4) + b"IDAT"
+    checksum = struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + bytes(4) + b"IDAT"
 
 
 @pytest.mark.filterwarnings("ignore:Image size")
