@@ -26,7 +26,10 @@ COMMON = {  # what several lessons ask for; the rest stands beside each lesson's
     "workers": "processes that share the tasks of a meta-batch",
     "resume": "go on where a run with the same options was stopped",
 }
-AT_LEAST = {"seed": 0, "n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
+SMOKE_TEST = "--quick shows that it runs; its numbers come from networks that hardly learned."
+FEWEST_DRAWS = 5  # of fewer, a ± says next to nothing: of 2 values that happen to be equal it is 0
+AT_LEAST = {"seed": 0, "n_way": 2, "train_way": 2, "train_ways": 2, "episodes": FEWEST_DRAWS,
+            "repetitions": FEWEST_DRAWS}
 
 
 def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=(), texts=None):
@@ -58,7 +61,7 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
     if values["quick"]:
         values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # so that the results of a real run stay
-        sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
+        sys.stderr.write(SMOKE_TEST + "\n")
     prepare_out(parser, values, lock_folder)
     return SimpleNamespace(**values)
 

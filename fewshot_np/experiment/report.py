@@ -7,6 +7,7 @@ import numpy as np
 
 from fewshot_np.experiment.figures import save_figure
 from fewshot_np.experiment.lock import unlock_folders
+from fewshot_np.experiment.options import SMOKE_TEST
 from fewshot_np.experiment.records import save_or_elsewhere, write_record
 
 # ---------------------------------------------------------------- numbers
@@ -90,6 +91,8 @@ def finish(lesson, options, started, metrics, figures, next_steps):
     unlock_folders()
     written = [*pictures, *sorted(options.out.glob("*.npz")), record]
     print_written([path for path in written if path], next_steps)
+    if options.quick:  # said at the beginning, too, where a long table has pushed it out of sight
+        print(f"\n{SMOKE_TEST}")
 
 
 def print_written(paths, next_steps):

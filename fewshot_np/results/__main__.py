@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from fewshot_np.experiment.figures import draw_learning_curve, save_figure
 from fewshot_np.experiment.lock import locked
-from fewshot_np.experiment.options import add_option, prepare_out, run
+from fewshot_np.experiment.options import SMOKE_TEST, add_option, prepare_out, run
 from fewshot_np.experiment.records import save_or_elsewhere, write_record
 from fewshot_np.experiment.report import plus_minus, print_table
 from fewshot_np.results.finn import run_finn
@@ -140,7 +140,7 @@ def parse(argv=None):
     values = {"quick": False, "out": Path("runs") / ("results-quick" if quick else "results"),
               **defaults, **quick, **given}
     if quick:
-        sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
+        sys.stderr.write(SMOKE_TEST + "\n")
     prepare_out(parser, values)
     return SimpleNamespace(**values)
 
