@@ -133,7 +133,8 @@ def read_image(path, size=28, fitted=False):
     resized. A warning says where the paper may have been taken for ink.
     fitted: before padding, the drawing is cut out and thin strokes are made broader (`fit`), as in the glyphs.
 
-    Raises: OSError if the file cannot be opened; ValueError if it is not an image or nothing is drawn on it.
+    Raises: OSError if the file cannot be opened; ValueError if it is not an image, if it is larger than MEGAPIXELS
+    or nothing is drawn on it.
     """
     image, doubt = read_with_doubt(path, size, fitted)
     if doubt:

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import struct
 import sys
 import warnings
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -408,3 +410,12 @@ def test_dust_is_not_fitted(tmp_path):
     clean, dusty = (folders.read_image(saved(tmp_path / f"{i}.png", image), fitted=True)
                     for i, image in enumerate((clean, dusty)))
     assert difference(dusty, clean) < 0.05
+
+
+@pytest.mark.parametrize("sides", [(10_001, 10_000), (60_000, 60_000)], ids=["large", "bomb"])
+def test_a_picture_of_too_many_pixels_is_refused_before_any_is_decoded(tmp_path, sides):
+    header = b"IHDR" + struct.pack(">IIBBBBB", *sides, 1, 0, 0, 0, 0)
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
+                                         + struct.pack(">I", zlib.crc32(header)) + bytes(4) + b"IDAT")
+    with pytest.raises(ValueError, match="too large, more than 100 megapixels"):
+        folders.read_image(tmp_path / "large.png")

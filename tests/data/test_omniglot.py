@@ -6,13 +6,16 @@ import functools
 import http.server
 import io
 import os
+import struct
 import threading
+import zipfile
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fewshot_np.data import files, folders, omniglot
+from fewshot_np.data import cache, files, folders, omniglot
 from tests.data import archives
 from tests.data.archives import packed, png
 
@@ -69,7 +72,7 @@ def own_folders(tmp_path, monkeypatch, request):
         return
     monkeypatch.setenv("FEWSHOT_NP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FEWSHOT_NP_DATA", raising=False)
-    monkeypatch.setattr(omniglot.platformdirs, "user_data_dir", lambda name: str(tmp_path / "user" / name))
+    monkeypatch.setattr(cache.platformdirs, "user_data_dir", lambda name: str(tmp_path / "user" / name))
     monkeypatch.setattr(omniglot, "EXPECTED", COUNTS)
 
 
@@ -239,6 +242,53 @@ def test_a_damaged_archive_or_drawing_is_a_clear_error(root, damage):
         omniglot.load(root)
 
 
+def flagged(position, value, length=2):
+    """Every entry's header, in both places that have one, with other bytes at a position (that of the local header)."""
+    def change(data):
+        data = bytearray(data)
+        for mark, more in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+            at = data.find(mark)
+            while at >= 0:
+                data[at + position + more:at + position + more + length] = value.to_bytes(length, "little")
+                at = data.find(mark, at + 4)
+        return bytes(data)
+    return change
+
+
+def with_a_bomb(data):
+    """An entry of a few hundred bytes that unpacks to a hundred megabytes."""
+    whole, entries = io.BytesIO(), drawings("background")
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content if not name.endswith("character01/0001_01.png") else bytes(10 ** 8))
+    return whole.getvalue()
+
+
+def huge(side):
+    """A drawing whose header says that it has side x side pixels; there are none of them."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + bytes(4) + b"IDAT"
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize(("damage", "message"), [
+    (flagged(6, 1), "encrypted"), (flagged(8, 77), "compression"), (flagged(4, 255), "version"),
+    (with_a_bomb, "unpacks to more than 100,000 bytes"), (with_a_drawing(huge(12_000)), "12000 x 12000 pixels"),
+    (with_a_drawing(huge(60_000)), "decompression bomb")],
+    ids=["encrypted", "unknown compression", "version of tomorrow", "bomb", "large", "picture that is a bomb"])
+def test_an_archive_that_cannot_be_unpacked_is_refused_and_repaired(mirror, root, damage, message):
+    path = root / "omniglot/images_background.zip"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's") as caught:
+        omniglot.load(root)
+    assert message in str(caught.value)
+    if "pixels" not in message and "bomb" not in message:   # those are whole archives, of other drawings
+        assert not omniglot.is_whole(path, "background")
+        omniglot.main(["--data-root", str(root), "--url", mirror.url])
+        assert omniglot.load(root, "background")
+
+
 # --- The download ----------------------------------------------------------------------------------------
 
 
@@ -335,7 +385,7 @@ TRICKS = {
     "nothing": (lambda handler, data: answer(handler, b""), "not a zip file"),
     "another archive": (lambda handler, data: answer(handler, packed({"a.txt": b""})), "found 0 alphabets"),
     "changed bytes": (lambda handler, data: answer(handler, data.replace(png(1), bytes(len(png(1))))),
-                      "does not match its checksum"),
+                      "Bad CRC-32"),
     "not there": (lambda handler, data: answer(handler, b"", status=404), "the server answered 404"),
     "server error": (lambda handler, data: answer(handler, b"", status=503), "the server answered 503"),
 }
