@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from fewshot_np.experiment.lock import lock_folder, unlock_folders
 from fewshot_np.experiment.output import patient_output
-from fewshot_np.experiment.records import check_folder
+from fewshot_np.experiment.records import FULL, check_folder
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.nn.kernels import keep_freed_memory
 
@@ -98,7 +98,7 @@ def prepare_out(parser, values, lock=None):
 
 def run(main):
     """Run a lesson's main(). What the reader can put right ends it with a message and exit code 1, without a traceback:
-    a run that was stopped, a missing file (FileNotFoundError), and bad data or a damaged file (ValueError).
+    a run that was stopped, a missing file (FileNotFoundError), bad data or a damaged file (ValueError), a full disk.
 
     Other errors keep their traceback. Because a ValueError may also be a mistake in the code, setting the variable
     FEWSHOT_NP_DEBUG to anything brings the traceback of these errors back.
@@ -116,6 +116,10 @@ def run(main):
         if os.environ.get("FEWSHOT_NP_DEBUG"):
             raise
         sys.exit(f"{error}\n(FEWSHOT_NP_DEBUG=1 in the environment shows the traceback)")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        sys.exit(f"{error}: make space, or choose another --out; what had been saved before is whole")
     finally:
         unlock_folders()
 

@@ -16,6 +16,8 @@ from lessons.teacher.checking import discover
 
 FOLDER = Path(__file__).parent.parent
 TICK = 0.05  # seconds
+ALL = "All exercises of the course are right."
+PATIENCE = 1.0  # seconds that a check may take on when it is not wanted any more: a new process takes longer
 
 
 class Session:
@@ -27,7 +29,7 @@ class Session:
         self.typed = None  # digits, while the list is shown
         self.note = ""  # to be shown with the next result
         self.walking = True  # past exercises that are right already
-        self.over = False
+        self.over = self.again = False  # again: check once the running check, of what is no longer there, has ended
 
     # ------------------------------------------------------------ events
 
@@ -45,8 +47,11 @@ class Session:
         if answers.read(self.current.folder / "exercises.py") is None:
             self.view("The file is gone, or is no text. It is waited for; r puts the committed file there.", self.note)
             return
+        if self.worker.busy and time.monotonic() - self.started < PATIENCE:
+            self.again = True
+            return
         self.worker.ask(self.current, screen.columns())
-        self.started, self.told = time.monotonic(), False
+        self.again, self.started, self.told = False, time.monotonic(), False
 
     def tick(self):
         """What happened since the last time: a save, a result."""
@@ -59,7 +64,9 @@ class Session:
             self.told = True
             self.view("Checking ...")
         result = self.worker.result()
-        if result:
+        if self.again and (result or time.monotonic() - self.started > PATIENCE):
+            self.check()
+        elif result:
             self.came(result)
 
     def came(self, result):
@@ -72,12 +79,12 @@ class Session:
             self.go(following)
             return
         self.walking = False
-        note, self.note = self.note, ""
+        notes, self.note = [self.note], ""
         if result["right"]:
-            note = f"n: on to {following.id}   s: how the library does it" if following else "All exercises are right."
+            notes += [f"n: on to {following.id}   s: how the library does it" if following else ALL]
         elif self.progress.of(self.current)["tries"] == screen.TRIES:
-            note = "Stuck? s shows the library's solution."
-        self.view(screen.result_view(result), note)
+            notes += ["Stuck? s shows the library's solution."]
+        self.view(screen.result_view(result), "\n".join(filter(None, notes)))
 
     def following(self):
         """The next exercise that is not right: behind this one, else from the start; of those chosen, else of all."""
@@ -113,7 +120,7 @@ class Session:
             self.type_number(key)
         elif key in ("\n", "\r", "n") and self.is_right():
             following = self.following()
-            self.go(following) if following else self.more("All exercises are right.")
+            self.go(following) if following else self.more(ALL)
         elif key in ACTIONS:
             ACTIONS[key](self)
 
@@ -227,8 +234,7 @@ def main(argv=None):
     try:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             return once(session, [first] if first else chosen)
-        for line in filter(None, (progress.trouble, None if watching.watchfiles else watching.HINT)):
-            print(line)
+        session.note = "\n".join(filter(None, (progress.trouble, None if watching.watchfiles else watching.HINT)))
         session.walking = first is None
         return practise(session, first or next((e for e in chosen if progress.mark(e) != "#"), chosen[0]))
     except KeyboardInterrupt:

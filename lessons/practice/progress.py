@@ -51,8 +51,11 @@ class Progress:
         record["source"] = _digest(source or "")
 
     def save(self):
-        with write_atomically(self.path) as file:
-            file.write(json.dumps(self.records, indent=1).encode())
+        try:
+            with write_atomically(self.path) as file:
+                file.write(json.dumps(self.records, indent=1).encode())
+        except OSError:  # a folder that may not be written to: the loop works, and begins anew next time
+            self.trouble = f"{FILE} cannot be written"
 
     def mark(self, exercise):
         """As pytest's lines have it: # right, x wrong, . to write or not run."""

@@ -29,7 +29,7 @@ class Worker:
                  else {"start_new_session": True})  # Ctrl-C is for the loop alone
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lessons.practice.worker", str(self.folder), self.log], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **apart)
+            stdout=subprocess.PIPE, text=True, encoding="utf-8", **apart)
         self.replies = queue.Queue()
         threading.Thread(target=_read, args=(self.process, self.replies), daemon=True).start()
 
@@ -63,20 +63,21 @@ class Worker:
 
     def _ended(self, exercise, reply):
         """A crash, or a loop in compiled code, with the line of the answer at which the process was last."""
-        if not exercise:
-            raise RuntimeError(f"the process that checks answers ended at its start:\n{reply['stderr']}")
         log = Path(self.log).read_text(encoding="utf-8", errors="replace")
+        if not exercise:
+            raise RuntimeError(f"the process that checks answers ended (exit code {reply['ended']}):\n{log}")
         path = exercise.folder / "exercises.py"
         where = re.search(rf'File "{re.escape(str(path))}", line (\d+)', log)
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
         number = int(where[1]) if where else 0
         line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         text = f"{short(path)}:{number}: {line}\n" if where else f"{short(path)}\n"
-        if log.startswith("Timeout"):
+        if "Timeout (" in log:
             text += (f"nothing within {self.seconds:g} s, so the check was stopped. Compiled code does not come to its "
                      "end there:\nis a number or an array far too large?")
         else:
             text += f"Python itself ended here (exit code {reply['ended']}): a crash, os._exit(), or no memory left."
+            text += "".join("\n" + line for line in log.splitlines() if line.startswith("Fatal") or "Error: " in line)
         return {"right": False, "to_do": False, "text": text, "names": []}
 
     def restart(self):
@@ -98,5 +99,4 @@ def _read(process, replies):
     """In a thread, as pipes cannot be waited for together with keys on Windows."""
     for line in process.stdout:
         replies.put(json.loads(line))
-    stderr = process.stderr.read()
-    replies.put({"ended": process.wait(), "stderr": stderr})
+    replies.put({"ended": process.wait()})

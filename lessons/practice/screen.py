@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import textwrap
+from functools import cache
 
 from lessons.practice import texts
 from lessons.teacher.messages import short
@@ -24,6 +25,7 @@ def show(text, clear):
     sys.stdout.flush()
 
 
+@cache
 def _understands_escapes():
     if sys.platform == "win32":
         os.system("")  # an old console understands them after this

@@ -11,7 +11,7 @@ except ImportError:
 EVERY = 0.2  # seconds between two looks
 SETTLED = 0.1  # seconds without a change, after which a file counts as written to its end
 GONE = 0.6  # seconds without the file, after which it has vanished: some editors save by putting another in its place
-HINT = "Saves are noticed sooner with watchfiles:  python -m pip install watchfiles"
+HINT = "Saves are noticed sooner with watchfiles: python -m pip install watchfiles"
 
 
 class Watcher:

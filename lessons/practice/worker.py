@@ -61,9 +61,9 @@ def main():
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     requests = os.fdopen(os.dup(0), encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # whatever answers read or print, also in C
-        os.dup2(nothing, descriptor)
     with open(sys.argv[2], "w+", encoding="utf-8") as log:
+        for descriptor, target in enumerate((nothing, nothing, log.fileno())):  # what answers read and print, in C too
+            os.dup2(target, descriptor)
         serve(requests, replies, log)
     os._exit(0)  # without waiting for threads
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 import fewshot_np
-from lessons.practice import answers, texts, watching
+from lessons.practice import answers, keys, texts, watching
 from lessons.practice.pictures import PICTURES, picture
 from lessons.practice.progress import Progress
 from lessons.practice.running import Worker
 from lessons.practice.watching import Watcher
-from lessons.teacher.checking import discover, mistakes_of
+from lessons.teacher.checking import discover, honest_answers_of, mistakes_of
 from lessons.teacher.sandbox import SECONDS
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
@@ -27,6 +27,7 @@ termios = pytest.importorskip("termios", reason="this system has no termios")
 ROOT = Path(__file__).parents[2]
 LIBRARY = Path(fewshot_np.__file__).parents[1]
 EXERCISES = {e.id: e for e in discover()}
+CLEAR = "\033[H\033[2J"
 SOON = 40  # seconds until a test gives up; a busy machine is slow
 
 # exercises of this file: the course is copied, these two stubs replace whatever the reader has written
@@ -64,7 +65,7 @@ def solved(body, stubs=STUBS):
 @pytest.fixture
 def course(tmp_path):
     """A folder with lessons/ as after a clone; its lesson3_metric has the stubs above."""
-    for part in ("teacher", "practice", "lesson3_metric", "lesson2_episodes"):
+    for part in ("teacher", "practice", "lesson3_metric", "lesson4_maml"):
         shutil.copytree(ROOT / "lessons" / part, tmp_path / "lessons" / part, ignore=shutil.ignore_patterns(
             "__pycache__", "figures", "backup_*", "picture_*"))
     shutil.copy(ROOT / "lessons" / "__main__.py", tmp_path / "lessons")
@@ -103,7 +104,7 @@ class Terminal:
             assert time.monotonic() < end, f"no {text!r} in\n{self.seen}"
             self.read()
         came, self.seen = self.seen, ""
-        return came.replace("\r\n", "\n")
+        return came.replace("\r\n", "\n").replace(CLEAR, "")
 
     def read(self):
         if select.select([self.master], [], [], 0.05)[0]:
@@ -111,8 +112,8 @@ class Terminal:
         else:
             assert self.process.poll() is None, f"it ended: {self.seen}"
 
-    def press(self, keys, text, last="q quit"):
-        os.write(self.master, keys.encode())
+    def press(self, typed, text, last="q quit"):
+        os.write(self.master, typed.encode())
         return self.until(text, last)
 
     def end(self):
@@ -182,7 +183,7 @@ def test_a_session_from_stub_to_solution(course, terminal):
     written = save(RIGHT)
     screen = reader.until("Right.")
     assert "s solution" in screen
-    assert all(line.isascii() and len(line) <= 80 for line in screen.replace("\033[H\033[2J", "").splitlines())
+    assert all(line.isascii() and len(line) <= 80 for line in screen.splitlines())
 
     listed = reader.press("l", "metric.2 <", "any other key")
     assert "# metric.2 <" in listed
@@ -196,6 +197,25 @@ def test_a_session_from_stub_to_solution(course, terminal):
 def _number_of(listed, id):
     words = listed.replace("\n", " ").split()
     return words[words.index(id) - 2]
+
+
+def test_a_lesson_is_solved_without_leaving_the_loop(course, terminal):
+    exercises = [e for e in EXERCISES.values() if e.folder.name == "lesson4_maml"]
+    path = course / "lessons" / "lesson4_maml" / "exercises.py"
+    path.write_text("\n\n".join(f"def {e.name}(*inputs):\n    raise NotImplementedError('{e.id}: to do')\n".replace(
+        "'", '"') for e in exercises), encoding="utf-8")
+    reader = terminal("maml")
+    for exercise in exercises:
+        reader.until(f"{exercise.id}: to do")
+        answer = honest_answers_of(exercise)[0].__name__
+        path.write_text(path.read_text(encoding="utf-8").replace(
+            f'raise NotImplementedError("{exercise.id}: to do")',
+            f"from lessons.lesson4_maml.mistakes import {answer}\n    return {answer}(*inputs)"), encoding="utf-8")
+        reader.until("Right.")
+        os.write(reader.master, b"n")
+    reader.until("metric.1: prototypes")  # the lesson is done: on with the course
+    os.write(reader.master, b"q")
+    assert reader.end() == 0
 
 
 def test_an_endless_loop_a_crash_and_a_vanishing_file(course, terminal):
@@ -247,6 +267,23 @@ def test_without_a_terminal_it_prints_once_and_has_pytests_exit_codes(course):
 
 
 # ---------------------------------------------------------------- the parts
+
+
+def test_keys_of_windows_console(monkeypatch):
+    """msvcrt's three functions, imitated: an arrow, which is two codes, is no key."""
+    class Console:
+        def __init__(self):
+            self.waiting = list("H\xe0Hq\x03")
+
+        def kbhit(self):
+            return bool(self.waiting)
+
+        def getwch(self):
+            return self.waiting.pop(0)
+    monkeypatch.setattr(keys, "termios", None)
+    monkeypatch.setattr(keys, "msvcrt", Console(), raising=False)
+    assert keys.Keyboard().read(0.1) == ["h", "q", keys.STOP]
+    assert keys.Keyboard().read(0.02) == []
 
 
 def test_code_that_keeps_python_itself_from_running_is_stopped_and_its_line_named(course, monkeypatch):
