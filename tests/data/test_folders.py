@@ -350,15 +350,6 @@ def test_heic_is_named_with_its_cure_and_read_where_pillow_heif_is(tmp_path, mon
     assert np.array_equal(folders.read_image(path), folders.read_image(saved(tmp_path / "a.png", drawing())))
 
 
-def test_too_large_a_picture_is_refused_with_the_limit(tmp_path):
-    for size in ((11_000, 10_000), (20_000, 10_000)):      # above the limit here, and above Pillow's
-        saved(tmp_path / "a.png", Image.new("1", size, 1))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            with pytest.raises(ValueError, match="more than 100 megapixels: reduce it"):
-                folders.read_image(tmp_path / "a.png")
-
-
 # --- What is drawn, cut out ------------------------------------------------------------------------------
 
 
