@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fewshot_np.data.files import write_atomically
-from fewshot_np.experiment.records import check_replaceable, load_params, params_as_bytes
+from fewshot_np.experiment.records import check_replaceable, load_params, params_as_bytes, when_there_is_space
 from fewshot_np.experiment.training import train
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, constant, cosine_decay, linear_decay, sgd
@@ -109,8 +109,11 @@ def save_described(path, params, identity, seconds):
     """
     check_replaceable(path)
     content = params_as_bytes(params)
-    with write_atomically(path) as file:
-        file.write(content)
+
+    def save():
+        with write_atomically(path) as file:
+            file.write(content)
+    when_there_is_space(save)
     return {"options": identity, "seconds": round(seconds, 2), "sha256": hashlib.sha256(content).hexdigest()}
 
 

@@ -44,9 +44,9 @@ from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
 
 DEFAULTS = {"n_way": 5, "k_shot": 1, "n_query": 5, "train_way": 20, "iterations": 700, "learning_rate": 1e-2,
-            "channels": 32, "down": "stride", "episodes": 600, "curve_ways": 20, "repetitions": 4,
+            "channels": 32, "down": "stride", "episodes": 600, "curve_ways": 20, "repetitions": 5,
             "scratch_iterations": 60}
-QUICK = {"iterations": 20, "episodes": 40, "channels": 16, "curve_ways": 5, "repetitions": 2, "scratch_iterations": 10}
+QUICK = {"iterations": 20, "episodes": 40, "channels": 16, "curve_ways": 5, "repetitions": 5, "scratch_iterations": 10}
 FULL = {"iterations": 10000, "train_way": 60, "channels": 64, "learning_rate": 1e-3, "down": "pool",
         "repetitions": 100, "scratch_iterations": 200}
 TEXTS = {"train_way": "classes per training episode",

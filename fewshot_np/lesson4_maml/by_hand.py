@@ -58,8 +58,8 @@ def linear_loss(params, x, y):
 def check_meta_gradient(rng, inner_lr=0.5, steps=(1, 2, 5)):
     """Compare, on one random task: [{"steps", "by hand", "autograd", "finite differences", "first-order gap"}].
 
-    One row for each number of inner steps: three times the slope of the meta-objective along the same random direction,
-    and how far the gradient of first-order MAML is from the true one, as a share of its length.
+    One row for each number of inner steps: three times the derivative of the meta-objective along the same random
+    direction, and how far the gradient of first-order MAML is from the true one, as a share of its length.
     """
     n_way, n_features, eps = 3, 4, 1e-5
     x = rng.normal(size=(2, 1, 6, n_features))

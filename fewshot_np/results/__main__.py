@@ -5,13 +5,14 @@ import os
 import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 from fewshot_np.experiment.figures import draw_learning_curve, save_figure
 from fewshot_np.experiment.lock import locked
-from fewshot_np.experiment.options import add_option, prepare_out, run
-from fewshot_np.experiment.records import write_record
+from fewshot_np.experiment.options import SMOKE_TEST, add_option, prepare_out, run
+from fewshot_np.experiment.records import save_or_elsewhere, write_record
 from fewshot_np.experiment.report import plus_minus, print_table
 from fewshot_np.results.finn import run_finn
 from fewshot_np.results.lake import run_lake
@@ -91,12 +92,15 @@ def run_row(options):
     if history:
         metrics["row"] |= {"training seconds": round(history["seconds"], 1), "validation": history["validation"]}
         if "loss" in history:
-            save_figure(draw_learning_curve(history, f"{options.method}, {task}"), folder / "learning_curve.png")
+            curve = draw_learning_curve(history, f"{options.method}, {task}")
+            save_or_elsewhere(partial(save_figure, curve), folder / "learning_curve.png")
         else:
             metrics["row"]["training commit"] = history["commit"]
     if getattr(options, "network", None):
         options.network = Path(options.network).name  # in the record: which run, not where on this machine
-    record = write_record(folder, "results", options, time.perf_counter() - started, metrics)
+    seconds = time.perf_counter() - started
+    record = save_or_elsewhere(lambda path: write_record(path.parent, "results", options, seconds, metrics),
+                               folder / "record.json")
     print_row(options, {name: each for name, each in metrics.items() if name != "row"})
     print(f"\nWritten: {record}")
 
@@ -136,7 +140,7 @@ def parse(argv=None):
     values = {"quick": False, "out": Path("runs") / ("results-quick" if quick else "results"),
               **defaults, **quick, **given}
     if quick:
-        sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
+        sys.stderr.write(SMOKE_TEST + "\n")
     prepare_out(parser, values)
     return SimpleNamespace(**values)
 

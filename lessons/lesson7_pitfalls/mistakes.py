@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fewshot_np.lesson2_episodes import mean_confidence_interval
+from fewshot_np.lesson2_episodes import mean_confidence_interval, t_factor
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- pitfalls.1: queries in groups
@@ -122,44 +122,44 @@ def absolute_differences(flattering, honest):
 
 
 @mistake("pitfalls.2", "The spread was divided by E, but the mean varies less than one value by the *root* of E.",
-         "1.96 * s / np.sqrt(E), as in lesson 2.")
+         "t_factor(E) * s / np.sqrt(E), as in lesson 2.")
 def divided_by_e_not_its_root(flattering, honest):
     values = flattering - honest
-    return values.mean(), 1.96 * values.std(ddof=1) / len(values)
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1) / len(values)
 
 
 @mistake("pitfalls.2", "This is the spread of single differences; the division by the root of E is missing.",
          "The mean of E values varies less than one value, by the root of E, as in lesson 2.")
 def spread_of_the_differences(flattering, honest):
     values = flattering - honest
-    return values.mean(), 1.96 * values.std(ddof=1)
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1)
 
 
 @mistake("pitfalls.2", "The standard deviation has E in the denominator.", "np.std(values, ddof=1), as in lesson 2.")
 def divided_by_e(flattering, honest):
     values = flattering - honest
-    return values.mean(), 1.96 * values.std() / len(values) ** 0.5
+    return values.mean(), t_factor(len(values)) * values.std() / len(values) ** 0.5
 
 
 @mistake("pitfalls.2", "E - 1 was used twice: under the root stands E.",
          "s has E - 1 in its denominator; the mean of E values varies less by sqrt(E).")
 def one_less_twice(flattering, honest):
     values = flattering - honest
-    return values.mean(), 1.96 * values.std(ddof=1) / (len(values) - 1) ** 0.5
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1) / (len(values) - 1) ** 0.5
 
 
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
     mean = sum(values) / len(values)
-    return mean, 1.96 * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5
+    return mean, t_factor(len(values)) * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5
 
 
 @honest("pitfalls.2")
 def difference_by_covariance(flattering, honest):
     together = np.cov(flattering, honest)
     variance = max(0.0, together[0, 0] + together[1, 1] - 2 * together[0, 1])
-    return [np.mean(flattering) - np.mean(honest), 1.96 * (variance / len(flattering)) ** 0.5]
+    return [np.mean(flattering) - np.mean(honest), t_factor(len(flattering)) * (variance / len(flattering)) ** 0.5]
 
 
 # ---------------------------------------------------------------- pitfalls.3: queries that are in the support

@@ -48,9 +48,10 @@ def difference_of_the_library(flattering, honest):
     return lesson.difference(flattering, honest, paired=True)
 
 
-@exercise("pitfalls.2", difference_of_the_library)
+@exercise("pitfalls.2", difference_of_the_library, tolerance=1e-3)  # printed tables of t have 4 digits
 def test_paired_difference(rng):
-    yield case("by hand", expected=(0.2, 0.196), flattering=np.array([0.7, 0.7]), honest=np.array([0.6, 0.4]))
+    yield case("by hand", expected=(0.2, 0.24843), flattering=np.array([0.7, 0.7, 0.9]),
+               honest=np.array([0.6, 0.4, 0.7]))
     honest = rng.integers(30, 70, size=10) / 75
     yield case("10 episodes", flattering=honest + rng.integers(-3, 6, size=10) / 75, honest=honest)
     yield case("a difference below 0", flattering=honest - rng.integers(-3, 9, size=10) / 75, honest=honest)

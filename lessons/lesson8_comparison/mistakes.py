@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fewshot_np.lesson2_episodes import mean_confidence_interval
+from fewshot_np.lesson2_episodes import mean_confidence_interval, t_factor
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- comparison.1: rank methods by the same episodes
@@ -125,15 +125,16 @@ def ranked_by_loops(accuracy):
         values = [float(x) - float(best) for x, best in zip(accuracy[method], accuracy[order[0]], strict=True)]
         mean = sum(values) / len(values)
         behind.append(mean)
-        half_width.append(1.96 * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5)
+        variance = sum((v - mean) ** 2 for v in values) / (len(values) - 1)
+        half_width.append(t_factor(len(values)) * (variance / len(values)) ** 0.5)
     return order, behind, half_width
 
 
 @honest("comparison.1")
 def ranked_at_once(accuracy):
     order = best_first(accuracy)
-    differences = accuracy[order] - accuracy[order[0]]
-    return order, differences.mean(axis=1), 1.96 * differences.std(axis=1, ddof=1) / accuracy.shape[1] ** 0.5
+    differences, n = accuracy[order] - accuracy[order[0]], accuracy.shape[1]
+    return order, differences.mean(axis=1), t_factor(n) * differences.std(axis=1, ddof=1) / n ** 0.5
 
 
 # ---------------------------------------------------------------- comparison.2: the modified Hausdorff distance

@@ -1,5 +1,6 @@
 """Records and parameter files: whole or absent, read back as they were, and nothing foreign overwritten."""
 
+import errno
 import json
 import os
 import shutil
@@ -396,6 +397,23 @@ def test_a_foreign_record_or_parameter_file_is_refused_beside_good_ones(tmp_path
     with pytest.raises(ValueError, match=name.replace(".", r"\.")):
         check_folder(tmp_path)
     assert (tmp_path / name).exists()
+
+
+# ---------------------------------------------------------------- disks that are full
+
+
+def test_waiting_for_space_ends_when_there_is_some_and_other_errors_are_raised(capsys):
+    answers = iter([OSError(errno.ENOSPC, "No space left on device"), None])
+
+    def save():
+        if error := next(answers):
+            raise error
+        return "saved"
+    assert records.when_there_is_space(save, pause=0) == "saved"
+    assert "No space left on device: waiting for space" in capsys.readouterr().err
+    answers = iter([PermissionError(errno.EACCES, "Permission denied")])
+    with pytest.raises(PermissionError):
+        records.when_there_is_space(save, pause=0)
 
 
 # ---------------------------------------------------------------- the commit

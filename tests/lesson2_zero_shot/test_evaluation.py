@@ -113,7 +113,7 @@ def test_data_without_names_are_refused_with_the_reason(tmp_path, monkeypatch, d
 def test_one_split_has_no_interval(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         run_tiny("lesson2_zero_shot", tmp_path, "--repetitions", "1")
-    assert "--repetitions: '1' is not an integer of at least 2" in capsys.readouterr().err
+    assert "--repetitions: '1' is not an integer of at least 5" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- the claims

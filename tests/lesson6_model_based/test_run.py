@@ -14,7 +14,7 @@ from fewshot_np.nn.trees import leaves, repeat
 from tests import scaffolding
 from tests.scaffolding import no_training
 
-TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "4", "--meta-batch", "2"]
+TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2"]
 
 
 def test_the_run_is_finite_and_the_same_seed_gives_the_same_numbers(tmp_path, monkeypatch):
