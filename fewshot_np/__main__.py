@@ -21,12 +21,13 @@ LESSONS = [
 
 RESULTS = "results"  # the program of the papers' experiments, which is no lesson
 REFEREE = "referee"  # checks for the reader's own code
+PLAYGROUND = "playground"  # a page in the browser, nor is it
 
 
 def main(argv=()):
     if argv:
-        named = [module for module in (*(module for _, module, _, _ in LESSONS), RESULTS, REFEREE)
-                 if argv[0].lower() in module]
+        programs = [*(module for _, module, _, _ in LESSONS), RESULTS, REFEREE, PLAYGROUND]
+        named = [module for module in programs if argv[0].lower() in module]
         sys.exit(f"this is the contents page, it runs nothing: for a lesson write python -m fewshot_np.<lesson>, "
                  f"such as\n  python -m fewshot_np.{(named or [LESSONS[0][1]])[0]}")
     print("fewshot_np: few-shot learning and meta-learning from scratch, in NumPy.\n"
@@ -35,6 +36,8 @@ def main(argv=()):
     print(f"  {'lesson':23}{'minutes':>7}   what it is about")
     for _, module, minutes, about in LESSONS:
         print(f"  {module:23}{minutes:>7}   {about}")
+    print("\nDraw a sign once, and watch it being recognised in your browser:\n"
+          f"  python -m fewshot_np.{PLAYGROUND}")
     print(f"\nThe papers' experiments, in hours: python -m fewshot_np.{RESULTS} PROTOCOL\n"
           f"Is your own MAML second order? python -m fewshot_np.{REFEREE} --help\n"
           "The texts and the exercises are in the folder lessons/ of the repository: read\n"

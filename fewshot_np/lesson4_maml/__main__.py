@@ -195,9 +195,9 @@ def train_sinusoids(options, network, loss, rng):
 def run_proof(options):
     """Print the meta-gradient three ways, and how far first order is from it; its numbers as metrics."""
     rows = check_meta_gradient(np.random.default_rng(options.seed))
-    print("\n3. Is the meta-gradient right? How fast the meta-objective of a softmax regression\n"
-          "   (12 parameters) rises along one direction, computed in three ways, and how far\n"
-          "   first order is off:\n")
+    print("\n3. Is the meta-gradient right? How fast the meta-objective of a softmax\n"
+          "   regression (12 parameters) rises along one direction, computed in three ways,\n"
+          "   and how far first order is off:\n")
     print_table(["inner steps", "by hand", "autograd", "finite differences", "first-order gap"],
                 [[str(row["steps"]), *(f"{row[way]:.7f}" for way in ("by hand", "autograd", "finite differences")),
                   f"{100 * row['first-order gap']:.1f} %"] for row in rows])

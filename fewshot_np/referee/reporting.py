@@ -130,7 +130,8 @@ def _judge_function(function):
         right = scale * 1.96 * values.std(ddof=1) / n ** 0.5
         evidence.append({"episodes": n, "mean": m, "half-width": half, "right": right})
         if abs(m - scale * values.mean()) > 1e-4 * scale:
-            low_high = np.isclose([m, half], values.mean() + np.array([-1, 1]) * right, rtol=1e-3).all()
+            ends = values.mean() + np.array([-1, 1]) * right * np.array([[1], [student_factor(n) / 1.96]])
+            low_high = np.isclose([m, half], ends, rtol=1e-3).all(axis=1).any()
             name = "both ends came back, not (mean, half-width)" if low_high else "the mean is another one"
             return judge("interval", [Finding(name, "Needed: (mean, half-width).")], "", call.shown,
                          evidence={"evidence": evidence})

@@ -246,7 +246,8 @@ def test_what_is_reported_is_compared_with_the_accuracies():
 @pytest.mark.parametrize(("name", "values", "more"), [
     ("over images, not over episodes", ANSWERS, {"printed": report(OVER_IMAGES, digits=2)}),
     ("over images, not over episodes", VALUES, {"printed": report(OVER_IMAGES, digits=2), "n_query": 75}),
-    ("1.96 is missing", VALUES, {"half_width": HALF / 1.96}), ("none of these", VALUES, {"half_width": HALF * 1.3}),
+    ("1.96 is missing", VALUES, {"half_width": VALUES.std(ddof=1) / len(VALUES) ** 0.5}),
+    ("none of these", VALUES, {"half_width": HALF * 1.3}),
     ("the mean is another one", VALUES, {"printed": report(HALF, mean=MEAN + 0.02)}),
     ("too few episodes for the digits printed", VALUES[:25], {"printed": report(
         mean_confidence_interval(VALUES[:25])[1], VALUES[:25].mean(), digits=2)}),
