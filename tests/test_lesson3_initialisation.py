@@ -30,7 +30,7 @@ from fewshot_np.lesson3_initialisation import (
 from fewshot_np.lesson3_initialisation.__main__ import main
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
-from tests.scaffolding import assert_same_tree, classes_of, no_training, run_tiny, vector
+from tests.scaffolding import assert_same_tree, classes_of, run_tiny, vector
 
 NETWORK = conv4((16, 16, 1), 3, channels=4, down="stride", features="mean")
 PARAMS = NETWORK.init(np.random.default_rng(1))
@@ -60,6 +60,8 @@ def test_fine_tuning_yields_its_start_and_every_step():
 def test_parameters_without_a_task_axis_are_refused():
     with pytest.raises(ValueError, match=r"\(3,\).*without a task axis"):
         fine_tune(line_loss, {"slope": np.ones(1)}, [(np.ones((3, 4)), np.ones((3, 4)))], 0.1)
+    with pytest.raises(ValueError, match=r"\(2,\)"):
+        reptile_step({"w": np.ones(2)}, {"w": np.ones(2)}, 0.5)
 
 
 def test_tasks_at_once_are_fine_tuned_as_one_by_one():
@@ -125,11 +127,6 @@ def test_sampled_images_are_different_and_have_their_own_labels():
 # ---------------------------------------------------------------- Reptile
 
 
-def test_a_reptile_step_refuses_parameters_without_a_task_axis():
-    with pytest.raises(ValueError, match=r"\(2,\)"):
-        reptile_step({"w": np.ones(2)}, {"w": np.ones(2)}, 0.5)
-
-
 def test_a_gradient_step_on_the_objective_is_a_reptile_step_as_the_training_takes_it():
     episode = draw_episode(n_tasks=3)
     gradient = grad(partial(reptile_objective, LOSS, episode=episode, inner_lr=0.1, inner_steps=2, inner_batch=6))(
@@ -152,14 +149,6 @@ def test_mini_batches_take_the_classes_by_turns_and_begin_again():
 
 
 # ---------------------------------------------------------------- the run
-
-
-@pytest.mark.parametrize(("argv", "message"), [(["--n-way", "60"], "60-way episodes need 60 classes"),
-                                               (["--train-shots", "1"], "train_shots must be at least 2, got 1")])
-def test_impossible_requests_are_refused_before_training(argv, message, tmp_path, monkeypatch):
-    no_training(monkeypatch)
-    with pytest.raises(ValueError, match=message):
-        main(["--quick", *argv, "--out", str(tmp_path)])
 
 
 def test_the_record_has_every_start_and_says_which_statistics_are_not_those_of_the_support(tmp_path):

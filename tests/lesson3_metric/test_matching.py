@@ -23,11 +23,6 @@ def test_matching_is_the_vote_of_slow_loops(temperature):
         onp.testing.assert_allclose(alone, log_p[t], rtol=1e-10)
 
 
-def test_attend_by_hand():
-    similarities = onp.log([[1.0, 2, 3, 2]])  # weights 1/8, 2/8, 3/8, 2/8
-    onp.testing.assert_allclose(onp.exp(attend(similarities, onp.array([1, 0, 1, 2]), 3)), [[2 / 8, 4 / 8, 2 / 8]])
-
-
 def test_only_with_one_example_matching_by_squared_distances_is_the_prototypical_network():
     def difference(support, labels):
         by_votes = attend(-squared_distances(QUERY, support), labels, N)
