@@ -154,14 +154,6 @@ def test_scores_are_minus_the_distance_to_the_nearest_of_each_class(statistics, 
             assert values[t, m, c] == pytest.approx(-nearest, rel=1e-9)
 
 
-def test_a_query_is_scored_by_itself_with_the_statistics_of_the_support():
-    episode = tiny_episode()
-    one = episode._replace(query_x=episode.query_x[:, :1])
-    for statistics, change in [("support", (0, 1e-10)), ("support and queries", (1e-3, onp.inf))]:
-        alone, together = (lesson.scores(NETWORK, PARAMS, e, statistics)[:, 0] for e in (one, episode))
-        assert change[0] <= onp.abs(alone - together).max() <= change[1]
-
-
 def test_scores_need_no_query_labels_recognise_a_support_image_and_stay_float32():
     episode = in_float32(tiny_episode())
     values = lesson.scores(NETWORK, tree_map(lambda p: p.astype("float32"), PARAMS),
