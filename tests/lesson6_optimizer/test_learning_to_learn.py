@@ -67,15 +67,6 @@ def test_derivatives_where_the_gradients_do_not_depend_on_the_steps():
     assert all(leaf.any() for leaf in leaves(grad(lambda p: lesson.optimizer_objective(loss, p, tasks, 3))(params)))
 
 
-def test_no_second_derivative_is_taken_whatever_the_rule():
-    # step -phi * gradient on theta^2 / 2, from 1 with phi 1/2: through the second gradient it would be -0.375
-    def objective(phi):
-        losses, _, _ = lesson.optimise(lambda theta, gradient, state: (theta - phi * gradient, state),
-                                       lambda theta, x, y: np.sum(theta ** 2) / 2, onp.ones(1), None, None, 2)
-        return sum(losses) / 2
-    assert grad(objective)(onp.array(0.5)) == pytest.approx(-0.4375)
-
-
 def test_the_gradients_that_are_read_are_constants_in_later_steps():
     params, tasks, read = small_optimizer(), three_tasks(), []
 
