@@ -1,9 +1,11 @@
 """What the tests of several lessons build on: small data, trees as vectors, runs that are tiny or must not train."""
 
 import importlib
+import os
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from fewshot_np.data import ImageClasses
@@ -48,6 +50,9 @@ def assert_slope(objective, at, seed=3, eps=1e-7, rtol=1e-6, gradient=None):
 
 
 # ---------------------------------------------------------------- data
+
+needs_omniglot = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
+                                    reason="FEWSHOT_NP_DATA names no folder with the real Omniglot")
 
 
 def classes_of(*sizes, side=2, seed=0):

@@ -11,7 +11,7 @@ from fewshot_np.lesson3_metric import prototypical_scores
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.nn.networks import Network, conv4
 from fewshot_np.nn.trees import grad, leaves, repeat
-from fewshot_np.results.variants import refine, refined_scores, start_of_steps, steps_objective, steps_scores
+from fewshot_np.results.variants import refined_scores, start_of_steps, steps_objective, steps_scores
 from tests.scaffolding import assert_slope, shaken, vector
 
 
@@ -30,29 +30,6 @@ def episode_of_images(rng, n_tasks=2, n_way=3, n_query=2, dtype="float32"):
 IDENTITY = Network(None, lambda params, x, n_reference=None: x)  # the points are their own embeddings
 
 # ---------------------------------------------------------------- refined prototypes
-
-
-def refine_slowly(centres, support, support_y, query, rounds):
-    """One task, loops: (N,D), (M,D), (M,), (Q,D)."""
-    centres = centres.copy()
-    for _ in range(rounds):
-        shares = []
-        for q in query:
-            weights = np.array([np.exp(-np.sum((q - c) ** 2)) for c in centres])
-            shares.append(weights / weights.sum())
-        for n in range(len(centres)):
-            mine = [s for s, y in zip(support, support_y, strict=True) if y == n]
-            total = sum(mine) + sum(share[n] * q for share, q in zip(shares, query, strict=True))
-            centres[n] = total / (len(mine) + sum(share[n] for share in shares))
-    return centres
-
-
-@pytest.mark.parametrize("rounds", [0, 1, 3])
-def test_refine_equals_loops(rng, rounds):
-    centres, support, query = (rng.normal(size=(2, n, 4)) for n in (3, 6, 5))
-    labels = np.array([[0, 1, 2, 2, 1, 0], [2, 2, 1, 0, 0, 1]])
-    slow = [refine_slowly(*each, rounds) for each in zip(centres, support, labels, query, strict=True)]
-    np.testing.assert_allclose(refine(centres, support, labels, query, rounds), slow, rtol=1e-12)
 
 
 def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
