@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from fewshot_np.__main__ import LESSONS
 from fewshot_np.data import ImageClasses
 from fewshot_np.experiment import training
 from fewshot_np.experiment.records import read_record
@@ -96,6 +97,8 @@ def no_training(monkeypatch):
     """From here on a run that comes as far as training fails: it should have refused before."""
     def train(*args, **kwargs):
         raise AssertionError("training started")
+    for _, lesson, *_ in LESSONS:  # a run that is first imported below would keep the forbidden `train`
+        run_of(lesson)
     real = training.train  # beforehand: `training` is one of the modules
     for name, module in list(sys.modules.items()):
         if name.startswith("fewshot_np.") and getattr(module, "train", None) is real:
