@@ -43,7 +43,8 @@ def test_sigmoid_and_tanh_by_their_formulas_and_far_out():
 @pytest.mark.filterwarnings("error")
 def test_preprocess_does_not_jump_at_the_border_of_its_two_cases_and_stays_finite_and_of_its_type():
     for sign in (1, -1):
-        below, above = lesson.preprocess(sign * onp.exp(-10.0) * onp.array([1 - 1e-9, 1 + 1e-9]))
+        below, above, beyond = lesson.preprocess(sign * onp.exp(-10.0) * onp.array([1 - 1e-9, 1 + 1e-9, 1.5]))
+        onp.testing.assert_allclose(beyond, [onp.log(1.5) / 10 - 1, sign])
         onp.testing.assert_allclose(below, above, atol=1e-8)
     for dtype in ("float32", "float64"):
         rows = lesson.preprocess(onp.array([0.0, 3.0, -1e-30], dtype))
