@@ -12,6 +12,8 @@ from fewshot_np.__main__ import LESSONS
 from fewshot_np.data import ImageClasses
 from fewshot_np.experiment import training
 from fewshot_np.experiment.records import read_record
+from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, tree_map
 
 # ---------------------------------------------------------------- trees
@@ -64,6 +66,24 @@ def classes_of(*sizes, side=2, seed=0):
     return ImageClasses(images, labels, [f"class {c}" for c in range(len(sizes))], ["script"] * len(sizes))
 
 
+def episode_of_noise(shape, n_way=3, k_shot=2, n_query=2, n_tasks=3, dtype=float, shuffled=False, seed=0):
+    """Inputs of this shape, noise about a mean of their class, so that there is something to learn; without ids."""
+    rng = np.random.default_rng(seed)
+    means = rng.normal(size=(n_tasks, n_way, *shape))
+
+    def part(n):
+        y = np.tile(np.arange(n_way).repeat(n), (n_tasks, 1))
+        y = rng.permuted(y, axis=1) if shuffled else y
+        return (means[np.arange(n_tasks)[:, None], y] + 0.5 * rng.normal(size=(*y.shape, *shape))).astype(dtype), y
+
+    return Episode(*part(k_shot), *part(n_query), None, None)
+
+
+def task_of(episode, task):
+    """One task of the episode, with its task axis."""
+    return Episode(*(None if field is None else field[task:task + 1] for field in episode))
+
+
 def folder_of(path, *sizes):
     """Class folders "class 00" and so on of these numbers of pictures: the class is the slope, each is shifted."""
     for label, size in enumerate(sizes):
@@ -91,6 +111,13 @@ def run_of(lesson):
         return importlib.import_module(f"fewshot_np.{lesson}.__main__")
     except ModuleNotFoundError:  # a lesson that is still a single module
         return importlib.import_module(f"fewshot_np.{lesson}")
+
+
+def assert_trained_as_in_a_run(page, objective, params, sample, learning_rate, iterations, path):
+    """What a page's loop of five lines gave is what `experiment.training.train` gives, to the last bit."""
+    run, _ = training.train(objective, params, sample, update=adam, schedule=constant(learning_rate),
+                            iterations=iterations, path=path / "run.npz")
+    assert_same_tree(page, run, rtol=0)
 
 
 def no_training(monkeypatch):

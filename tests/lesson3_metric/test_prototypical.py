@@ -32,8 +32,8 @@ from tests.lesson3_metric.examples import (
     N,
     Q,
     T,
-    episode_of_noise,
     points,
+    shuffled_episode,
 )
 from tests.nn.derivatives import assert_differentiates
 
@@ -161,7 +161,7 @@ def test_gradients_and_their_gradients_are_slopes(name):
 
 
 def test_the_learner_of_the_curve_answers_as_the_scores_do():
-    episode = episode_of_noise()
+    episode = shuffled_episode()
     expected = prototypical_scores(NETWORK, PARAMS, episode, "support").argmax(-1)
     for t in range(T):
         answers = nearest_prototype(NETWORK, PARAMS, episode.support_x[t], episode.support_y[t], episode.query_x[t], N,

@@ -17,7 +17,7 @@ from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad
-from tests.lesson3_metric.examples import NETWORK, PARAMS, K, N, Q, episode_of_noise
+from tests.lesson3_metric.examples import NETWORK, PARAMS, K, N, Q, shuffled_episode
 from tests.scaffolding import classes_of, folder_of, run_tiny, vector
 
 TINY = ["--iterations", "3", "--episodes", "4", "--channels", "4", "--n-query", "2", "--train-way", "8",
@@ -66,7 +66,7 @@ def test_no_two_methods_end_alike(tiny):
 
 
 def test_what_trains_is_what_tests():
-    candidates, episode = methods(20, 5), episode_of_noise()
+    candidates, episode = methods(20, 5), shuffled_episode()
     assert [method.train_way for method in candidates.values()] == [20, 5, 20, 5, 20, 20]
     for method in candidates.values():
         scores = method.scores(NETWORK, PARAMS, episode, "support and queries")
@@ -109,7 +109,7 @@ def test_settings_are_those_for_which_there_is_enough(n_classes, n_images, expec
 
 def test_the_picture_marks_as_prototypes_the_means_of_the_support():
     start, other = (NETWORK.init(np.random.default_rng(seed)) for seed in (0, 1))
-    panel = draw_embedding(NETWORK, start, other, episode_of_noise("float32", n_tasks=1)).axes[1]
+    panel = draw_embedding(NETWORK, start, other, shuffled_episode(dtype="float32", n_tasks=1)).axes[1]
     lines = [np.transpose(line.get_data()) for line in panel.lines]
     assert len(lines) == 3 * N  # of each class its examples, its queries, its prototype
     for support, query, centre in zip(lines[0::3], lines[1::3], lines[2::3], strict=True):

@@ -6,8 +6,6 @@ import autograd.numpy as np
 import numpy as onp
 import pytest
 
-from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson4_maml import (
     adapt,
@@ -21,51 +19,40 @@ from fewshot_np.lesson4_maml import (
     squared_error,
 )
 from fewshot_np.nn.networks import conv4, mlp
-from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
-from tests.scaffolding import assert_same_tree, assert_slope, shaken, vector
+from tests.scaffolding import (
+    assert_same_tree,
+    assert_slope,
+    assert_trained_as_in_a_run,
+    episode_of_noise,
+    shaken,
+    task_of,
+    vector,
+)
 
 N_WAY, N_TASKS = 3, 3
 
 
-def of_type(params, dtype):
-    return tree_map(lambda p: p.astype(dtype), params)
-
-
-def random_episode(shape, n_tasks=N_TASKS, k_shot=2, n_query=2, seed=0, dtype=float):
-    """Noise of class-dependent mean, so that there is something to learn; `shape` is that of one input."""
-    rng = onp.random.default_rng(seed)
-    labels = onp.arange(N_WAY)
-    means = rng.normal(size=(n_tasks, N_WAY, *shape))
-
-    def part(n):
-        y = onp.tile(labels.repeat(n), (n_tasks, 1))
-        return (means.repeat(n, axis=1) + 0.5 * rng.normal(size=(n_tasks, N_WAY * n, *shape))).astype(dtype), y
-
-    (support_x, support_y), (query_x, query_y) = part(k_shot), part(n_query)
-    return Episode(support_x, support_y, query_x, query_y, None, None)
-
-
 def linear_problem():
-    return linear_loss, {"w": onp.random.default_rng(5).normal(size=(4, N_WAY))}, random_episode((4,))
+    return linear_loss, {"w": onp.random.default_rng(5).normal(size=(4, N_WAY))}, episode_of_noise((4,))
 
 
 def mlp_problem():
     network = mlp([4, 7, 6, N_WAY])
     params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, random_episode((4,))
+    return partial(classification_loss, network), params, episode_of_noise((4,))
 
 
 def conv4_problem():
     network = tiny_conv4()
     params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, random_episode((16, 16, 1))
+    return partial(classification_loss, network), params, episode_of_noise((16, 16, 1))
 
 
 def pooling_conv4_problem():
     network = conv4((16, 16, 1), N_WAY, channels=3)
     params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, random_episode((16, 16, 1), n_tasks=2)
+    return partial(classification_loss, network), params, episode_of_noise((16, 16, 1), n_tasks=2)
 
 
 def tiny_conv4():
@@ -75,14 +62,6 @@ def tiny_conv4():
 every_problem = pytest.mark.parametrize(
     "problem", [linear_problem, mlp_problem, conv4_problem, pooling_conv4_problem])
 network_problem = pytest.mark.parametrize("problem", [mlp_problem, conv4_problem])
-
-
-def task_of(tree, task):
-    return tree_map(lambda p: p[task], tree)
-
-
-def episode_of(episode, task):
-    return Episode(*(None if field is None else field[task:task + 1] for field in episode))
 
 
 def meta_gradient(problem, inner_lr, steps, **kwargs):
@@ -131,7 +110,7 @@ def test_tasks_at_once_adapt_as_they_do_one_by_one(problem, first_order, steps):
     together = adapted((loss, params, episode), 0.2, steps, first_order=first_order)
     for t in range(len(episode.support_x)):
         alone = adapt(loss, params, episode.support_x[t], episode.support_y[t], 0.2, steps, first_order)
-        assert_same_tree(task_of(together, t), alone)
+        assert_same_tree(tree_map(lambda p, t=t: p[t], together), alone)
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -141,21 +120,9 @@ def test_meta_gradient_at_once_is_the_mean_of_those_one_by_one(problem, first_or
     loss, params, episode = problem()
     n_tasks = len(episode.support_x)
     together = meta_gradient((loss, params, episode), 0.2, steps, first_order=first_order)
-    alone = [meta_gradient((loss, params, episode_of(episode, t)), 0.2, steps, first_order=first_order)
+    alone = [meta_gradient((loss, params, task_of(episode, t)), 0.2, steps, first_order=first_order)
              for t in range(n_tasks)]
     assert_same_tree(together, tree_map(lambda *gradients: sum(gradients) / n_tasks, *alone))
-
-
-@pytest.mark.parametrize("statistics", ["support", "queries"])
-def test_logits_at_once_are_those_one_by_one(statistics):
-    loss, params, episode = conv4_problem()
-    together = adapted((loss, params, episode), 0.2, 2)
-    logits = query_logits(tiny_conv4(), together, episode, statistics)
-    assert logits.shape == (N_TASKS, 2 * N_WAY, N_WAY)
-    for t in range(N_TASKS):
-        part = tree_map(lambda p, t=t: p[t:t + 1], together)
-        alone = query_logits(tiny_conv4(), part, episode_of(episode, t), statistics)
-        onp.testing.assert_allclose(logits[t:t + 1], alone, rtol=0, atol=1e-10)
 
 
 # ---------------------------------------------------------------- the meta-gradient by finite differences
@@ -302,8 +269,8 @@ def test_a_still_parameter_may_be_shared_by_all_tasks():
 @pytest.mark.parametrize("network", [mlp([4, 7, N_WAY]), tiny_conv4()])
 def test_float32_stays_float32(network, first_order, rates):
     params = network.init(onp.random.default_rng(0))
-    episode = random_episode((16, 16, 1) if "block1" in params else (4,), dtype="float32")
-    inner_lr = {"number": 0.1, "head alone": {"head": 0.1}, "arrays": of_type(rates_like(params), "float32")}[rates]
+    episode = episode_of_noise((16, 16, 1) if "block1" in params else (4,), dtype="float32")
+    inner_lr = {"number": 0.1, "head alone": {"head": 0.1}, "arrays": tree_map(onp.float32, rates_like(params))}[rates]
     problem = partial(classification_loss, network), params, episode
     dtypes = {leaf.dtype for leaf in leaves(adapted(problem, inner_lr, 2, first_order=first_order))}
     assert dtypes == {onp.dtype("float32")}
@@ -346,7 +313,7 @@ def test_one_parameter_without_a_task_axis_is_refused_inside_grad_too():
 def test_task_axes_that_do_not_match_are_refused(problem, n_params, n_x, n_y):
     loss, params, _ = problem()
     shape = (16, 16, 1) if "block1" in params else (4,)
-    x, y = random_episode(shape, n_x).support_x, random_episode(shape, n_y).support_y
+    x, y = episode_of_noise(shape, n_tasks=n_x).support_x, episode_of_noise(shape, n_tasks=n_y).support_y
     with pytest.raises(ValueError, match=r"\d"):
         adapt(loss, repeat(params, n_params), x, y, 0.1, 1)
 
@@ -393,9 +360,6 @@ def test_steps_counted_together_are_steps_taken_one_after_the_other():
 def test_the_five_lines_of_training_are_what_the_run_does(tmp_path):
     network = mlp([1, 8, 1])
     loss, start = partial(squared_error, network), network.init(onp.random.default_rng(0))
-    page = meta_train(loss, start, partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)), 0.01, 1, 1e-2, 7)
-    run, history = train(partial(maml_objective, loss, inner_lr=0.01, steps=1), start,
-                         partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)), update=adam,
-                         schedule=constant(1e-2), iterations=7, path=tmp_path / "run.npz")
-    assert_same_tree(page, run, rtol=0)
-    assert len(history["loss"]) == 7
+    first, second = (partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)) for _ in range(2))
+    assert_trained_as_in_a_run(meta_train(loss, start, first, 0.01, 1, 1e-2, 7),
+                               partial(maml_objective, loss, inner_lr=0.01, steps=1), start, second, 1e-2, 7, tmp_path)

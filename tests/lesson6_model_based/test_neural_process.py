@@ -6,13 +6,11 @@ import numpy as onp
 import pytest
 
 from fewshot_np import lesson6_model_based as lesson
-from fewshot_np.experiment.training import train
 from fewshot_np.lesson4_maml import sample_sinusoids
 from fewshot_np.nn.networks import mlp
-from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, value_and_grad
 from tests.nn.derivatives import assert_differentiates, rebuilt
-from tests.scaffolding import assert_same_tree, shaken
+from tests.scaffolding import assert_trained_as_in_a_run, shaken
 
 
 def narrow_params(seed=0, n_features=5, width=7):
@@ -113,9 +111,8 @@ def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(tmp_pat
     r = lesson.encode(params, tasks.support_x, tasks.support_y)
     more = lesson.add_point(params, r, 3, tasks.query_x[:, :1], tasks.query_y[:, :1])
     assert all(a.dtype == "float32" for a in [value, more, *leaves(gradient)])
-    run, _ = train(lesson.objective, params, lambda: tasks, update=adam, schedule=constant(1e-2), iterations=5,
-                   path=tmp_path / "run.npz")
-    assert_same_tree(lesson.train_cnp(params, lambda: tasks, 1e-2, 5), run, rtol=0)
+    page = lesson.train_cnp(params, lambda: tasks, 1e-2, 5)
+    assert_trained_as_in_a_run(page, lesson.objective, params, lambda: tasks, 1e-2, 5, tmp_path)
 
 
 # ---------------------------------------------------------------- bad input

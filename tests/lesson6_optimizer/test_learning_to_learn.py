@@ -7,13 +7,12 @@ import numpy as onp
 import pytest
 
 from fewshot_np import lesson6_optimizer as lesson
-from fewshot_np.experiment.training import train
 from fewshot_np.lesson4_maml import sample_sinusoids, squared_error
 from fewshot_np.nn.networks import mlp
-from fewshot_np.nn.optimizers import adam, constant, sgd
+from fewshot_np.nn.optimizers import sgd
 from fewshot_np.nn.trees import grad, leaves, tree_map, value_and_grad
 from tests.nn.derivatives import assert_differentiates, rebuilt
-from tests.scaffolding import assert_same_tree, assert_slope, shaken, vector
+from tests.scaffolding import assert_same_tree, assert_slope, assert_trained_as_in_a_run, shaken, vector
 
 NETWORK = mlp([1, 4, 1])
 LOSS = partial(squared_error, NETWORK)
@@ -109,9 +108,7 @@ def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(tmp_pat
     assert value.dtype == "float32"
     assert all(leaf.dtype == "float32" for leaf in leaves(gradient))
     page = lesson.optimizer_train(LOSS, params, lambda: tasks, 2, 1e-2, 4)
-    run, _ = train(objective, params, lambda: tasks, update=adam, schedule=constant(1e-2), iterations=4,
-                   path=tmp_path / "run.npz")
-    assert_same_tree(page, run, rtol=0)
+    assert_trained_as_in_a_run(page, objective, params, lambda: tasks, 1e-2, 4, tmp_path)
 
 
 # ---------------------------------------------------------------- what it is trained on

@@ -6,15 +6,12 @@ import numpy as onp
 import pytest
 
 from fewshot_np import lesson6_optimizer as lesson
-from fewshot_np.experiment.training import train
-from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson4_maml import adapt
 from fewshot_np.nn.networks import conv4, mlp
-from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map, value_and_grad
 from tests.nn.derivatives import assert_differentiates, rebuilt
-from tests.scaffolding import assert_same_tree, shaken
+from tests.scaffolding import assert_same_tree, assert_trained_as_in_a_run, episode_of_noise, shaken
 
 N_WAY, N_TASKS = 3, 3
 CONV4 = conv4(input_shape=(8, 8, 1), outputs=N_WAY, channels=3, down="stride", features="mean")
@@ -22,16 +19,11 @@ CONV4 = conv4(input_shape=(8, 8, 1), outputs=N_WAY, channels=3, down="stride", f
 
 def classification(network, shape, dtype=float):
     """(loss, {"start", "rates"}, an episode of noise with class-dependent means)."""
-    rng, labels = onp.random.default_rng(0), onp.arange(N_WAY)
-    means = rng.normal(size=(N_TASKS, N_WAY, *shape))
-
-    def part():
-        x = means.repeat(2, axis=1) + 0.5 * rng.normal(size=(N_TASKS, 2 * N_WAY, *shape))
-        return x.astype(dtype), onp.tile(labels.repeat(2), (N_TASKS, 1))
+    rng = onp.random.default_rng(0)
     start = shaken(network.init(rng))
     params = {"start": start, "rates": tree_map(lambda p: rng.uniform(-0.3, 0.8, p.shape), start)}
     return (partial(classification_loss, network), tree_map(lambda p: p.astype(dtype), params),
-            Episode(*part(), *part(), None, None))
+            episode_of_noise(shape, n_tasks=N_TASKS, dtype=dtype))
 
 
 PROBLEMS = {"mlp": partial(classification, mlp([4, 5, N_WAY]), (4,)),
@@ -72,9 +64,8 @@ def test_it_stays_float32(problem):
 def test_the_five_lines_of_training_are_what_the_run_does(tmp_path):
     loss, params, episode = PROBLEMS["mlp"]("float32")
     page = lesson.meta_sgd_train(loss, params["start"], params["rates"], lambda: episode, 1e-2, 5)
-    run, _ = train(partial(lesson.meta_sgd_objective, loss), params, lambda: episode, update=adam,
-                   schedule=constant(1e-2), iterations=5, path=tmp_path / "run.npz")
-    assert_same_tree(page, run, rtol=0)
+    objective = partial(lesson.meta_sgd_objective, loss)
+    assert_trained_as_in_a_run(page, objective, params, lambda: episode, 1e-2, 5, tmp_path)
 
 
 @pytest.mark.parametrize("statistics", ["support", "queries"])
