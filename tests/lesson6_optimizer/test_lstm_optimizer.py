@@ -1,4 +1,4 @@
-"""The LSTM optimiser: its pieces by slow loops, its memory, its derivatives, whole networks, what is refused."""
+"""The LSTM optimiser: how its pieces fit together, its memory, its derivatives, whole networks, what is refused."""
 
 import autograd.numpy as np
 import numpy as onp
@@ -9,7 +9,7 @@ from fewshot_np import lesson6_optimizer as lesson
 from fewshot_np.lesson6_optimizer.lstm_optimizer import STEP_SIZE
 from fewshot_np.nn.trees import grad, leaves, tree_map
 from tests.nn.derivatives import assert_differentiates, rebuilt
-from tests.scaffolding import shaken, vector
+from tests.scaffolding import assert_same_tree, shaken, vector
 
 
 def small_optimizer(seed=0, hidden=4):
@@ -52,25 +52,6 @@ def test_preprocess_does_not_jump_at_the_border_of_its_two_cases_and_stays_finit
         assert onp.isfinite(rows).all()
 
 
-# ---------------------------------------------------------------- one layer
-
-
-def cell_by_hand(params, x, h, c):
-    """One row through one LSTM layer, number by number."""
-    def layer(gate, j, squash):
-        total = params[gate]["b"][j]
-        for i, value in enumerate([*x, *h]):
-            total += value * params[gate]["w"][i, j]
-        return squash(total)
-
-    def logistic(z):
-        return 1 / (1 + onp.exp(-z))
-    new_c = onp.array([layer("forget", j, logistic) * c[j]
-                       + layer("input", j, logistic) * layer("candidate", j, onp.tanh) for j in range(len(c))])
-    new_h = onp.array([layer("output", j, logistic) * onp.tanh(new_c[j]) for j in range(len(c))])
-    return new_h, new_c
-
-
 # ---------------------------------------------------------------- the update
 
 
@@ -78,13 +59,11 @@ def test_the_update_is_two_layers_and_a_head():
     params, state = small_optimizer(), random_state(5)
     gradients = onp.array([0.3, -2.0, 0.0, 1e-7, 40.0])
     steps, new = lesson.lstm_update(params, gradients, state)
-    assert steps.shape == (5,)
-    for r, inputs in enumerate(lesson.preprocess(gradients)):
-        h1, c1 = cell_by_hand(params["lstm1"], inputs, state["lstm1"]["h"][r], state["lstm1"]["c"][r])
-        h2, c2 = cell_by_hand(params["lstm2"], h1, state["lstm2"]["h"][r], state["lstm2"]["c"][r])
-        for name, pair in [("lstm1", (h1, c1)), ("lstm2", (h2, c2))]:
-            onp.testing.assert_allclose((new[name]["h"][r], new[name]["c"][r]), pair, rtol=1e-10)
-        assert steps[r] == pytest.approx(STEP_SIZE * (h2 @ params["head"]["w"][:, 0] + params["head"]["b"][0]))
+    h = lesson.preprocess(gradients)
+    for name in ("lstm1", "lstm2"):
+        h, c = lesson.lstm_cell(params[name], h, **state[name])
+        assert_same_tree(new[name], {"h": h, "c": c})
+    onp.testing.assert_allclose(steps, STEP_SIZE * (h @ params["head"]["w"][:, 0] + params["head"]["b"][0]), rtol=1e-10)
 
 
 def test_the_memory_begins_empty_and_matters():

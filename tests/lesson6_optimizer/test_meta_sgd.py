@@ -11,7 +11,7 @@ from fewshot_np.lesson4_maml import adapt
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map, value_and_grad
 from tests.nn.derivatives import assert_differentiates, rebuilt
-from tests.scaffolding import assert_same_tree, assert_trained_as_in_a_run, episode_of_noise, shaken
+from tests.scaffolding import assert_trained_as_in_a_run, episode_of_noise, shaken
 
 N_WAY, N_TASKS = 3, 3
 CONV4 = conv4(input_shape=(8, 8, 1), outputs=N_WAY, channels=3, down="stride", features="mean")
@@ -29,20 +29,6 @@ def classification(network, shape, dtype=float):
 PROBLEMS = {"mlp": partial(classification, mlp([4, 5, N_WAY]), (4,)),
             "conv4": partial(classification, CONV4, (8, 8, 1))}
 every_problem = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
-
-
-@every_problem
-def test_it_is_a_loop_over_tasks_in_which_every_parameter_moves_at_its_own_rate(problem):
-    loss, params, episode = problem()
-    moved = lesson.meta_sgd_step(loss, repeat(params["start"], N_TASKS), params["rates"], episode.support_x,
-                          episode.support_y)
-    losses = []
-    for t in range(N_TASKS):
-        gradient = grad(loss)(params["start"], episode.support_x[t], episode.support_y[t])
-        expected = tree_map(lambda p, a, g: p - a * g, params["start"], params["rates"], gradient)
-        assert_same_tree(tree_map(lambda p, t=t: p[t], moved), expected, rtol=1e-9)
-        losses.append(loss(expected, episode.query_x[t], episode.query_y[t]))
-    assert lesson.meta_sgd_objective(loss, params, episode) == pytest.approx(onp.mean(losses), rel=1e-10)
 
 
 @every_problem
