@@ -14,17 +14,20 @@ LESSONS = [
     ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
     ("6", "lesson6_optimizer", "2.3", "steps that are learned: Meta-SGD, an LSTM"),
     ("6", "lesson6_model_based", "0.8", "learn a task by reading it, without steps"),
-    ("7", "lesson7_pitfalls", "2", "how accuracies lie"),
+    ("7", "lesson7_pitfalls", "3", "how accuracies lie"),
     ("8", "lesson8_comparison", "2.5", "every method on the same tasks"),
 ]
 
 
 RESULTS = "results"  # the program of the papers' experiments, which is no lesson
+REFEREE = "referee"  # checks for the reader's own code
+PLAYGROUND = "playground"  # a page in the browser, nor is it
 
 
 def main(argv=()):
     if argv:
-        named = [module for module in (*(module for _, module, _, _ in LESSONS), RESULTS) if argv[0].lower() in module]
+        programs = [*(module for _, module, _, _ in LESSONS), RESULTS, REFEREE, PLAYGROUND]
+        named = [module for module in programs if argv[0].lower() in module]
         sys.exit(f"this is the contents page, it runs nothing: for a lesson write python -m fewshot_np.<lesson>, "
                  f"such as\n  python -m fewshot_np.{(named or [LESSONS[0][1]])[0]}")
     print("fewshot_np: few-shot learning and meta-learning from scratch, in NumPy.\n"
@@ -33,9 +36,13 @@ def main(argv=()):
     print(f"  {'lesson':23}{'minutes':>7}   what it is about")
     for _, module, minutes, about in LESSONS:
         print(f"  {module:23}{minutes:>7}   {about}")
+    print("\nDraw a sign once, and watch it being recognised in your browser:\n"
+          f"  python -m fewshot_np.{PLAYGROUND}")
     print(f"\nThe papers' experiments, in hours: python -m fewshot_np.{RESULTS} PROTOCOL\n"
+          f"Is your own MAML second order? python -m fewshot_np.{REFEREE} --help\n"
           "The texts and the exercises are in the folder lessons/ of the repository: read\n"
-          "lessons/README.md, and run pytest lessons -x for the first exercise.\n"
+          "lessons/README.md, and run python -m lessons for the first exercise\n"
+          "(or, without its loop, pytest lessons -x).\n"
           f"\nFirst: python -m fewshot_np.{LESSONS[0][1]}")
 
 

@@ -6,11 +6,15 @@ brings them up to date, and `pytest` fails while they are not.
 
 import importlib
 import inspect
+import io
 import json
+import os
 import pkgutil
 import re
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import fewshot_np
 from fewshot_np.__main__ import LESSONS as LESSON_LIST
@@ -270,7 +274,7 @@ def over_seeds(records, kind, statistics=None):
 
 
 def contents_table():
-    """The lessons and the page of results, as a Markdown table with links from `lessons/README.md`."""
+    """The lessons, the page of results and the referee's, as a Markdown table with links from `lessons/README.md`."""
     rows = [["", "lesson", "what it is about", "minutes to read", "to run"], ["---"] * 5]
     for number, lesson, _, about in LESSON_LIST:
         page = LESSONS / lesson / "README.md"
@@ -281,6 +285,8 @@ def contents_table():
     if results.exists():
         rows.append(["", "[Results](results/README.md)", "the papers' experiments: their numbers, and ours",
                      str(minutes_to_read(results)), "hours"])
+    rows.append(["", "[The referee](referee/README.md)", "checks for your own code, in any framework",
+                 str(minutes_to_read(LESSONS / "referee" / "README.md")), "-"])
     return as_markdown(rows)
 
 
@@ -406,3 +412,21 @@ def cited(text):
 def citations():
     """Rows (paper, place, module, function) of all places that docstrings cite, by paper."""
     return sorted({(*citation, module, name) for module, name, text in documented() for citation in cited(text)})
+
+
+# ---------------------------------------------------------------- the options of a run
+
+
+def options_of(lesson):
+    """[(option, what it takes, what --help says of it)] of `python -m fewshot_np.<lesson>`, from its own --help."""
+    shown = io.StringIO()
+    with mock.patch.dict(os.environ, COLUMNS="1000"), redirect_stdout(shown), suppress(SystemExit):
+        importlib.import_module(f"fewshot_np.{lesson}.__main__").main(["--help"])
+    return re.findall(r"^  (?:-h, )?(--[\w-]+) ?(\S*) +(.*)$", shown.getvalue(), flags=re.M)
+
+
+def options_table(lesson):
+    """The same as a Markdown table, without --help."""
+    rows = [[f"`{f'{option} {takes}'.strip()}`", text.replace("|", r"\|")]
+            for option, takes, text in options_of(lesson) if option != "--help"]
+    return as_markdown([["option", "meaning (default)"], ["---"] * 2, *rows])

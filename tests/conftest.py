@@ -4,6 +4,8 @@ BLAS thread, as a lesson has that is run from the command line."""
 import pytest
 from threadpoolctl import threadpool_limits
 
+from fewshot_np.nn.kernels import keep_freed_memory
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_session(tmp_path_factory):
@@ -16,6 +18,7 @@ def cache_of_the_session(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_blas_thread():
-    """More would mostly wait for each other: the matrices are small."""
+    """More would mostly wait for each other: the matrices are small. And memory is kept, as in a run."""
+    keep_freed_memory()
     with threadpool_limits(1):
         yield

@@ -31,11 +31,14 @@ def test_the_page_names_every_lesson_the_results_the_texts_and_the_exercises(cap
     main()
     page = capsys.readouterr().out
     named = [module for _, module, _, _ in LESSONS]
-    assert all(name in page for name in [*named, "fewshot_np.results", "lessons/README.md", "pytest lessons -x"])
+    programs = ["fewshot_np.results", "fewshot_np.playground"]
+    assert all(name in page for name in [*named, *programs, "lessons/README.md", "python -m lessons "])
 
 
 def test_a_word_is_answered_with_the_command_that_was_meant():
     for word, module in [("maml", "lesson4_maml"), ("Lesson3_metric", "lesson3_metric"), ("results", "results"),
+                         ("Playground", "playground"),
+                         ("referee", "referee"),
                          ("x", "lesson1_data_hunger")]:
         with pytest.raises(SystemExit, match=rf"python -m fewshot_np\.{module}$"):
             main([word])

@@ -194,7 +194,7 @@ def test_coverage_by_hand():
 def test_an_unpaired_difference_by_hand():
     flattering, honest = np.array([0.5, 0.7, 0.9]), np.array([0.3, 0.6])
     assert lesson.difference(flattering, honest, paired=False) == pytest.approx(
-        (0.7 - 0.45, 1.96 * (0.04 / 3 + 0.045 / 2) ** 0.5))
+        (0.7 - 0.45, (4.303**2 * 0.04 / 3 + 12.706**2 * 0.045 / 2) ** 0.5))
     with pytest.raises(ValueError, match="broadcast"):  # a pair needs as many values
         lesson.difference(np.zeros(3), np.zeros(4), paired=True)
 

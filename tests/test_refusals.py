@@ -20,13 +20,13 @@ IMPOSSIBLE = {
                          (["--few-classes", "4"], "5-way episodes need 5 classes, there are 4")],
     "lesson8_comparison": [*TOO_MANY, (["--k-shot", "20", "--n-query", "1"], r"20 support \+ 1 query need 21")],
 }
-# {lesson: [options]}: what is no value of the option; one repetition or episode has no interval
+# {lesson: [options]}: what is no value of the option; few repetitions or one episode have no interval
 NO_VALUES = {
-    "lesson1_data_hunger": [["--repetitions", "1"]],
-    "lesson2_zero_shot": [["--repetitions", "1"]],
-    "lesson3_metric": [["--repetitions", "1"], ["--train-way", "1"], ["--down", "up"]],
-    "lesson4_maml": [["--episodes", "1"], ["--inner-lr", "nan"], ["--method", "reptile"]],
-    "lesson6_model_based": [["--n-way", "5"], ["--episodes", "1"], ["--inner-lr", "nan"], ["--iterations", "0"]],
+    "lesson1_data_hunger": [["--repetitions", "4"]],
+    "lesson2_zero_shot": [["--repetitions", "4"]],
+    "lesson3_metric": [["--repetitions", "4"], ["--train-way", "1"], ["--down", "up"]],
+    "lesson4_maml": [["--episodes", "4"], ["--inner-lr", "nan"], ["--method", "reptile"]],
+    "lesson6_model_based": [["--n-way", "5"], ["--episodes", "4"], ["--inner-lr", "nan"], ["--iterations", "0"]],
 }
 
 

@@ -10,18 +10,18 @@ from tests.scaffolding import no_training, run_of
 # the smallest settings that still go through every line; what is not here runs with --quick alone
 TINY = {
     "lesson1_data_hunger": ["--iterations", "2", "--channels", "4"],
-    "lesson2_episodes": ["--episodes", "4"],
+    "lesson2_episodes": ["--episodes", "5"],
     "lesson2_zero_shot": [],
-    "lesson3_metric": ["--iterations", "2", "--episodes", "4", "--channels", "4", "--scratch-iterations", "2"],
-    "lesson3_initialisation": ["--iterations", "2", "--pretraining-iterations", "2", "--episodes", "4",
+    "lesson3_metric": ["--iterations", "2", "--episodes", "5", "--channels", "4", "--scratch-iterations", "2"],
+    "lesson3_initialisation": ["--iterations", "2", "--pretraining-iterations", "2", "--episodes", "5",
                                "--channels", "4", "--test-steps", "2"],
-    "lesson4_siamese": ["--iterations", "2", "--episodes", "4", "--channels", "4", "--pairs", "40"],
-    "lesson4_maml": ["--iterations", "2", "--sinusoid-iterations", "2", "--episodes", "4", "--channels", "4"],
-    "lesson5_project": ["--iterations", "2", "--episodes", "4", "--pairs", "40"],
-    "lesson6_optimizer": ["--iterations", "2", "--lstm-iterations", "2", "--episodes", "4", "--channels", "4"],
-    "lesson6_model_based": ["--iterations", "2", "--maml-iterations", "2", "--episodes", "4"],
+    "lesson4_siamese": ["--iterations", "2", "--episodes", "5", "--channels", "4", "--pairs", "40"],
+    "lesson4_maml": ["--iterations", "2", "--sinusoid-iterations", "2", "--episodes", "5", "--channels", "4"],
+    "lesson5_project": ["--iterations", "2", "--episodes", "5", "--pairs", "40"],
+    "lesson6_optimizer": ["--iterations", "2", "--lstm-iterations", "2", "--episodes", "5", "--channels", "4"],
+    "lesson6_model_based": ["--iterations", "2", "--maml-iterations", "2", "--episodes", "5"],
     "lesson7_pitfalls": ["--iterations", "2", "--small-iterations", "2", "--episodes", "10", "--channels", "4"],
-    "lesson8_comparison": ["--effort", "0.0001", "--episodes", "4", "--channels", "4"],
+    "lesson8_comparison": ["--effort", "0.0001", "--episodes", "5", "--channels", "4"],
 }
 NAMES = [module for _, module, _, _ in LESSONS]
 WITH_IMAGES = [name for name in NAMES if name != "lesson6_model_based"]  # it learns curves
@@ -72,7 +72,8 @@ def test_a_tiny_run_from_its_first_line_to_its_last(lesson, tmp_path, capsys):
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
     assert lines[0].strip()
-    assert "hardly learned" in shown.err  # a smoke test says that it is one
+    assert "hardly learned" in shown.err  # a smoke test says that it is one,
+    assert "hardly learned" in lines[-1]  # and says it again below its headline and tables
     assert max(map(len, shown.out.partition("Written: ")[0].splitlines())) <= 80  # paths may be longer
     assert shown.out.replace("±", "").isascii()
     assert "Written: " in shown.out

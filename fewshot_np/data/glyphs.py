@@ -220,7 +220,9 @@ def distinct_letters():
     """The rule that makes glyph_list.txt: [(code point, Unicode name)], by code point.
 
     These are the letters of the scripts in SPLITS that have no decomposition (e with a tilde is an e and a tilde;
-    lesson 2 uses such letters for zero-shot learning) and do not look like an earlier one (Greek, too, has an A).
+    lesson 2 uses such letters for zero-shot learning) and do not look like an earlier one (Greek, too, has an A): the
+    correlation of their regular faces is at most LOOK_ALIKE. The other faces are not compared. There 101 pairs of
+    classes correlate above 0.97, six of them across training and test, such as the Armenian piwr and the Cyrillic ef.
     """
     kept, shapes = [], np.empty((0, SIZE * SIZE), np.float32)
     for code_point in sorted(frozenset().union(*map(code_points_of, FACES))):

@@ -47,7 +47,7 @@ def draw_episode(support_x, support_y, query_x, query_y, predictions, title, n_s
     """One episode as a figure: a row per class, its support on the left, some queries on the right.
 
     support_x (M,H,W,C), support_y (M,), query_x, query_y alike; predictions (M,) for the queries. A query has a
-    green frame and "right" where the prediction is right, else a red one and the number of the class it was taken for.
+    green frame and "right" where the prediction is right, else an orange one and the class that it was taken for.
     """
     n_way = int(support_y.max()) + 1
     k_shot, n_query = (min(n_shown, int(np.bincount(labels).max())) for labels in (support_y, query_y))

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from fewshot_np.experiment.records import load_params
+from fewshot_np.data.files import write_atomically
+from fewshot_np.experiment.records import check_replaceable, load_params, params_as_bytes, when_there_is_space
 from fewshot_np.experiment.training import train
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, constant, cosine_decay, linear_decay, sgd
@@ -101,18 +102,23 @@ def fingerprint(classes):
     return hashlib.sha256(classes.images.tobytes() + classes.labels.astype("int64").tobytes()).hexdigest()[:16]
 
 
-def digest(path):
-    """The SHA-256 of a file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def save_described(path, params, identity, seconds):
+    """Save the parameters; returns what a record says of them. identity: a dict of all that decided what came out.
 
+    The hash is that of what was saved, whatever another program does with the file afterwards.
+    """
+    check_replaceable(path)
+    content = params_as_bytes(params)
 
-def describe_training(identity, seconds, path):
-    """What a record says of the network in the file `path`; identity: a dict of all that decided what came out."""
-    return {"options": identity, "seconds": round(seconds, 2), "sha256": digest(path)}
+    def save():
+        with write_atomically(path) as file:
+            file.write(content)
+    when_there_is_space(save)
+    return {"options": identity, "seconds": round(seconds, 2), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def load_described(path, description, identity):
-    """The parameters in the file `path`, if `describe_training` once said that they were trained as they would be now.
+    """The parameters in the file `path`, if `save_described` once said that they were trained as they would be now.
 
     Raises: ValueError saying what differs, for a network that nothing describes, and for a file that is missing or not
     the one that was described.
@@ -123,7 +129,7 @@ def load_described(path, description, identity):
         raise ValueError(differing)
     if not Path(path).is_file():
         raise ValueError(f"there is no {Path(path).name}")
-    if digest(path) != description["sha256"]:
+    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != description["sha256"]:
         raise ValueError(f"{Path(path).name} is not the file that the record describes")
     return load_params(path)
 

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 
 from threadpoolctl import threadpool_limits
 
-from fewshot_np.experiment.records import check_folder
+from fewshot_np.experiment.lock import lock_folder, unlock_folders
+from fewshot_np.experiment.output import patient_output
+from fewshot_np.experiment.records import FULL, check_folder
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.nn.kernels import keep_freed_memory
 
@@ -24,7 +26,10 @@ COMMON = {  # what several lessons ask for; the rest stands beside each lesson's
     "workers": "processes that share the tasks of a meta-batch",
     "resume": "go on where a run with the same options was stopped",
 }
-AT_LEAST = {"seed": 0, "n_way": 2, "episodes": 2, "train_way": 2, "train_ways": 2, "repetitions": 2}
+SMOKE_TEST = "--quick shows that it runs; its numbers come from networks that hardly learned."
+FEWEST_DRAWS = 5  # of fewer, a ± says next to nothing: of 2 values that happen to be equal it is 0
+AT_LEAST = {"seed": 0, "n_way": 2, "train_way": 2, "train_ways": 2, "episodes": FEWEST_DRAWS,
+            "repetitions": FEWEST_DRAWS}
 
 
 def parse_options(lesson, description, defaults, quick, full, choices=None, argv=None, parents=(), texts=None):
@@ -56,8 +61,8 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     values = {"quick": False, "full": False, **common, **defaults, **preset, **given}
     if values["quick"]:
         values["out"] = given.get("out", Path("runs") / f"{lesson}-quick")  # so that the results of a real run stay
-        sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
-    prepare_out(parser, values)
+        sys.stderr.write(SMOKE_TEST + "\n")
+    prepare_out(parser, values, lock_folder)
     return SimpleNamespace(**values)
 
 
@@ -75,11 +80,16 @@ def add_option(parser, name, value, text, allowed=None):
     parser.add_argument(flag, type=parse, choices=allowed, metavar=metavar, help=f"{text} ({value})")
 
 
-def prepare_out(parser, values):
-    """Make the folder values["out"], or end the program with parser.error where a run may not write there."""
+def prepare_out(parser, values, lock=None):
+    """Make the folder values["out"], or end the program with parser.error where a run may not write there.
+
+    lock(folder): for a program that is the only one to write there.
+    """
     try:
         values["out"] = writable_folder(values["out"])
         check_folder(values["out"], values if values.get("resume") else None)
+        if lock:
+            lock(values["out"])
     except OSError as error:
         parser.error(f"--out {values['out']} cannot be written: {error.strerror or error}")
     except ValueError as error:
@@ -88,14 +98,15 @@ def prepare_out(parser, values):
 
 def run(main):
     """Run a lesson's main(). What the reader can put right ends it with a message and exit code 1, without a traceback:
-    a run that was stopped, a missing file (FileNotFoundError), and bad data or a damaged file (ValueError).
+    a run that was stopped, a missing file (FileNotFoundError), bad data or a damaged file (ValueError), a full disk.
 
     Other errors keep their traceback. Because a ValueError may also be a mistake in the code, setting the variable
     FEWSHOT_NP_DEBUG to anything brings the traceback of these errors back.
     """
     try:
         keep_freed_memory()
-        with threadpool_limits(1):  # for small matrices BLAS threads mostly wait, and they take cores from others
+        # one thread, because for small matrices BLAS threads mostly wait, and take cores from others
+        with patient_output(), threadpool_limits(1):
             main()
     except Stopped as stop:
         sys.exit(f"\n{stop}")
@@ -105,6 +116,12 @@ def run(main):
         if os.environ.get("FEWSHOT_NP_DEBUG"):
             raise
         sys.exit(f"{error}\n(FEWSHOT_NP_DEBUG=1 in the environment shows the traceback)")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        sys.exit(f"{error}: make space, or choose another --out; what had been saved before is whole")
+    finally:
+        unlock_folders()
 
 
 def writable_folder(path):

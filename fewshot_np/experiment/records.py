@@ -1,12 +1,17 @@
 """What a run leaves behind: `record.json`, parameters, checkpoints. Each is written completely or not at all, and no
 file of another program is ever replaced."""
 
+import errno
 import importlib.metadata
 import io
 import json
 import math
 import platform
+import shutil
 import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +22,47 @@ from fewshot_np.data.files import write_atomically
 RECORD_FORMAT = "fewshot_np record 2"
 PARAMS_FORMAT = "fewshot_np parameters 1"
 CHECKPOINT_FORMAT = "fewshot_np checkpoint 1"
+
+# ---------------------------------------------------------------- disks that are full
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+def save_or_elsewhere(save, path):
+    """save(path), and where the disk refuses that, save(another path) in a new folder for temporary files.
+
+    What happened is said on stderr, never raised. Returns where the file is now, or None if it could not be saved.
+    """
+    path = Path(path)
+    try:
+        save(path)
+        return path
+    except OSError as error:
+        trouble = f"{path} cannot be written ({error.strerror or error})"
+    folder = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="fewshot_np-"))
+        save(folder / path.name)
+    except OSError:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        sys.stderr.write(f"\n{trouble}, and no other place was found for it\n")
+        return None
+    sys.stderr.write(f"\n{trouble}, so it was saved as {folder / path.name}: make space, and move it there\n")
+    return folder / path.name
+
+
+def when_there_is_space(save, pause=30.0):
+    """save(); while the disk is full, say so on stderr and try again after `pause` seconds. Returns what save does."""
+    while True:
+        try:
+            return save()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            sys.stderr.write(f"\n{error.strerror}: waiting for space; nothing is lost meanwhile, Ctrl-C gives up\n")
+            time.sleep(pause)
+
 
 # ---------------------------------------------------------------- the record
 
@@ -79,13 +125,20 @@ def save_params(path, params):
     """
     path = Path(path)
     check_replaceable(path)
+    content = params_as_bytes(params)
+    with write_atomically(path) as file:
+        file.write(content)
+    return path
+
+
+def params_as_bytes(params):
+    """The content of the file in which `save_params` saves them."""
     named = list(_flatten(params))
     if any(array.dtype.hasobject for _, array in named):
         raise ValueError("parameters must be arrays of numbers")
-    header = json.dumps({"format": PARAMS_FORMAT, "names": [name for name, _ in named]})
-    with write_atomically(path) as file:
-        np.savez(file, header, *(array for _, array in named))
-    return path
+    header, content = json.dumps({"format": PARAMS_FORMAT, "names": [name for name, _ in named]}), io.BytesIO()
+    np.savez(content, header, *(array for _, array in named))
+    return content.getvalue()
 
 
 def check_folder(folder, resumed=None):
@@ -177,7 +230,7 @@ class Checkpoint(NamedTuple):
 
     iteration: how many are done.   params, state (the optimiser's): dicts, lists and tuples of arrays and numbers.
     generator: the state of the bit generator that batches are drawn with.   history: see `train`.
-    options: those that the run was started with.
+    options: those that the run was started with.   diverged: whether the training broke off after this good state.
     """
 
     iteration: int
@@ -186,6 +239,7 @@ class Checkpoint(NamedTuple):
     generator: Any = None
     history: Any = None
     options: Any = None
+    diverged: bool = False
 
 
 def save_checkpoint(path, checkpoint):
@@ -207,7 +261,8 @@ def save_checkpoint(path, checkpoint):
 def load_checkpoint(path, options=None):
     """The Checkpoint at `path`, bit for bit as it was saved.
 
-    options: a dict that it must have been made with; None accepts any.
+    options: a dict that it must have been made with; None accepts any. Learning rates may differ once a training in
+    this folder has diverged, because going on with a smaller one is what is left then.
 
     Raises: ValueError for a file that is damaged or of another program, that holds only parameters, or that was made
     with other options; the message names those that differ.
@@ -218,7 +273,10 @@ def load_checkpoint(path, options=None):
                          "move it away, or train anew without --resume")
     if options is not None:
         then, now = checkpoint.options or {}, comparable_options(options)
-        if differing := [name for name in {**then, **now} if then.get(name, ...) != now.get(name, ...)]:
+        differing = [name for name in {**then, **now} if then.get(name, ...) != now.get(name, ...)]
+        if any(map(is_rate, differing)) and _has_diverged(Path(path).parent):
+            differing = [name for name in differing if not is_rate(name)]
+        if differing:
             raise ValueError(f"{path} was made with other options: " + "; ".join(
                 f"{name} {then.get(name, 'unknown')} then, {now.get(name, 'unknown')} now" for name in differing))
     return checkpoint
@@ -226,8 +284,21 @@ def load_checkpoint(path, options=None):
 
 def comparable_options(options):
     """Those of the options (a dict) that decide what a run computes, as JSON returns them."""
-    deciding = {name: value for name, value in options.items() if name not in ("out", "data_root", "resume")}
+    deciding = {name: value for name, value in options.items()
+                if name not in ("out", "data_root", "resume", "rates_before")}
     return json.loads(json.dumps(_plain(deciding), default=str))
+
+
+def is_rate(name):
+    """Whether the option of this name is a learning rate."""
+    return name.endswith(("learning_rate", "_lr"))
+
+
+def _has_diverged(folder):
+    """Whether a training there diverged, or went on with another rate after it had."""
+    checkpoints = [_load(path)[1] for path in folder.glob("*.npz")]
+    return any(checkpoint and (checkpoint.diverged or "rates" in (checkpoint.history or ()))
+               for checkpoint in checkpoints)
 
 
 def _pack(value, arrays):
@@ -260,14 +331,15 @@ def _unpack(packed, arrays):
 
 
 def _commit():
-    """The commit of the source, with a + if the package has changed since; None outside the project's checkout."""
+    """The commit of the source, with a + if a file of the package was changed or added since; None elsewhere."""
     def git(*words):
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
                               timeout=10, check=True).stdout.strip()
     try:
         if not git("ls-files", Path(__file__).name):
             return None
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno", "..") else "")
+        changed = git("status", "--porcelain", "--untracked-files=all", "..")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

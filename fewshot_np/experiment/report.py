@@ -1,11 +1,14 @@
 """How every run reports: numbers with their interval, tables, curves, the files written and the next command."""
 
 import time
+from functools import partial
 
 import numpy as np
 
 from fewshot_np.experiment.figures import save_figure
-from fewshot_np.experiment.records import write_record
+from fewshot_np.experiment.lock import unlock_folders
+from fewshot_np.experiment.options import SMOKE_TEST
+from fewshot_np.experiment.records import save_or_elsewhere, write_record
 
 # ---------------------------------------------------------------- numbers
 
@@ -80,9 +83,16 @@ def finish(lesson, options, started, metrics, figures, next_steps):
 
     started: `time.perf_counter()` at the beginning of the run.   next_steps: the lines under "Next:".
     """
-    pictures = [save_figure(figure, options.out / f"{name}.png") for name, figure in figures.items()]
-    record = write_record(options.out, lesson, options, time.perf_counter() - started, metrics)
-    print_written([*pictures, *sorted(options.out.glob("*.npz")), record], next_steps)
+    seconds = time.perf_counter() - started
+    record = save_or_elsewhere(lambda path: write_record(path.parent, lesson, options, seconds, metrics),
+                               options.out / "record.json")
+    pictures = [save_or_elsewhere(partial(save_figure, figure), options.out / f"{name}.png")
+                for name, figure in figures.items()]
+    unlock_folders()
+    written = [*pictures, *sorted(options.out.glob("*.npz")), record]
+    print_written([path for path in written if path], next_steps)
+    if options.quick:  # said at the beginning, too, where a long table has pushed it out of sight
+        print(f"\n{SMOKE_TEST}")
 
 
 def print_written(paths, next_steps):

@@ -12,8 +12,10 @@ from fewshot_np.experiment.records import (
     Checkpoint,
     check_replaceable,
     comparable_options,
+    is_rate,
     load_checkpoint,
     save_checkpoint,
+    save_or_elsewhere,
     save_params,
 )
 from fewshot_np.experiment.workers import WorkerDied, shared_value_and_grad
@@ -40,6 +42,9 @@ def train(objective, params, sample, *, update, schedule, iterations, path, labe
 
     Raises: Stopped on Ctrl-C, when a worker dies, and when the loss or a parameter becomes NaN or infinite. The message
     names the iteration, and `path` holds the last good parameters, or what it held before if there was no update yet.
+    Good are those whose loss was not far above the first one, so after a divergence the run can be resumed with a
+    smaller learning rate; options.rates_before then says for the record what was used until when. A disk that refuses
+    a save does not end the training: the next one is tried in time, the last one made elsewhere, and stderr says so.
     Raises: ValueError before the training, for a file at `path` that `save_params` would refuse to replace, and when
     resuming from a file that is no checkpoint or was made with other options.
     """
@@ -47,7 +52,7 @@ def train(objective, params, sample, *, update, schedule, iterations, path, labe
     done, history = _begin(params, path, label, rng, options)
     if done.iteration >= iterations:
         return done.params, history
-    before, smooth, shown = done, None, {}
+    good, smooth, shown = done, None, {}
     started, saved = time.monotonic() - history["seconds"], history["seconds"]
     with (shared_value_and_grad(objective, workers) as loss_and_gradient,
           tqdm(total=iterations, initial=done.iteration, desc=label, ascii=True, leave=False) as bar):
@@ -55,8 +60,8 @@ def train(objective, params, sample, *, update, schedule, iterations, path, labe
             for iteration in range(done.iteration, iterations):
                 loss, gradient = loss_and_gradient(done.params, sample())
                 if not math.isfinite(loss):
-                    done = before  # its loss is a number
                     raise Stopped(f"{label}: the loss became {loss} at iteration {iteration + 1}")
+                good = good if _far_above(loss, history["loss"]) else done
                 params, state = update(done.params, gradient, done.state, schedule(iteration))
                 if not all(np.isfinite(leaf).all() for leaf in leaves(params)):
                     raise Stopped(f"{label}: the update of iteration {iteration + 1} is not finite")
@@ -64,10 +69,10 @@ def train(objective, params, sample, *, update, schedule, iterations, path, labe
                 if validate and (iteration + 1) % validate_every == 0:
                     history["validation"].append((iteration + 1, float(validate(params))))
                     shown["validation"] = f"{history['validation'][-1][1]:.3f}"
-                before, done = done, Checkpoint(iteration + 1, params, state, rng and rng.bit_generator.state)
+                done = Checkpoint(iteration + 1, params, state, rng and rng.bit_generator.state)
                 history["seconds"] = time.monotonic() - started
                 if rng and history["seconds"] - saved >= save_every:
-                    _save(path, done, history, options)
+                    _save_in_between(path, done, history, options)
                     saved = history["seconds"]
                 smooth = loss if smooth is None else 0.98 * smooth + 0.02 * loss
                 bar.set_postfix(loss=f"{smooth:.3f}", **shown, refresh=False)
@@ -77,8 +82,9 @@ def train(objective, params, sample, *, update, schedule, iterations, path, labe
             reason = f"{label}: {what} after {done.iteration} of {iterations} iterations"
             raise Stopped(_saved(path, done, history, options, reason)) from None
         except Stopped as stop:
-            raise Stopped(_saved(path, done, history, options, f"{stop}; try a smaller learning rate")) from None
-    _save(path, done, history, options)
+            good = good._replace(diverged=True)
+            raise Stopped(_saved(path, good, history, options, f"{stop}; try a smaller learning rate")) from None
+    save_or_elsewhere(lambda path: _save(path, done, history, options), path)
     return done.params, history
 
 
@@ -94,7 +100,28 @@ def _begin(params, path, label, rng, options):
     done = load_checkpoint(path, vars(options))
     rng.bit_generator.state = done.generator
     sys.stderr.write(f"{label}: {done.iteration} iterations were done before, and are in {path}\n")
-    return done, {**done.history, "loss": done.history["loss"].tolist()}
+    history = {**done.history, "loss": done.history["loss"].tolist()}
+    then, now = done.options or {}, comparable_options(vars(options))
+    changed = [f"{name} {then[name]:g}" for name in then if is_rate(name) and then[name] != now.get(name)]
+    if done.diverged and not changed:
+        raise ValueError(f"{label}: with these learning rates the training diverged, and would again; "
+                         + (f"resume with a smaller {_rates(options)}" if _rates(options) else "begin anew"))
+    if changed:
+        history["rates"] = [*history.get("rates", []), f"{', '.join(changed)} until iteration {done.iteration}"]
+    if "rates" in history:
+        options.rates_before = {**getattr(options, "rates_before", {}), label: history["rates"]}
+    return done._replace(diverged=False), history
+
+
+def _rates(options):
+    """The options that are learning rates, with their values, in words."""
+    return " or ".join(f"--{name.replace('_', '-')} ({value:g})" for name, value in vars(options).items()
+                       if is_rate(name))
+
+
+def _far_above(loss, losses):
+    """Whether a loss is so far above the first one that the parameters are spoilt, though it still is a number."""
+    return bool(losses) and loss > losses[0] + 9 * abs(losses[0])
 
 
 def _save(path, done, history, options):
@@ -103,6 +130,7 @@ def _save(path, done, history, options):
         save_params(path, done.params)
         return
     until_then = {"loss": np.array(history["loss"][:done.iteration]), "seconds": history["seconds"],
+                  **{name: history[name] for name in ("rates",) if name in history},
                   "validation": [(when, value) for when, value in history["validation"] if when <= done.iteration]}
     save_checkpoint(path, done._replace(history=until_then, options=options and comparable_options(vars(options))))
 
@@ -110,6 +138,21 @@ def _save(path, done, history, options):
 def _saved(path, done, history, options, reason):
     if not history["loss"]:
         return f"{reason}.\nThere was nothing to save yet"
-    _save(path, done, history, options)
-    return (f"{reason}.\nThe last good parameters are in {path}"
-            + "; --resume goes on from there" * (hasattr(options, "resume") and done.generator is not None))
+    where = save_or_elsewhere(lambda path: _save(path, done, history, options), path)
+    if where is None:
+        return f"{reason}.\nIts parameters could not be saved"
+    resumable = hasattr(options, "resume") and done.generator is not None and where == Path(path)
+    if done.diverged:
+        reason += f".\nThe last good parameters, those of iteration {done.iteration}, are in {where}"
+        smaller = resumable and _rates(options)
+        return f"{reason}; --resume with a smaller {smaller} goes on from there" if smaller else reason
+    return f"{reason}.\nThe last good parameters are in {where}" + "; --resume goes on from there" * resumable
+
+
+def _save_in_between(path, done, history, options):
+    """Save a checkpoint; a full disk is only a warning, because the training in memory goes on."""
+    try:
+        _save(path, done, history, options)
+    except OSError as error:
+        tqdm.write(f"{path} cannot be written now ({error.strerror or error}); the training goes on, and the next "
+                   "checkpoint tries again", file=sys.stderr)

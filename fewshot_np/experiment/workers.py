@@ -10,6 +10,7 @@ import threading
 import traceback
 from contextlib import contextmanager
 from itertools import pairwise
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 
 from threadpoolctl import threadpool_limits
@@ -38,8 +39,9 @@ def shared_value_and_grad(objective, n_workers):
     if n_workers == 1:
         yield value_and_grad(objective)
         return
-    workers = _start(objective, n_workers)
+    workers = []
     try:
+        _start(workers, objective, n_workers)
         yield lambda params, batch: _loss_and_gradient(workers, params, batch)
     finally:
         for process, _ in workers:
@@ -83,15 +85,15 @@ def split(batch, n_parts):
 # ---------------------------------------------------------------- this side of the pipe
 
 
-def _start(objective, n_workers):
-    """[(process, connection)], spawned because forked processes would inherit locks that BLAS threads hold."""
+def _start(workers, objective, n_workers):
+    """Append (process, connection) to workers, spawned because forked processes would inherit locks of BLAS threads."""
     try:
         pickle.dumps(objective)
     except Exception as error:  # pickle has three kinds for it
         raise ValueError("with workers, the objective must pickle, as a functools.partial of module-level functions "
                          f"does: {error}") from None
-    context, workers = multiprocessing.get_context("spawn"), []
-    with _ctrl_c_ignored():
+    context = multiprocessing.get_context("spawn")
+    with _ctrl_c_postponed():
         for number in range(n_workers):
             here, there = context.Pipe()
             process = context.Process(target=_work, args=(there, objective), daemon=True,
@@ -99,20 +101,29 @@ def _start(objective, n_workers):
             process.start()
             there.close()  # the last copy is the worker's: when it dies, `here` ends
             workers.append((process, here))
-    return workers
 
 
 @contextmanager
-def _ctrl_c_ignored():
-    """Processes started here ignore Ctrl-C from the start, because the process that waits for them handles it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set signal handlers
+def _ctrl_c_postponed():
+    """A Ctrl-C in the block takes effect after it. Processes started here never see one, because the process that waits
+    for them handles it: they inherit that the signal is blocked, where a system has that.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield  # only the main thread may set signal handlers, and only those set by Python can be restored
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pressed, posix = [], hasattr(signal, "pthread_sigmask")
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    if posix:
+        resource_tracker.ensure_running()  # now, because it would unblock the signal
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
+        if posix:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _send(worker, work):

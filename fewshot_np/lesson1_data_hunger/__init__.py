@@ -20,11 +20,11 @@ from fewshot_np.lesson1_data_hunger.curve import (
     HELD_OUT,
     SHOTS,
     accuracy_curve,
-    mean_and_interval,
     split_drawings,
     with_labels,
 )
+from fewshot_np.lesson1_data_hunger.interval import mean_and_interval, t_factor
 
 __all__ = ["HELD_OUT", "SHOTS", "accuracy_curve", "autograd_in_ten_lines", "conv2d_im2col", "conv2d_loops", "dense",
            "dense_loops", "im2col", "mean_and_interval", "nearest_pixels", "network_from_scratch", "pad_images",
-           "split_drawings", "with_labels"]
+           "split_drawings", "t_factor", "with_labels"]

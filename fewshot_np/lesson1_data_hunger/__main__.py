@@ -33,7 +33,7 @@ TEXTS = {"n_way": "characters to tell apart",
 
 def main(argv=None):
     options = parse_options("lesson1_data_hunger", "How many drawings of a character does a network need to see?",
-                            DEFAULTS, quick={"n_way": 5, "repetitions": 2, "channels": 16, "iterations": 40},
+                            DEFAULTS, quick={"n_way": 5, "repetitions": 5, "channels": 16, "iterations": 20},
                             full={"repetitions": 100, "channels": 64, "iterations": 200}, texts=TEXTS, argv=argv)
     started = time.perf_counter()
     classes = load_test(options)

@@ -47,16 +47,6 @@ def with_labels(images):
     return images.reshape(-1, *images.shape[2:]), np.repeat(np.arange(len(images)), images.shape[1])
 
 
-def mean_and_interval(curve):
-    """The mean over repetitions and the half-width of its 95 % interval (lesson 2 explains it), each (len(shots),).
-
-    Raises: ValueError for fewer than 2 repetitions.
-    """
-    if len(curve) < 2:
-        raise ValueError(f"an interval needs 2 or more repetitions, got {len(curve)}")
-    return curve.mean(axis=0), 1.96 * curve.std(axis=0, ddof=1) / len(curve) ** 0.5
-
-
 # ---------------------------------------------------------------- bad input
 
 

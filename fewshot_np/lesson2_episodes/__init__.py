@@ -10,8 +10,9 @@ one draw of a random variable, so a result is a mean over many episodes, with an
 
 # ruff: noqa: I001 - in reading order
 
+from fewshot_np.lesson1_data_hunger import t_factor
 from fewshot_np.lesson2_episodes.episodes import Episode, sample_episodes
 from fewshot_np.lesson2_episodes.results import accuracies, mean_confidence_interval
 from fewshot_np.lesson2_episodes.pixels import scores
 
-__all__ = ["Episode", "accuracies", "mean_confidence_interval", "sample_episodes", "scores"]
+__all__ = ["Episode", "accuracies", "mean_confidence_interval", "sample_episodes", "scores", "t_factor"]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fewshot_np.lesson1_data_hunger import t_factor
+
 
 def accuracies(scores, labels):
     """The share of queries whose own class has the highest score: (T,M,N), (T,M) -> (T,).
@@ -15,14 +17,14 @@ def accuracies(scores, labels):
 
 
 def mean_confidence_interval(values):
-    """(mean, half-width of the 95 % interval) of independent values, one per *episode*: 1.96 s / sqrt(n).
+    """(mean, half-width of the 95 % interval) of independent values, one per *episode*: t s / sqrt(n).
 
-    s is the standard deviation with n - 1 in the denominator. The queries of one episode share its support and so are
-    not independent: an interval over queries would be too narrow.
+    s is the standard deviation with n - 1 in the denominator, t is Student's `t_factor(n)`. The
+    queries of one episode share its support and so are not independent: an interval over queries would be too narrow.
     Raises: ValueError for fewer than 2 values, and for values that are not in one row.
     """
     values = _in_one_row(values)
-    return float(values.mean()), float(1.96 * values.std(ddof=1) / len(values) ** 0.5)
+    return float(values.mean()), float(t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5)
 
 
 # ---------------------------------------------------------------- bad input

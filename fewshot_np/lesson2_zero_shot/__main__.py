@@ -32,7 +32,7 @@ TEXTS = {"repetitions": "random splits into seen and unseen characters", "filter
 def main(argv=None):
     options = parse_options(
         "lesson2_zero_shot", "Zero-shot learning: recognise characters never seen from their Unicode names.", DEFAULTS,
-        quick={"repetitions": 2, "filters": 8}, full={"repetitions": 50, "filters": 96}, texts=TEXTS, argv=argv)
+        quick={"repetitions": 5, "filters": 8}, full={"repetitions": 50, "filters": 96}, texts=TEXTS, argv=argv)
     refuse_data_without_names(options)
     started = time.perf_counter()
     print("Characters of which it has seen no example, recognised by their Unicode names.\n"

@@ -33,7 +33,9 @@ DEFAULTS = {"n_way": 5, "k_shot": 1, "n_query": 5, "channels": 32, "episodes": 6
             "iterations": 800, "learning_rate": 1.0, "meta_batch": 5, "train_shots": 10, "inner_steps": 5,
             "inner_batch": 10, "inner_lr": 1.0, "inner_optimizer": "sgd"}
 QUICK = {"channels": 16, "episodes": 40, "test_steps": 5, "pretraining_iterations": 40, "iterations": 20}
-FULL = {"channels": 64, "test_steps": 50, "pretraining_iterations": 60000, "iterations": 100000, "inner_lr": 1e-3,
+# what the authors' README has for 5-way 1-shot on Omniglot, statistics of the support
+FULL = {"channels": 64, "n_query": 1, "test_steps": 86, "pretraining_iterations": 60000, "iterations": 200000,
+        "meta_batch": 3, "train_shots": 12, "inner_steps": 12, "inner_batch": 5, "inner_lr": 0.00044,
         "inner_optimizer": "adam"}
 TEXTS = {"test_steps": "fine-tuning steps in the test",
          "pretraining_iterations": "iterations of pretraining",

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
@@ -43,9 +44,9 @@ from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
 
 DEFAULTS = {"n_way": 5, "k_shot": 1, "n_query": 5, "train_way": 20, "iterations": 700, "learning_rate": 1e-2,
-            "channels": 32, "down": "stride", "episodes": 600, "curve_ways": 20, "repetitions": 4,
+            "channels": 32, "down": "stride", "episodes": 600, "curve_ways": 20, "repetitions": 5,
             "scratch_iterations": 60}
-QUICK = {"iterations": 20, "episodes": 40, "channels": 16, "curve_ways": 5, "repetitions": 2, "scratch_iterations": 10}
+QUICK = {"iterations": 20, "episodes": 40, "channels": 16, "curve_ways": 5, "repetitions": 5, "scratch_iterations": 10}
 FULL = {"iterations": 10000, "train_way": 60, "channels": 64, "learning_rate": 1e-3, "down": "pool",
         "repetitions": 100, "scratch_iterations": 200}
 TEXTS = {"train_way": "classes per training episode",
@@ -218,9 +219,12 @@ def run_curve(options, network, params, training, test):
                 "network from scratch": partial(network_from_scratch, channels=options.channels,
                                                 iterations=options.scratch_iterations),
                 "nearest prototype": partial(nearest_prototype, network, params)}
-    curves = {name: mean_and_interval(accuracy_curve(learner, test, shots, np.random.default_rng(options.seed), n_way,
-                                                     held_out, options.repetitions))
-              for name, learner in learners.items()}
+    curves = {}
+    for name, learner in learners.items():
+        with tqdm(total=options.repetitions * len(shots), desc=name, ascii=True, leave=False) as bar:
+            curves[name] = mean_and_interval(accuracy_curve(
+                learner, test, shots, np.random.default_rng(options.seed), n_way, held_out, options.repetitions,
+                progress=bar.update))
     other_images = {name: len(training.images) if name == "nearest prototype" else 0 for name in learners}
     print(f"\n2. Lesson 1's curve again: {n_way} characters, accuracy in % on {held_out} new drawings of\n"
           f"   each, 95 % interval over {options.repetitions} draws of the characters. The embedding has seen\n"

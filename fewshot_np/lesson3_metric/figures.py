@@ -29,7 +29,7 @@ def draw_embedding(network, start, trained, episode):
         right = accuracies(prototypical_scores(network, params, episode, "support"), episode.query_y)[0]
         support, query = (part[0] for part in embed(network, params, episode, "support"))
         draw_points(axes, support, query, episode, styles)
-        axes.set(title=f"{when} training: {100 * right:.0f} % of the queries right", xticks=[], yticks=[],
+        axes.set(title=f"{when} training: {100 * right:.0f} % of this task right", xticks=[], yticks=[],
                  aspect="equal", adjustable="datalim")
     panels[1].set_xlabel("filled: support; hollow: queries; star: prototype")
     panels[2].set_xlabel(f"the 2 of {support.shape[1]} directions in which the points spread most")

@@ -6,11 +6,12 @@ own class:  p(n | query) = sum over n's examples of softmax(cosine(query, exampl
 Training is that of prototypical networks (`train_on_episodes`), with another objective. Shapes: as in `prototypical`.
 """
 
+import numpy as onp
 from autograd import numpy as np  # whatever is computed with `np` can be differentiated
 
 from fewshot_np.lesson3_metric.embedding import embed, ways
 from fewshot_np.lesson3_metric.prototypical import check_pairs, memberships
-from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm
+from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm, stop_gradient
 
 # ---------------------------------------------------------------- the method, on points
 
@@ -25,11 +26,14 @@ def attend(similarities, labels, n_way):
     """log p(class) when example m votes with the weight softmax(similarities)_m: (A,M), (M,) -> (A,N), or with T.
 
     Vinyals et al. 2016, eq. 1. With one example per class, and with minus squared distances as similarities, this is
-    exactly the prototypical network, so it takes more examples to tell the two methods apart.
+    exactly the prototypical network, so it takes more examples to tell the two methods apart. A vote may be as small as
+    e^-1600, which is 0 for a computer; so each class adds up its votes as shares of its largest one.
     """
-    shape = (*similarities.shape[:-2], similarities.shape[-1])
-    attention = np.exp(log_softmax(similarities))
-    return np.log(np.matmul(attention, memberships(labels, shape, n_way, similarities.dtype)))
+    members = memberships(labels, (*similarities.shape[:-2], similarities.shape[-1]), n_way, similarities.dtype)
+    log_votes = log_softmax(similarities)                                    # (A,M)
+    largest = _largest_of_each_class(stop_gradient(log_votes), members)      # (A,N)
+    shares = np.exp(log_votes - onp.matmul(largest, onp.swapaxes(members, -1, -2)))
+    return largest + np.log(np.matmul(shares, members))
 
 
 def matching_log_probabilities(embeddings_s, labels_s, embeddings_q, n_way, temperature=1.0):
@@ -39,6 +43,11 @@ def matching_log_probabilities(embeddings_s, labels_s, embeddings_q, n_way, temp
     no weight among M can exceed e/(e + M - 1), however good the embedding is: 40 % of five, 12.5 % of twenty.
     """
     return attend(cosines(embeddings_q, embeddings_s) * (1 / temperature), labels_s, n_way)
+
+
+def _largest_of_each_class(votes, members):
+    """(A,M), (M,N) -> (A,N), or with T; the derivative leaves it out, because the result does not depend on it."""
+    return onp.max(onp.where(members[..., None, :, :] > 0, votes[..., None], -onp.inf), axis=-2)
 
 
 def _unit(x):

@@ -7,7 +7,7 @@ import numpy as np
 
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
-from fewshot_np.experiment.figures import STYLES, draw_episode, draw_learning_curve, new_figure
+from fewshot_np.experiment.figures import draw_episode, draw_learning_curve
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.report import finish, metric, percent, plus_minus, print_table, refuse_impossible
 from fewshot_np.experiment.training import train
@@ -24,6 +24,7 @@ from fewshot_np.lesson4_maml import (
     sample_sinusoids,
     squared_error,
 )
+from fewshot_np.lesson4_maml.figures import draw_sinusoids, draw_two_lines
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.optimizers import adam, cosine_decay
 
@@ -42,13 +43,14 @@ TEXTS = {"method": "maml, or one of its two shortcuts",
          "sinusoid_iterations": "training iterations on sinusoids",
          "sinusoid_inner_lr": "learning rate of the inner loop on sinusoids",
          "sinusoid_learning_rate": "learning rate of training on sinusoids, at its start"}
+METHODS = {"maml": "MAML", "first-order": "first-order MAML", "anil": "ANIL"}
 CHARACTER_STEPS, SINUSOID_STEPS = (0, 1, 3, 5), (0, 1, 5, 10)  # gradient steps after which a test is made
 STATISTICS = ("support", "queries")
 
 
 def main(argv=None):
     options = parse_options("lesson4_maml", "MAML: learn a starting point from which one gradient step is enough.",
-                            DEFAULTS, QUICK, FULL, choices={"method": ("maml", "first-order", "anil")}, texts=TEXTS,
+                            DEFAULTS, QUICK, FULL, choices={"method": tuple(METHODS)}, texts=TEXTS,
                             argv=argv)
     started = time.perf_counter()
     splits = load_splits(options)
@@ -60,6 +62,7 @@ def main(argv=None):
     characters, figures = run_characters(options, *splits)
     sinusoids, figures["sinusoids"] = run_sinusoids(options)
     proof = run_proof(options)
+    figures["two_lines"] = draw_two_lines()
     finish("lesson4_maml", options, started, characters | sinusoids | proof, figures,
            ["the other two of the family, --method first-order and --method anil;",
             "then python -m fewshot_np.lesson5_project"])
@@ -71,7 +74,7 @@ def main(argv=None):
 def run_characters(options, training, validation, test):
     """Meta-train on characters, test on new ones; (metrics, figures)."""
     network = conv4(outputs=options.n_way, channels=options.channels, down="stride", features="mean")
-    inner_lr = {"head": options.inner_lr} if options.method == "anil" else options.inner_lr
+    inner_lr = what_moves(options, options.inner_lr)
     rng = np.random.default_rng(options.seed)
     params, history = train_characters(options, network, inner_lr, training, validation, rng)
     results = test_characters(options, network, params, inner_lr, test, rng)
@@ -79,6 +82,11 @@ def run_characters(options, training, validation, test):
     figures = {"episode": draw_one_episode(options, network, params, inner_lr, test, rng),
                "learning_curve": draw_learning_curve(history, "Meta-training on characters")}
     return {f"characters, {name}": metric(*result) for name, result in results.items()}, figures
+
+
+def what_moves(options, inner_lr):
+    """The inner rate of all parameters, or with ANIL of the head alone."""
+    return {"head": inner_lr} if options.method == "anil" else inner_lr
 
 
 def train_characters(options, network, inner_lr, training, validation, rng):
@@ -139,13 +147,13 @@ def draw_one_episode(options, network, params, inner_lr, test, rng):
 
 
 def run_sinusoids(options):
-    """MAML and a pretrained network on curves from 10 of their points; (metrics, figure)."""
+    """The method and a pretrained network on curves from 10 of their points; (metrics, figure)."""
     rng, network = np.random.default_rng(options.seed), mlp([1, 40, 40, 1])
     loss = partial(squared_error, network)
     starts = train_sinusoids(options, network, loss, rng)
     # MAML's start was made for its inner rate; the pretrained one is given the rate that suits it best
     tasks = sample_sinusoids(10, 10, 200, rng)
-    rates = {"MAML": options.sinusoid_inner_lr,
+    rates = {METHODS[options.method]: what_moves(options, options.sinusoid_inner_lr),
              "pretrained": tune_rate(partial(error_after, loss, starts["pretrained"], tasks, 10),
                                      (0.0003, 0.001, 0.003, 0.01, 0.03))}
 
@@ -162,38 +170,23 @@ def run_sinusoids(options):
                 [[name, *(plus_minus(*results[name, steps], scale=1, digits=2) for steps in SINUSOID_STEPS)]
                  for name in starts])
     return ({f"sinusoids, {name}, {steps} steps": metric(*result) for (name, steps), result in results.items()},
-            draw_sinusoids(network, loss, starts, rates, sample_sinusoids(10, 1, 1, rng)))
+            draw_sinusoids(network, loss, starts, rates, sample_sinusoids(10, 200, 1, rng), SINUSOID_STEPS))
 
 
 def train_sinusoids(options, network, loss, rng):
     """{name: parameters}, trained one after the other on tasks from the same generator."""
-    objectives = {"MAML": partial(maml_objective, loss, inner_lr=options.sinusoid_inner_lr, steps=1),
-                  "pretrained": partial(joint_objective, loss)}
+    method = partial(maml_objective, loss, inner_lr=what_moves(options, options.sinusoid_inner_lr), steps=1,
+                     first_order=options.method == "first-order")
+    objectives = {METHODS[options.method]: method, "pretrained": partial(joint_objective, loss)}
     starts = {}
     for name, objective in objectives.items():
+        file = f"sinusoids-{name.lower().replace(' ', '-')}.npz"
         starts[name], _ = train(
             objective, network.init(rng), lambda: sample_sinusoids(10, 10, 25, rng), update=adam,
             schedule=cosine_decay(options.sinusoid_learning_rate, options.sinusoid_iterations),
-            iterations=options.sinusoid_iterations, path=options.out / f"sinusoids-{name.lower()}.npz",
+            iterations=options.sinusoid_iterations, path=options.out / file,
             label=f"sinusoids, {name}", rng=rng, options=options)
     return starts
-
-
-def draw_sinusoids(network, loss, starts, rates, task):
-    """One curve, a panel for each start: what the network says before the first step and after some."""
-    figure, panels = new_figure(9, 3.4, ncols=len(starts), sharey=True)
-    x = np.linspace(-5, 5, 200, dtype="float32").reshape(1, -1, 1)
-    for axes, (name, start) in zip(panels, starts.items(), strict=True):
-        for style, (steps, params) in zip(STYLES, adapted_after(loss, start, task, rates[name], SINUSOID_STEPS),
-                                          strict=False):
-            label = "before" if steps == 0 else f"{steps} step{'s' if steps > 1 else ''}"
-            axes.plot(x[0, :, 0], network.apply(params, x)[0, :, 0], **{**style, "marker": None}, label=label)
-        axes.plot(task.support_x[0, :, 0], task.support_y[0, :, 0], "k*", markersize=9, label="its 10 points")
-        axes.set(title=f"{name}: one new curve, learned step by step", xlabel="x")
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("y")
-    panels[0].legend(frameon=False, fontsize=8)
-    return figure
 
 
 # ---------------------------------------------------------------- 3. the proof
@@ -202,8 +195,9 @@ def draw_sinusoids(network, loss, starts, rates, task):
 def run_proof(options):
     """Print the meta-gradient three ways, and how far first order is from it; its numbers as metrics."""
     rows = check_meta_gradient(np.random.default_rng(options.seed))
-    print("\n3. Is the meta-gradient right? Its slope along one direction, computed in three\n"
-          "   ways (softmax regression, 12 parameters), and how far first order is off:\n")
+    print("\n3. Is the meta-gradient right? How fast the meta-objective of a softmax\n"
+          "   regression (12 parameters) rises along one direction, computed in three ways,\n"
+          "   and how far first order is off:\n")
     print_table(["inner steps", "by hand", "autograd", "finite differences", "first-order gap"],
                 [[str(row["steps"]), *(f"{row[way]:.7f}" for way in ("by hand", "autograd", "finite differences")),
                   f"{100 * row['first-order gap']:.1f} %"] for row in rows])

@@ -25,21 +25,21 @@ def meta_gradient_by_hand(w, support_x, support_y, query_x, query_y, inner_lr, s
     """
     path = [w]
     for _ in range(steps):
-        path.append(path[-1] - inner_lr * _gradient_by_hand(path[-1], support_x, support_y))
-    g = _gradient_by_hand(path[-1], query_x, query_y)
+        path.append(path[-1] - inner_lr * gradient_by_hand(path[-1], support_x, support_y))
+    g = gradient_by_hand(path[-1], query_x, query_y)
     for w_i in reversed(path[:-1]):
-        g = g - inner_lr * _hessian_product_by_hand(w_i, support_x, g)
+        g = g - inner_lr * hessian_product_by_hand(w_i, support_x, g)
     return g
 
 
-def _gradient_by_hand(w, x, y):
+def gradient_by_hand(w, x, y):
     """x^T (p - one-hot(y)) / M, p the softmax of the logits."""
     p = _softmax_by_hand(x @ w)
     p[onp.arange(len(y)), y] -= 1
     return x.T @ p / len(y)
 
 
-def _hessian_product_by_hand(w, x, v):
+def hessian_product_by_hand(w, x, v):
     """H v: when w moves along v the logits move along u = x v, and p_n along p_n (u_n - sum_k p_k u_k)."""
     p, u = _softmax_by_hand(x @ w), x @ v
     return x.T @ (p * (u - onp.sum(p * u, axis=1, keepdims=True))) / len(x)
@@ -58,8 +58,8 @@ def linear_loss(params, x, y):
 def check_meta_gradient(rng, inner_lr=0.5, steps=(1, 2, 5)):
     """Compare, on one random task: [{"steps", "by hand", "autograd", "finite differences", "first-order gap"}].
 
-    One row for each number of inner steps: three times the slope of the meta-objective along the same random direction,
-    and how far the gradient of first-order MAML is from the true one, as a share of its length.
+    One row for each number of inner steps: three times the derivative of the meta-objective along the same random
+    direction, and how far the gradient of first-order MAML is from the true one, as a share of its length.
     """
     n_way, n_features, eps = 3, 4, 1e-5
     x = rng.normal(size=(2, 1, 6, n_features))

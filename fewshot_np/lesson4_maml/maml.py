@@ -1,14 +1,17 @@
 """MAML: model-agnostic meta-learning. Finn, Abbeel & Levine 2017.
 
-A task brings a few labelled examples, the *support*, and further ones to be judged by, the *query*. MAML learns the
-parameters theta from which one step of gradient descent on the support does well on the query.
+A task brings a few labelled examples, the *support*, and others to be tested on, the *query*. MAML learns the
+parameters theta from which a step of gradient descent on the support, theta' = theta - alpha grad L_support(theta),
+does well on the query. An `Episode` holds T tasks of N classes with K support and Q query examples each: support_x
+(T, N K, ...), query_x (T, N Q, ...), and the labels support_y (T, N K), query_y (T, N Q).
 """
 
 from functools import partial
 
 import numpy as onp
-from autograd import numpy as np  # whatever is computed with `np` can be differentiated, and that again
-from autograd.builtins import isinstance  # takes autograd's traced dicts for dicts
+from autograd import numpy as np  # whatever is computed with `np` can be differentiated, more than once
+from autograd.builtins import isinstance  # treats autograd's traced dicts as dicts
+from autograd.tracer import isbox
 
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.nn.optimizers import adam
@@ -21,46 +24,53 @@ from fewshot_np.nn.trees import grad, repeat, task_gradient, tree_map
 def maml_objective(loss, params, episode, inner_lr, steps, first_order=False):
     """Mean over tasks of the query loss after adaptation to the support. Finn et al. 2017, Algorithm 2, line 10.
 
-    Every task starts from its own copy of the same parameters, so params have no task axis here. The gradient of this
-    number flows back *through* the inner step theta' = theta - alpha grad L_support(theta), which is why it contains
-    the Hessian H of L_support: the gradient of the query loss at theta' comes back multiplied by (I - alpha H). No line
-    here computes H; `grad` of `grad` does it, because each primitive's derivative can be differentiated again.
+    loss(params, x, y) is the mean over a task's examples, one number for each of T tasks: (T,).
+
+    The gradient of this objective with respect to params flows back *through* the inner step, so it contains the
+    Hessian H of L_support: the gradient of the query loss at theta' comes back multiplied by (I - alpha H), one such
+    factor for each step. H itself is never formed. `grad` of `grad` gives its product with a vector, because the
+    derivative of each primitive can be differentiated again.
     """
     n_tasks = len(episode.support_x)
-    adapted = adapt(loss, repeat(params, n_tasks), episode.support_x, episode.support_y, inner_lr, steps, first_order)
-    return np.sum(loss(adapted, episode.query_x, episode.query_y)) * (1 / n_tasks)
+    start = repeat(params, n_tasks)  # every task starts from its own copy; going back, the copies' gradients are summed
+    adapted = adapt(loss, start, episode.support_x, episode.support_y, inner_lr, steps, first_order)
+    return np.sum(loss(adapted, episode.query_x, episode.query_y)) * (1 / n_tasks)  # a mean that keeps float32
 
 
 def adapt(loss, params, x, y, inner_lr, steps, first_order=False):
     """Take `steps` steps of gradient descent on loss(params, x, y). Finn et al. 2017, Algorithm 2, line 7.
 
-    loss: gives () for one task, or (T,) for T tasks at once; then x, y and every parameter have the task axis in front
-    (see `repeat`), and each task is moved by its own gradient (see `task_gradient`).
-    inner_lr: a number, alpha; or a tree of rates for some of the parameters, while the others stay as they are:
-    {"head": 0.4} is ANIL (Raghu et al. 2020), one array for each parameter is Meta-SGD (Li et al. 2017).
+    loss: returns shape () for one task, or (T,) for T tasks at once; then x, y and every parameter have the task axis
+    in front, and each task is moved by its own gradient.
+    inner_lr: the number alpha; or a tree of rates for some of the parameters, while the others stay as they are:
+    {"head": 0.4} is ANIL (Raghu et al. 2020), one array shaped like each parameter, without the task axis, is Meta-SGD
+    (Li et al. 2017).
     first_order: hold the parameters constant while the gradient is taken, so that no derivative flows through it; the
     result is the same, but H is missing from the gradient of whatever is computed with it.
 
-    Raises: ValueError for steps that are no integer from 0, for rates of parameters that do not exist, for a loss of
-    another shape, and where the loss has a task axis and a parameter has none.
+    Raises: ValueError for steps that is not an integer from 0, for rates of parameters that do not exist, for a loss
+    of any other shape, and where the loss has a task axis and a parameter has none.
     """
     _check(params, inner_lr, steps)
-    moving, still = _split(params, inner_lr)  # ANIL moves the head alone; else everything moves
-    gradient = task_gradient(lambda moving, still: loss(_join(moving, still), x, y))
+    moving, still = _split(params, inner_lr)  # those with a rate, and the rest (for ANIL: head and body)
+    gradient_at = task_gradient(lambda moving, still: loss(_join(moving, still), x, y))  # with respect to moving
     for _ in range(steps):
-        here = (moving, still) if not first_order else (tree_map(stop_gradient, part) for part in (moving, still))
-        moving = descend(moving, gradient(*here), inner_lr)
+        if first_order:  # the point at which the gradient is taken is a constant; the step still starts from `moving`
+            gradient = gradient_at(tree_map(stop_gradient, moving), tree_map(stop_gradient, still))
+        else:
+            gradient = gradient_at(moving, still)
+        moving = descend(moving, gradient, inner_lr)  # theta' = theta - alpha grad L_support(theta)
     return _join(moving, still)
 
 
 def descend(params, gradient, inner_lr):
-    """params - inner_lr * gradient, for a number or for a tree of rates."""
+    """params - inner_lr * gradient, for a number or for a tree of rates; what has no rate stays as it is."""
     if isinstance(inner_lr, dict):
         return {key: descend(params[key], gradient[key], inner_lr[key]) if key in inner_lr else params[key]
                 for key in params}
-    if isinstance(inner_lr, onp.floating):
+    if isinstance(inner_lr, onp.floating) and not isbox(inner_lr):
         inner_lr = float(inner_lr)  # NumPy's float64 would make float32 parameters float64
-    return tree_map(lambda p, g: add_scaled(p, -inner_lr, g), params, gradient)
+    return tree_map(lambda p, g: add_scaled(p, -inner_lr, g), params, gradient)  # p - inner_lr g, in one pass
 
 
 # ---------------------------------------------------------------- training, and use
@@ -69,36 +79,43 @@ def descend(params, gradient, inner_lr):
 def meta_train(loss, params, sample, inner_lr, steps, learning_rate, iterations):
     """Meta-training in five lines: draw tasks, differentiate the meta-objective, let Adam take a step.
 
-    sample() -> Episode.   Returns params. The run does the same with `experiment.training.train`, which also shows
-    progress, saves and resumes.
+    sample() -> Episode.   learning_rate: that of the outer loop.   Returns params. The lesson's run does the same with
+    `experiment.training.train`, which also shows progress, saves and resumes.
     """
-    gradient, state = grad(partial(maml_objective, loss)), None
+    state = None  # of Adam: none yet
     for _ in range(iterations):
-        meta_gradient = gradient(params, sample(), inner_lr, steps)
+        meta_gradient = grad(partial(maml_objective, loss))(params, sample(), inner_lr, steps)  # with respect to params
         params, state = adam(params, meta_gradient, state, learning_rate)
     return params
 
 
-def adapted_after(loss, start, tasks, inner_lr, step_counts):
-    """Yield (steps, parameters adapted by so many steps) for rising numbers of steps; all tasks begin at `start`."""
-    params, done = repeat(start, len(tasks.support_x)), 0
+def adapted_after(loss, start, episode, inner_lr, step_counts):
+    """Yield (steps, parameters after that many steps) for increasing step counts, to see what each step adds.
+
+    All tasks begin at `start`, which has no task axis.
+    """
+    params, done = repeat(start, len(episode.support_x)), 0
     for steps in step_counts:
-        params, done = adapt(loss, params, tasks.support_x, tasks.support_y, inner_lr, steps - done), steps
+        params = adapt(loss, params, episode.support_x, episode.support_y, inner_lr, steps - done)
+        done = steps
         yield steps, params
 
 
 def maml_scores(network, params, episode, statistics, inner_lr, steps):
-    """Adapt to the support, then score the queries: (T, N Q, N). `statistics`: as in `query_logits`."""
+    """Adapt to the support, then give the logits of the queries: (T, N Q, N).
+
+    statistics: where batch norm takes mean and variance from, "support" or "queries" (see `query_logits`).
+    """
     adapted = adapt(partial(classification_loss, network), repeat(params, len(episode.support_x)),
                     episode.support_x, episode.support_y, inner_lr, steps)
     return query_logits(network, adapted, episode, statistics)
 
 
-# ---------------------------------------------------------------- which parameters move, and what is refused
+# ---------------------------------------------------------------- helpers: which parameters move, input checks
 
 
 def _split(params, inner_lr):
-    """The parameters that the inner loop moves, and those that it leaves alone."""
+    """The parameters that the inner loop moves, and those that it leaves alone, split by their outermost keys."""
     if not isinstance(inner_lr, dict):
         return params, {}
     return ({key: params[key] for key in params if key in inner_lr},

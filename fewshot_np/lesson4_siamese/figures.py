@@ -53,5 +53,5 @@ def draw_pairs(pairs, apart, threshold, n_shown=6):
             draw_image(column[0], pairs.first_x[pair], frame, f"{apart[pair]:.1f}")
             draw_image(column[1], pairs.second_x[pair], frame)
     figure.suptitle("Left: one character in two drawings, the largest distances. Right: two characters, the smallest.\n"
-                    f"Below {threshold:.1f} they are taken for the same: green is right, red is wrong", fontsize=9)
+                    f"Below {threshold:.1f} they are taken for the same: green is right, orange is wrong", fontsize=9)
     return figure

@@ -24,7 +24,7 @@ from fewshot_np.lesson5_project.network import (
     siamese_network,
     sigmoid,
 )
-from fewshot_np.lesson5_project.photos import Answer, canvas_answers, classify, in_words, read_photos
+from fewshot_np.lesson5_project.photos import Answer, classify, in_words, read_photos
 from fewshot_np.lesson5_project.rewired import (
     embedded_scores,
     objective,
@@ -35,6 +35,6 @@ from fewshot_np.lesson5_project.rewired import (
     train_rewired,
 )
 
-__all__ = ["BEST_PUSH", "Answer", "Model", "calibrate", "canvas_answers", "classify", "embed_images", "embedded_scores",
+__all__ = ["BEST_PUSH", "Answer", "Model", "calibrate", "classify", "embed_images", "embedded_scores",
            "embedding", "in_words", "make_model", "n_parameters", "objective", "pair_logits", "pair_weights",
            "read_photos", "same_logits", "scores", "siamese_network", "sigmoid", "train_rewired"]

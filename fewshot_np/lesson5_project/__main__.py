@@ -6,6 +6,8 @@
 """
 
 import argparse
+import shutil
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,6 @@ from fewshot_np.lesson4_siamese import balanced_pairs, verification
 from fewshot_np.lesson4_siamese import objective as contrastive_objective
 from fewshot_np.lesson5_project import (
     BEST_PUSH,
-    canvas_answers,
     classify,
     embed_images,
     embedded_scores,
@@ -38,7 +39,6 @@ from fewshot_np.lesson5_project import (
     siamese_network,
     sigmoid,
 )
-from fewshot_np.lesson5_project.board import Board, open_window
 from fewshot_np.lesson5_project.figures import draw_answers, draw_wirings
 from fewshot_np.lesson5_project.model_file import (
     REWIRED,
@@ -48,6 +48,8 @@ from fewshot_np.lesson5_project.model_file import (
     train_model,
     train_wiring,
 )
+from fewshot_np.playground import write_arrays
+from fewshot_np.playground.server import PAGE, make_server, serve
 
 DOCUMENT, PIXELS = "as in the document", "nearest pixels"
 
@@ -112,7 +114,7 @@ def options_of_use():
     use = parser.add_argument_group("use it")
     use.add_argument("--classify", nargs="+", metavar="PHOTO", help="say which class of --support each image is of")
     use.add_argument("--support", metavar="FOLDER", help="examples: one sub-folder of images for each class")
-    use.add_argument("--draw", action="store_true", help="open a canvas and recognise what you draw")
+    use.add_argument("--draw", action="store_true", help="draw in the browser and see who recognises it")
     use.add_argument("--model", metavar="FILE", help="the trained model (model.npz in --out); made where there is none")
     return parser
 
@@ -243,13 +245,20 @@ def run_classify(options):
 
 
 def run_draw(options):
-    from matplotlib import pyplot  # here alone: importing it looks for a display
+    """Open the playground with the reader's own model, until Ctrl-C; the page computes the answers."""
+    model = find_model(options)
+    with tempfile.TemporaryDirectory() as folder:
+        server = make_server(folder=page_with_model(model, Path(folder) / "page"))
+        serve(server, browser=True, path="?model=project#draw")
 
-    figure = open_window()  # before any training: without a display there would be nothing to train for
-    board = Board(figure, canvas_answers(find_model(options)))
-    pyplot.show(block=True)
-    for name, (right, asked) in board.tally.items():
-        print(f"{name:12}{right} of {asked} right")
+
+def page_with_model(model, folder):
+    """The playground's page in a folder of its own, with the model beside its other networks."""
+    shutil.copytree(PAGE, folder)
+    arrays = {f"project.{layer}.{key}": array.astype(np.float32)
+              for layer, arrays in model.params.items() for key, array in arrays.items()}
+    write_arrays(folder / "weights" / "project.bin", arrays, {"threshold": model.threshold})
+    return folder
 
 
 if __name__ == "__main__":

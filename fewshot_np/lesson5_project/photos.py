@@ -10,9 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from fewshot_np.data.folders import read_image
-from fewshot_np.lesson2_episodes import Episode
-from fewshot_np.lesson2_episodes import scores as pixel_scores
-from fewshot_np.lesson3_metric import plain_distances, prototypes
 from fewshot_np.lesson5_project.network import embedding, sigmoid
 from fewshot_np.lesson5_project.rewired import embedded_scores, same_logits
 
@@ -74,31 +71,3 @@ def printable(name, width=18):
 
 def shorten(text, width):
     return text if len(text) <= width else text[:width - 2] + ".."
-
-
-# ---------------------------------------------------------------- three answers for the canvas
-
-
-def canvas_answers(model):
-    """{name: answer} by pixels, by the Siamese network, and by prototypes (lesson 3) of its embeddings.
-
-    answer(support_x (M,28,28,1), support_y (M,), query_x (28,28,1)) -> (bars (N,) in 0...1, label or None).
-    """
-    def pixels(support_x, support_y, query_x):
-        episode = Episode(support_x[None], support_y[None], query_x[None, None], None, None, None)
-        return nearness(np.sqrt(np.maximum(-pixel_scores(None, episode)[0, 0], 0)))
-
-    def siamese(support_x, support_y, query_x):
-        answer = classify(model, support_x, support_y, query_x[None])[0]
-        return answer.probabilities, answer.label
-
-    def by_prototypes(support_x, support_y, query_x):
-        means = prototypes(embedding(model.params, support_x), support_y, int(support_y.max()) + 1)
-        return nearness(plain_distances(embedding(model.params, query_x[None]), means)[0])
-
-    return {"pixels": pixels, "Siamese": siamese, "prototypes": by_prototypes}
-
-
-def nearness(distances):
-    """(bars, label) of distances to classes: the smallest distance divided by each, and whose that is."""
-    return (distances.min() + 1e-6) / (distances + 1e-6), int(distances.argmin())

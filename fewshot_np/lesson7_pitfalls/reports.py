@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fewshot_np.lesson2_episodes import mean_confidence_interval
+from fewshot_np.lesson2_episodes import mean_confidence_interval, t_factor
 
 
 class Pitfall(NamedTuple):
@@ -53,8 +53,8 @@ def interval_over_images(accuracy, n_images):
 
     It treats the images of a task as independent, but they share its support, and are easy or hard together.
     """
-    p = np.mean(accuracy)
-    return float(1.96 * (p * (1 - p) / (len(accuracy) * n_images - 1)) ** 0.5)
+    p, n = np.mean(accuracy), len(accuracy) * n_images
+    return float(t_factor(n) * (p * (1 - p) / (n - 1)) ** 0.5)
 
 
 def coverage(accuracy, size, half_width):

@@ -12,14 +12,14 @@ from fewshot_np.experiment.evaluation import evaluate
 from fewshot_np.experiment.methods import (
     at_effort,
     build_network,
-    describe_training,
     fingerprint,
     load_described,
+    save_described,
     train_method,
     what_decides,
 )
 from fewshot_np.experiment.options import parse_options, run
-from fewshot_np.experiment.records import read_record, save_params
+from fewshot_np.experiment.records import read_record
 from fewshot_np.experiment.report import finish, metric, plus_minus, print_table, refuse_impossible
 from fewshot_np.lesson2_episodes import mean_confidence_interval, sample_episodes
 from fewshot_np.lesson7_pitfalls import difference
@@ -142,8 +142,8 @@ def take_saved(options, classes):
 
 def save_all(trained, options, classes):
     """Save every network in options.out; returns what --from-runs will compare."""
-    return {name: describe_training(training_identity(name, options, classes), seconds,
-                                    save_params(options.out / file_of(name), params))
+    return {name: save_described(options.out / file_of(name), params, training_identity(name, options, classes),
+                                 seconds)
             for name, (params, seconds) in trained.items()}
 
 

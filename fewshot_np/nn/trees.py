@@ -10,7 +10,10 @@ _DICTS = dict, DictBox  # inside autograd's own `grad` a dict is a DictBox
 
 
 def tree_map(f, *trees):
-    """f applied to the leaves of `trees` that stand in the same place; ValueError where the keys differ."""
+    """Apply f to the leaves of `trees` that stand in the same place; the result is a tree of the same keys.
+
+    Raises: ValueError where the keys differ.
+    """
     first = trees[0]
     if not isinstance(first, _DICTS):
         if any(isinstance(other, _DICTS) for other in trees):
@@ -33,8 +36,10 @@ def leaves(tree):
 def repeat(params, n_tasks):
     """Give every parameter a task axis: n_tasks equal copies in front, (...) -> (T, ...).
 
-    This is the only place where parameters get a task axis. Forward, the copies are views on one array;
-    backward, their gradients are summed.
+    This is the only place where parameters get a task axis. Going forward, the copies are views of one array; going
+    back, their gradients are summed.
+
+    Raises: ValueError for an n_tasks that is no positive integer.
     """
     if isinstance(n_tasks, bool) or not isinstance(n_tasks, (int, onp.integer)) or n_tasks < 1:
         raise ValueError(f"n_tasks must be a positive integer, got {n_tasks!r}")
@@ -58,10 +63,10 @@ def task_gradient(loss):
     """The gradient of loss(params, ...), for one task or for T tasks at once: each task's own.
 
     For T tasks the loss is (T,), and every parameter has the task axis in front (see `repeat`). The loss of task t
-    contains the parameters of task t alone, so the gradient of the sum over tasks is the gradient of each.
+    contains the parameters of task t alone, so the gradient of the sum over tasks holds the gradient of each task.
 
-    Raises: ValueError for a loss of more axes than (T,), and where the loss has a task axis and a parameter has not:
-    all tasks would share one step without a word.
+    Raises: ValueError for a loss of more axes than (T,), and where the loss has a task axis and a parameter has none,
+    because then all tasks would silently share one step.
     """
     def sum_over_tasks(params, *args):
         value = loss(params, *args)

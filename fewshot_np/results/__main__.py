@@ -5,12 +5,14 @@ import os
 import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 from fewshot_np.experiment.figures import draw_learning_curve, save_figure
-from fewshot_np.experiment.options import add_option, prepare_out, run
-from fewshot_np.experiment.records import write_record
+from fewshot_np.experiment.lock import locked
+from fewshot_np.experiment.options import SMOKE_TEST, add_option, prepare_out, run
+from fewshot_np.experiment.records import save_or_elsewhere, write_record
 from fewshot_np.experiment.report import plus_minus, print_table
 from fewshot_np.results.finn import run_finn
 from fewshot_np.results.lake import run_lake
@@ -73,32 +75,41 @@ def main(argv=None):
             continue
         if not one_row and "network" in FOLDERS_OF[options.protocol]:
             one.network = sibling_of(one)
-        run_row(one)
+        folder_of(one).mkdir(exist_ok=True)
+        with locked(folder_of(one)):
+            run_row(one)
         print()
 
 
 def run_row(options):
-    """Train and test one row; print it, and leave its record and its learning curve in its folder."""
+    """Train and test one row; leave its record and its learning curve in its folder, and then print it."""
     started, row, task, folder = time.perf_counter(), find_row(options), task_of(options), folder_of(options)
-    folder.mkdir(exist_ok=True)
     print(f"{options.method}, {task}, after the protocol {options.protocol}:\n"
           "how good is it, measured as in the papers?\n")
     metrics, history = PROTOCOLS[options.protocol](options, METHODS.get(options.method), row, folder)
-    scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
-    print_table(["", "95 % interval"],
-                [[name, plus_minus(each["mean"], each["interval"], scale=scale, digits=2) + unit
-                  if each["mean"] < DIVERGED else "diverges"] for name, each in metrics.items()])
     metrics["row"] = {"task": task, **(row._asdict() if row else {}),
                       "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     if history:
         metrics["row"] |= {"training seconds": round(history["seconds"], 1), "validation": history["validation"]}
         if "loss" in history:
-            save_figure(draw_learning_curve(history, f"{options.method}, {task}"), folder / "learning_curve.png")
+            curve = draw_learning_curve(history, f"{options.method}, {task}")
+            save_or_elsewhere(partial(save_figure, curve), folder / "learning_curve.png")
         else:
             metrics["row"]["training commit"] = history["commit"]
     if getattr(options, "network", None):
         options.network = Path(options.network).name  # in the record: which run, not where on this machine
-    print(f"\nWritten: {write_record(folder, 'results', options, time.perf_counter() - started, metrics)}")
+    seconds = time.perf_counter() - started
+    record = save_or_elsewhere(lambda path: write_record(path.parent, "results", options, seconds, metrics),
+                               folder / "record.json")
+    print_row(options, {name: each for name, each in metrics.items() if name != "row"})
+    print(f"\nWritten: {record}")
+
+
+def print_row(options, metrics):
+    scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
+    print_table(["", "95 % interval"],
+                [[name, plus_minus(each["mean"], each["interval"], scale=scale, digits=2) + unit
+                  if each["mean"] < DIVERGED else "diverges"] for name, each in metrics.items()])
 
 
 # ---------------------------------------------------------------- the command line
@@ -129,7 +140,7 @@ def parse(argv=None):
     values = {"quick": False, "out": Path("runs") / ("results-quick" if quick else "results"),
               **defaults, **quick, **given}
     if quick:
-        sys.stderr.write("--quick shows that it runs; its numbers come from networks that hardly learned.\n")
+        sys.stderr.write(SMOKE_TEST + "\n")
     prepare_out(parser, values)
     return SimpleNamespace(**values)
 

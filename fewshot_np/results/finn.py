@@ -19,7 +19,11 @@ from fewshot_np.results.training import load_trained, sample_for, train_row
 
 
 def finn_splits(root, seed=0):
-    """1,100, 100 and 423 characters of all 50 alphabets, each in four rotations that are classes of their own."""
+    """1,100, 100 and 423 characters of all 50 alphabets, each in four rotations that are classes of their own.
+
+    So a task may hold a character twice, turned differently. In the code of Finn et al. it cannot: they draw different
+    characters, and turn each of them by one random angle.
+    """
     parts = split_classes(omniglot.load(root), [1100, 100, 423], np.random.default_rng(seed))
     return [omniglot.with_rotations(part) for part in parts]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from fewshot_np.experiment.methods import Training, at_effort, differences, train_method
-from fewshot_np.experiment.records import load_params, read_record, save_params
+from fewshot_np.experiment.records import load_params, read_record, save_params, when_there_is_space
 from fewshot_np.results.distortion import distort
 from fewshot_np.results.rows import training_identity
 
@@ -31,7 +31,7 @@ def keep_best(path, measure, params):
     """measure(params); if nothing before was better, these parameters are now those in the file `path`."""
     value = float(measure(params))
     if not path.exists() or value >= float(load_params(path)["value"]):
-        save_params(path, {"params": params, "value": np.array(value)})
+        when_there_is_space(partial(save_params, path, {"params": params, "value": np.array(value)}))
     return value
 
 

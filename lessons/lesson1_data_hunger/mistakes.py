@@ -119,6 +119,18 @@ def weights_transposed(x, w, g):
     return g @ w.T, g.T @ x, g.sum(axis=0)
 
 
+@mistake("hunger.3", "The derivative of b was averaged over the examples, not summed.",
+         "Every row of g is a path from b to the loss; paths add up.")
+def bias_averaged(x, w, g):
+    return g @ w.T, x.T @ g, g.mean(axis=0)
+
+
+@mistake("hunger.3", "All three derivatives were divided by the number of examples.",
+         "Nothing is averaged. If the loss is a mean, g already holds the 1/M.")
+def all_divided(x, w, g):
+    return g @ w.T / len(x), x.T @ g / len(x), g.mean(axis=0)
+
+
 @honest("hunger.3")
 def dense_vjp_by_loops(x, w, g):
     dx, dw, db = onp.zeros_like(x), onp.zeros_like(w), onp.zeros_like(w[0])
@@ -151,11 +163,26 @@ def log_of_the_softmax(logits, labels):
     return -np.mean(np.log(picked(p / np.sum(p, axis=1, keepdims=True), labels)))
 
 
-@mistake("hunger.4", "A small number was added inside the log, so that no example can cost more than about 28.",
-         "Write log(softmax) as z - log(sum(exp(z))) and the log never meets a 0.")
-def epsilon_in_the_log(logits, labels):
+@mistake("hunger.4", "A small number was added inside the log, or p was clipped: no example costs more than about 30.",
+         "Write log(softmax) as z - log(sum(exp(z))) and the log never meets a 0.",
+         epsilon=(1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15))
+def epsilon_in_the_log(logits, labels, epsilon):
     p = np.exp(logits - np.max(logits, axis=1, keepdims=True))
-    return -np.mean(np.log(picked(p / np.sum(p, axis=1, keepdims=True), labels) + 1e-12))
+    return -np.mean(np.log(picked(p / np.sum(p, axis=1, keepdims=True), labels) + epsilon))
+
+
+@mistake("hunger.4", "The logits were clipped so that exp cannot overflow: then 800 and 2000 are the same.",
+         "Subtract the largest logit of each example; that changes nothing but the size.", bound=(50, 100, 500, 700))
+def clipped_logits(logits, labels, bound):
+    z = np.clip(logits, -bound, bound)
+    return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels))
+
+
+@mistake("hunger.4", "The probabilities were averaged first, and the log taken of their mean.",
+         "Each example has a loss of its own, -log p; the mean of these losses is asked for.")
+def log_of_the_mean(logits, labels):
+    z = logits - np.max(logits, axis=1, keepdims=True)
+    return -np.log(np.mean(np.exp(picked(z, labels) - np.log(np.sum(np.exp(z), axis=1)))))
 
 
 @mistake("hunger.4", "The largest logit of the whole batch was subtracted; examples far below it become exp(-999) = 0.",
@@ -268,6 +295,13 @@ def averaged_over_the_patch(x, w, stride):
     return convolve(x, w, stride) / (w.shape[0] * w.shape[1] * w.shape[2])
 
 
+@mistake("hunger.5", "The image got zeros at its right and lower end, so the output is as large as the image.",
+         "Only places where the kernel lies inside the image count.")
+def with_zeros_at_the_end(x, w, stride):
+    kh, kw = w.shape[:2]
+    return convolve(np.pad(x, ((0, 0), (0, kh - 1), (0, kw - 1), (0, 0)), "constant"), w, stride)
+
+
 @honest("hunger.5")
 def convolution_by_six_loops(x, w, stride):
     (images, height, width, channels), (kh, kw, _, filters) = x.shape, w.shape
@@ -338,6 +372,26 @@ def last_places_missing(x, kh, kw):
 @mistake("hunger.6", "Each row holds the patch from its last pixel to its first.", "Row by row, from the top left.")
 def backwards(x, kh, kw):
     return stacked([[patch[:, ::-1, ::-1] for patch in row] for row in patches_of(x, kh, kw)])
+
+
+@mistake("hunger.6", "The list of patches, place after place, was given its shape by a reshape: images and places are "
+         "mixed.", "np.array(list) has the places in front, (places,M,...). Move the images to the front, by a "
+         "transpose or np.stack(..., axis=1), and only then split the places into rows and columns.")
+def images_and_places_mixed(x, kh, kw):
+    patches = patches_of(x, kh, kw)
+    rows = np.array([np.reshape(patch, (len(x), -1)) for row in patches for patch in row])
+    return np.reshape(rows, (len(x), len(patches), len(patches[0]), -1))
+
+
+@mistake("hunger.6", "The places stand column by column.", "Axis 1 is the row of the place, axis 2 its column.")
+def places_column_by_column(x, kh, kw):
+    return np.transpose(stacked(patches_of(x, kh, kw)), (0, 2, 1, 3))
+
+
+@mistake("hunger.6", "The patch was transposed before it was made a row: its last axis runs slowest.",
+         "reshape(-1) without .T: [i, j, c], c runs fastest.")
+def patch_transposed(x, kh, kw):
+    return stacked(patches_of(x, kh, kw), (0, 3, 2, 1))
 
 
 @honest("hunger.6")
@@ -419,6 +473,20 @@ def one_maximum_for_all_channels(x, g):
          "Begin with the first pixel of the window, or with -infinity.")
 def search_from_zero(x, g):
     return back(first_maximum(x) * (windows(x) > 0) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "One place was chosen for all channels of a window.", "Each channel has a maximum of its own.")
+def one_place_for_all_channels(x, g):
+    place = windows(x).max(axis=4).argmax(axis=3)
+    return back((onp.arange(4) == place[..., None])[..., None] * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "Of several largest pixels the first was taken column by column.",
+         "Reading order: the first row from left to right, then the second.")
+def first_by_columns(x, g):
+    order = onp.array([0, 2, 1, 3])
+    place = order[windows(x)[:, :, :, order].argmax(axis=3)]
+    return back((onp.arange(4)[:, None] == place[:, :, :, None]) * g[:, :, :, None], x.shape)
 
 
 @honest("hunger.7")

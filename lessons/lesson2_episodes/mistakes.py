@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 
+from fewshot_np.lesson2_episodes import t_factor
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- episodes.1: draw a task
@@ -82,6 +83,39 @@ def global_generator(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, [random.sample(list(images_of[c]), k_shot + n_query) for c in classes], k_shot)
 
 
+@mistake("episodes.1", "Some images are queries more often. Are they the first of those that are left?",
+         "Draw all K + Q images of a class, and cut.")
+def queries_not_drawn(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    support = distinct(images_of, classes, k_shot, rng)
+    images = [np.concatenate([drawn, np.setdiff1d(images_of[c], drawn)[:n_query]])
+              for c, drawn in zip(classes, support, strict=True)]
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "Some classes are together more often. Are they neighbours in the list, of which one was drawn?",
+         "Any N classes: rng.choice(number of classes, N, replace=False).")
+def neighbouring_classes(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.permutation((rng.integers(len(images_of)) + np.arange(n_way)) % len(images_of))
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "Some images are together more often. Are they neighbours in the list of their class?",
+         "Any K + Q images: rng.choice(images, K + Q, replace=False).")
+def neighbouring_images(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    images = [rng.permutation(np.roll(images_of[c], -rng.integers(len(images_of[c])))[:k_shot + n_query])
+              for c in classes]
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "Some images are in the support more often. Were those drawn sorted, the smallest first?",
+         "Leave them in the order in which they were drawn.")
+def images_in_order(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, np.sort(distinct(images_of, classes, k_shot + n_query, rng), axis=1), k_shot)
+
+
 @honest("episodes.1")
 def draw_by_permutations(images_of, n_way, k_shot, n_query, rng):
     support_ids, support_y, query_ids, query_y = [], [], [], []
@@ -146,6 +180,11 @@ def positive_score(scores, labels):
     return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > 0, axis=-1)
 
 
+@mistake("episodes.2", "These are percent.", "A share lies between 0 and 1.")
+def percent(scores, labels):
+    return 100 * np.mean(scores.argmax(-1) == labels, axis=-1)
+
+
 @honest("episodes.2")
 def accuracies_by_loops(scores, labels):
     result = []
@@ -161,41 +200,41 @@ def accuracies_by_loops(scores, labels):
 @mistake("episodes.3", "The standard deviation has n in the denominator.",
          "The mean was estimated from the same values and lies too near to them: np.std(values, ddof=1).")
 def divided_by_n(values):
-    return values.mean(), 1.96 * values.std() / len(values) ** 0.5
+    return values.mean(), t_factor(len(values)) * values.std() / len(values) ** 0.5
 
 
 @mistake("episodes.3", "This is the spread of single episodes; the division by sqrt(n) is missing.",
          "The mean of n values varies less than one value, by sqrt(n).")
 def spread_of_the_values(values):
-    return values.mean(), 1.96 * values.std(ddof=1)
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1)
 
 
 @mistake("episodes.3", "It was divided by n instead of its square root.",
          "Variances of independent values add up, so the *variance* of the mean is s^2 / n.")
 def without_the_root(values):
-    return values.mean(), 1.96 * values.std(ddof=1) / len(values)
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1) / len(values)
 
 
-@mistake("episodes.3", "This is the standard error: the factor 1.96 is missing, it covers 68 %, not 95 %.",
-         "95 % of a normal distribution lie within 1.96 standard deviations.")
+@mistake("episodes.3", "This is the standard error: the factor t is missing. It covers 68 % at best, not 95 %.",
+         "Multiply by t_factor(n).")
 def standard_error(values):
     return values.mean(), values.std(ddof=1) / len(values) ** 0.5
 
 
 @mistake("episodes.3", "The variance stands where the standard deviation belongs.", "s is the root of the variance.")
 def variance_for_deviation(values):
-    return values.mean(), 1.96 * values.var(ddof=1) / len(values) ** 0.5
+    return values.mean(), t_factor(len(values)) * values.var(ddof=1) / len(values) ** 0.5
 
 
 @mistake("episodes.3", "This is the whole width of the interval.",
          "The half-width is what stands after the plus-minus.")
 def whole_width(values):
-    return values.mean(), 2 * 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    return values.mean(), 2 * t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5
 
 
 @mistake("episodes.3", "The two ends of the interval came back.", "Return the mean and the half-width.")
 def both_ends(values):
-    half = 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    half = t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5
     return values.mean() - half, values.mean() + half
 
 
@@ -203,16 +242,41 @@ def both_ends(values):
          "An episode's accuracy is a share of many queries, not 0 or 1: estimate its spread from the values.")
 def coin_tosses(values):
     p = values.mean()
-    return p, 1.96 * (p * (1 - p) / len(values)) ** 0.5
+    return p, t_factor(len(values)) * (p * (1 - p) / len(values)) ** 0.5
+
+
+@mistake("episodes.3", "The factor is 1.96 for any number of values. But s is estimated from the same few values, and "
+         "of few it is often much too small: with 4 values this interval contains the truth 85 times in 100.",
+         "Student's factor: t_factor(n) instead of 1.96.")
+def factor_of_the_normal_distribution(values):
+    return values.mean(), 1.96 * values.std(ddof=1) / len(values) ** 0.5
+
+
+@mistake("episodes.3", "n - 1 was used twice: under the root, too, stands n - 1.",
+         "s has n - 1 in its denominator; the mean of n values varies less by sqrt(n).")
+def one_less_twice(values):
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1) / (len(values) - 1) ** 0.5
+
+
+@mistake("episodes.3", "The factor before s is not Student's t for n values.", "t_factor(n), which depends on n.",
+         factor=(2.0, 1.645, 2.576))
+def another_factor(values, factor):
+    return values.mean(), factor * values.std(ddof=1) / len(values) ** 0.5
 
 
 @honest("episodes.3")
 def interval_by_sums(values):
     n, values = len(values), [float(v) for v in values]
     mean = sum(values) / n
-    return mean, 1.96 * (sum((v - mean) ** 2 for v in values) / (n - 1) / n) ** 0.5
+    return mean, t_factor(n) * (sum((v - mean) ** 2 for v in values) / (n - 1) / n) ** 0.5
 
 
 @honest("episodes.3")
 def interval_with_the_n_elsewhere(values):
-    return [np.mean(values), 1.96 * np.std(values) / (len(values) - 1) ** 0.5]
+    return [np.mean(values), t_factor(len(values)) * np.std(values) / (len(values) - 1) ** 0.5]
+
+
+@honest("episodes.3")
+def interval_with_a_printed_table(values):
+    table = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 8: 2.365, 10: 2.262, 12: 2.201}
+    return np.mean(values), table[len(values)] * np.std(values, ddof=1) / len(values) ** 0.5

@@ -1,6 +1,7 @@
 """What the answers to lesson 2's exercises are compared with, and on what."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 
@@ -99,6 +100,33 @@ def classes_are_equally_likely(inputs, support_ids, support_y, query_ids, query_
                 f"about {round(share * n)} would be right")
 
 
+def far_from(count, n, p):
+    """Whether n trials of probability p seldom give `count`. The 3 is for small counts, which are skew."""
+    return abs(count - n * p) > 6 * math.sqrt(n * p * (1 - p)) + 3
+
+
+def any_classes_meet(inputs, support_ids, support_y, query_ids, query_y):
+    """Any two classes are together in a task as often as any other two."""
+    classes, n_classes, n_way = classes_drawn(inputs, support_ids, support_y), len(inputs["images_of"]), inputs["n_way"]
+    drawn = (classes[:, :, None] == np.arange(n_classes)).any(axis=1)
+    n, share = len(drawn), n_way * (n_way - 1) / (n_classes * (n_classes - 1))
+    for a, b in combinations(range(n_classes), 2):
+        count = int((drawn[:, a] & drawn[:, b]).sum())
+        if far_from(count, n, share):
+            return (f"the classes {a} and {b} were together in {count} of {n} tasks; about {round(share * n)} would be "
+                    "right")
+
+
+def every_class_gets_every_label(inputs, support_ids, support_y, query_ids, query_y):
+    """Each class has each of the N labels equally often."""
+    classes, n_classes = classes_drawn(inputs, support_ids, support_y), len(inputs["images_of"])
+    for label, c in np.ndindex(inputs["n_way"], n_classes):
+        count = int((classes[:, label] == c).sum())
+        if far_from(count, len(classes), 1 / n_classes):
+            return (f"class {c} had the label {label} in {count} of {len(classes)} tasks; about "
+                    f"{round(len(classes) / n_classes)} would be right")
+
+
 def labels_say_nothing(inputs, support_ids, support_y, query_ids, query_y):
     """The classes of a task stand in random order: a small label does not mean an early class."""
     n, share = len(support_ids), 1 / math.factorial(inputs["n_way"])
@@ -144,6 +172,33 @@ def images_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y
                     f"{len(found)} tasks; about {round(share * len(found))} would be right")
 
 
+def queries_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y):
+    """Each image of a class is as likely to be a query as the others."""
+    positions, classes = support_positions(inputs, query_ids, query_y)
+    for c, ids in enumerate(inputs["images_of"]):
+        found, share = positions[classes == c], inputs["n_query"] / len(ids)
+        times = (found[:, :, None] == np.arange(len(ids))).any(axis=1).sum(axis=0)
+        worst = np.abs(times / len(found) - share).argmax()
+        if far_from(times[worst], len(found), share):
+            return (f"image {worst} of the {len(ids)} of class {c} was a query in {times[worst]} of its {len(found)} "
+                    f"tasks; about {round(share * len(found))} would be right")
+
+
+def any_images_meet(inputs, support_ids, support_y, query_ids, query_y):
+    """Any two images of a class are in a task together as often as any other two."""
+    positions, classes = support_positions(inputs, *(np.concatenate(parts, axis=1) for parts in (
+        (support_ids, query_ids), (support_y, query_y))))
+    k = positions.shape[2]
+    for c, ids in enumerate(inputs["images_of"]):
+        drawn = (positions[classes == c][:, :, None] == np.arange(len(ids))).any(axis=1)
+        n, share = len(drawn), k * (k - 1) / (len(ids) * (len(ids) - 1))
+        for a, b in combinations(range(len(ids)), 2):
+            count = int((drawn[:, a] & drawn[:, b]).sum())
+            if far_from(count, n, share) or (not count and n * share > 20):
+                return (f"the images {a} and {b} of the {len(ids)} of class {c} were together in {count} of its {n} "
+                        f"tasks; about {round(share * n)} would be right")
+
+
 def numbered(*sizes):
     """images_of for classes of these sizes: 0 1 2 ... in order."""
     ends = np.cumsum(sizes)
@@ -153,7 +208,8 @@ def numbered(*sizes):
 @exercise("episodes.1", draw_by_the_library, predicates=(
     ids_exist, labels_are_numbered, labels_name_classes, classes_differ, images_differ, tasks_differ,
     labels_say_nothing, classes_are_equally_likely, supports_differ, classes_are_drawn_apart,
-    images_are_equally_likely))
+    images_are_equally_likely, any_classes_meet, every_class_gets_every_label, queries_are_equally_likely,
+    any_images_meet))
 def test_draw_task(rng):
     yield case("classes of unequal size", images_of=numbered(5, 12, 5, 6, 5, 12), n_way=3, k_shot=2, n_query=3)
     yield case("just enough images", images_of=numbered(3, 3, 3, 3, 3), n_way=4, k_shot=1, n_query=2)
@@ -173,11 +229,15 @@ def test_accuracies(rng):
     labels = rng.integers(0, 4, size=(3, 7))
     yield case("3 tasks, 7 queries, 4 classes", scores=np.eye(4)[labels] + rng.normal(size=(3, 7, 4)),
                labels=labels)
+    yield case("one task", scores=rng.normal(size=(1, 5, 3)), labels=rng.integers(0, 3, size=(1, 5)))
     yield case("scores below 0", scores=-5 + rng.normal(size=(2, 6, 3)), labels=rng.integers(0, 3, size=(2, 6)))
 
 
-@exercise("episodes.3", lesson2.mean_confidence_interval)
+@exercise("episodes.3", lesson2.mean_confidence_interval, tolerance=1e-3)  # printed tables of t have 4 digits
 def test_mean_confidence_interval(rng):
-    yield case("by hand", expected=(0.6, 0.196), values=np.array([0.5, 0.7]))
+    yield case("by hand", expected=(0.6, 0.49687), values=np.array([0.4, 0.6, 0.8]))
+    # 8 values: four of 0.4 and four of 0.6, so s^2 = 8 * 0.1^2 / 7 and s / sqrt(8) = 0.1 / sqrt(7)
+    yield case("8 episodes, by hand", expected=(0.5, 0.2365 / 7 ** 0.5), values=np.array([0.4, 0.6] * 4))
+    yield case("12 episodes", values=rng.integers(0, 76, size=12) / 75)
     yield case("10 episodes", values=rng.integers(0, 76, size=10) / 75)
     yield case("every episode the same", expected=(0.75, 0.0), values=np.full(5, 0.75))

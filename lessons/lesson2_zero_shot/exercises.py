@@ -29,7 +29,8 @@ def eszsl(features, labels, signatures, gamma, lam):
     """The matrix V (D,A) that minimises ESZSL's objective, in closed form. The score of f for signature s is f V s.
 
     features F: (M,D) of the seen images; labels: (M,) integers 0...Z-1; signatures S: (Z,A) of the seen classes.
-    Y (M,Z) is 1 for the image's own class and -1 for the others. gamma and lam are numbers above 0. V minimises
+    Y (M,Z) is 1 for the image's own class and -1 for the others; a class may have no image here, and still has its
+    column. gamma and lam are numbers above 0. V minimises
 
         |F V S' - Y|^2  +  gamma |V S'|^2  +  lam |F V|^2  +  gamma lam |V|^2
 

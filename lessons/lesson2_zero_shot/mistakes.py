@@ -64,6 +64,13 @@ def columns_name_after_name(parts):
     return marked(parts, list(dict.fromkeys((place, word) for one in parts for place, word in enumerate(one))))
 
 
+@mistake("zero_shot.1", "The first word of each place has no column.",
+         "A column for every word: where it is missing is 0.")
+def first_word_without_column(parts):
+    first = {min(column for column in columns_of(parts) if column[0] == place) for place in range(len(parts[0]))}
+    return marked(parts, [column for column in columns_of(parts) if column not in first])
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []
@@ -152,6 +159,15 @@ def transposed_solution(features, labels, signatures, gamma, lam):
     return closed_form_of_all(features, labels, signatures, gamma, lam).T
 
 
+@mistake("zero_shot.2", "The number of classes was taken from the labels: a class without an image was left out.",
+         "Z is the number of signatures, len(signatures).", counted=("up to the largest", "that occur"))
+def classes_of_the_labels(features, labels, signatures, gamma, lam, counted):
+    kept = np.unique(labels) if counted == "that occur" else np.arange(labels.max() + 1)
+    z, seen, labels = len(kept), signatures[kept], np.searchsorted(kept, labels)
+    return closed_form(features.T @ features + gamma * np.eye(features.shape[1]), features.T @ wanted(labels, z) @ seen,
+                       seen.T @ seen + lam * np.eye(signatures.shape[1]))
+
+
 @honest("zero_shot.2")
 def closed_form_of_all(features, labels, signatures, gamma, lam):
     """With inverses; and (S'S + lam I)^-1 beside S is S' (S S' + lam I)^-1, a smaller matrix for few classes."""
@@ -235,6 +251,28 @@ def divided_by_all_images(scores, labels, unseen):
     right, is_unseen = scores.argmax(1) == labels, np.isin(labels, unseen)
     s, u = (right & ~is_unseen).mean(), (right & is_unseen).mean()
     return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The accuracy of each class was averaged: a class of one image counts as much as one of many.",
+         "Every image counts alike: the share of the group's images that are right.")
+def average_over_classes(scores, labels, unseen):
+    right, present = scores.argmax(1) == labels, np.unique(labels)
+    s, u = (np.mean([right[labels == c].mean() for c in group]) for group in (
+        np.setdiff1d(present, unseen), np.intersect1d(present, unseen)))
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The images were grouped by the class that was *answered*, not by their own.",
+         "np.isin(labels, unseen) says which images are of unseen classes.")
+def grouped_by_answer(scores, labels, unseen):
+    s, u = shares(scores.argmax(1) == labels, scores.argmax(1), unseen)
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The third number is the accuracy over all images.", "2 s u / (s + u) of the first two.")
+def overall_for_the_mean(scores, labels, unseen):
+    right = scores.argmax(1) == labels
+    return *shares(right, labels, unseen), right.mean()
 
 
 @honest("zero_shot.3")

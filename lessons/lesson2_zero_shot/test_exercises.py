@@ -23,6 +23,11 @@ def test_signatures(rng):
         *(np.array(list(words))[rng.integers(0, len(words), 7)].tolist() for words in ("eaou", "zyx", "ba")),
         strict=True)))
     yield case("one class", expected=[[1.0, 1.0]], parts=[("e", "tilde")])
+    yield case("three words in a place", expected=[[0.0, 1, 0, 1], [1, 0, 0, 1], [0, 0, 1, 1]],
+               parts=[("i", "x"), ("e", "x"), ("o", "x")])
+    yield case("a part that is in another", expected=[[1.0, 0, 1, 0], [0, 1, 0, 1]], parts=[("a", "ab"), ("ab", "b")])
+    yield case("two classes of one name", expected=[[1.0, 0, 1], [0, 1, 1], [1, 0, 1]],
+               parts=[("e", "tilde"), ("o", "tilde"), ("e", "tilde")])
 
 
 # ---------------------------------------------------------------- the closed form
@@ -47,6 +52,10 @@ def test_eszsl(rng):
     yield case("more parts than classes", **problem(rng, 9, 4, 3, 6), gamma=3.0, lam=0.1)
     yield case("more features than images", **problem(rng, 5, 7, 2, 3), gamma=0.2, lam=0.7)
     yield case("one class", **problem(rng, 4, 3, 1, 2), gamma=1.0, lam=0.5)
+    for name, missing in [("the last class has no image", 3), ("class 1 has no image", 1)]:
+        given = problem(rng, 8, 3, 4, 3)
+        yield case(name, **{**given, "labels": np.where(given["labels"] == missing, 0, given["labels"])}, gamma=0.5,
+                   lam=2.0)
 
 
 # ---------------------------------------------------------------- any class may be the answer

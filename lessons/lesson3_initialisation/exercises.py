@@ -19,7 +19,8 @@ def fine_tune_head(features, labels, n_way, learning_rate, steps):
     The head is a dense layer, logits = features @ w + b; the features come from layers that stay as they are. The loss
     is cross_entropy(logits, labels), a mean over the M examples. Every step uses all of them.
 
-    features: (M,D), labels: (M,) integers 0...N-1, n_way: N. Returns {"w": (D,N), "b": (N,)}.
+    features: (M,D), labels: (M,) integers 0...N-1, n_way: N. A class may have no example here; the head has an output
+    for it all the same. Returns {"w": (D,N), "b": (N,)}.
 
     By hand: at zero each class has the probability p = 1/2. The derivative of the loss with respect to the weight of
     class 0 is the mean of feature * (p - 1) for its own example and feature * p for the other, that is
@@ -63,6 +64,7 @@ def reptile_step(params, adapted, outer_lr):
 
     params: theta, a dict of arrays. adapted: phi, a dict of the same keys, each array with one more axis T in front.
     outer_lr: a number, 0 for no step, 1 for the whole way. Returns a dict like params; params itself stays as it was.
+    Nothing is differentiated.
 
     By hand: from theta = 1 the tasks ended at 3 and 7, on average 4 away. Half of that is 2.
 

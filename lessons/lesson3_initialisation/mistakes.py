@@ -1,6 +1,7 @@
 """Wrong answers to lesson 3's exercises on starts, each with the thought behind it, and right ones of other kinds."""
 
 import autograd
+import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.nn.primitives import cross_entropy
@@ -103,6 +104,55 @@ def head_one_after_the_other(features, labels, n_way, learning_rate, steps):
     return head
 
 
+@mistake("initialisation.1", "The gradient was computed once, at zero, and used in every step.",
+         "Inside the loop: each step needs the gradient at the head where it starts.")
+def head_by_one_gradient(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    return descend(head, grad(head_loss)(head, features, labels), learning_rate * steps)
+
+
+@mistake("initialisation.1", "The head started from random numbers.", "From all zeros: np.zeros for w and for b.",
+         size=(0.01, 0.1, 1.0))
+def head_from_random_numbers(features, labels, n_way, learning_rate, steps, size):
+    head = {"w": size * onp.random.default_rng(0).normal(size=(features.shape[1], n_way)), "b": np.zeros(n_way)}
+    for _ in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The number of classes is that of the labels: a class without an example got no output.",
+         "N is n_way.")
+def head_of_the_classes_seen(features, labels, n_way, learning_rate, steps):
+    return head_by_autograd(features, labels, int(labels.max()) + 1, learning_rate, steps)
+
+
+@mistake("initialisation.1", "One step too many was taken.", "range(steps)")
+def head_one_step_more(features, labels, n_way, learning_rate, steps):
+    return head_by_autograd(features, labels, n_way, learning_rate, steps + 1)
+
+
+def head_with_other_means(features, labels, n_way, learning_rate, steps, of_w, of_b):
+    """By hand; the gradients of w and of b are multiplied by a factor each."""
+    w, b = np.zeros((features.shape[1], n_way)), np.zeros(n_way)
+    for _ in range(steps):
+        exp = np.exp(features @ w + b)
+        g = (exp / np.sum(exp, axis=1, keepdims=True) - np.eye(n_way)[labels]) / len(labels)
+        w, b = w - learning_rate * of_w * features.T @ g, b - learning_rate * of_b * np.sum(g, axis=0)
+    return {"w": w, "b": b}
+
+
+@mistake("initialisation.1", "The gradient of the bias was divided by the number of examples twice.",
+         "(softmax - one-hot) / M, and then a *sum* over the examples.")
+def head_bias_divided_twice(features, labels, n_way, learning_rate, steps):
+    return head_with_other_means(features, labels, n_way, learning_rate, steps, 1, 1 / len(labels))
+
+
+@mistake("initialisation.1", "The mean was taken over examples and classes: each step is N times too short.",
+         "The loss is a mean over the M examples alone.")
+def head_averaged_over_classes(features, labels, n_way, learning_rate, steps):
+    return head_with_other_means(features, labels, n_way, learning_rate, steps, 1 / n_way, 1 / n_way)
+
+
 @honest("initialisation.1")
 def head_by_autograd(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
@@ -162,7 +212,7 @@ def carried_on(loss, params, x, y, learning_rate, steps, update):
     return task_by_task(loss, params, x, y, learning_rate, steps, update, carry=True)
 
 
-@mistake("initialisation.2", "Every step started from params again, so that only the last one counts.",
+@mistake("initialisation.2", "Only one step counts: `steps` was not used, or every step started from params again.",
          "The next step starts where the last one ended.")
 def restarted(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -213,6 +263,21 @@ def plain_descent(loss, params, x, y, learning_rate, steps, update):
     def step(params, gradient, state, learning_rate):
         return descend(params, gradient, learning_rate), state
     return task_by_task(loss, params, x, y, learning_rate, steps, step)
+
+
+@mistake("initialisation.2", "All tasks shared one set of parameters, trained on the mean of their losses.",
+         "Each task has parameters of its own, which start from params and see the task's examples alone.")
+def trained_on_the_mean(loss, params, x, y, learning_rate, steps, update):
+    state, n_tasks = None, len(x)
+    for _ in range(steps):
+        gradient = grad(lambda params: np.mean(loss(repeat(params, n_tasks), x, y)))(params)
+        params, state = update(params, gradient, state, learning_rate)
+    return repeat(params, n_tasks)
+
+
+@mistake("initialisation.2", "One step too many was taken.", "range(steps)")
+def one_step_too_many(loss, params, x, y, learning_rate, steps, update):
+    return task_by_task(loss, params, x, y, learning_rate, steps + 1, update)
 
 
 @honest("initialisation.2")
@@ -282,6 +347,11 @@ def task_after_task(params, adapted, outer_lr):
          "axis=0: over the tasks alone.")
 def mean_over_everything(params, adapted, outer_lr):
     return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi - theta), params, adapted)
+
+
+@mistake("initialisation.3", "Only one task moved the start.", "The mean over all T tasks.", task=(0, -1))
+def one_task_alone(params, adapted, outer_lr, task):
+    return tree_map(lambda theta, phi: theta + outer_lr * (phi[task] - theta), params, adapted)
 
 
 @honest("initialisation.3")

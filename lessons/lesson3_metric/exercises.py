@@ -31,7 +31,9 @@ def prototypes(embeddings, labels, n_way):
 def squared_distances(a, b):
     """The squared Euclidean distance of each row of a to each row of b. Differentiable.
 
-    a: (A,D), b: (B,D). Returns (A,B), with the sum over d of (a[i,d] - b[j,d])^2 at [i,j].
+    a: (A,D), b: (B,D). Returns (A,B), with the sum over d of (a[i,d] - b[j,d])^2 at [i,j]. Lesson 2's formula with the
+    product, |a|^2 - 2 a.b + |b|^2, passes, too: on paper it is the same. (In float32 it loses digits where rows are
+    nearly equal; the differences do not.)
 
     By hand: from (0, 0) to (3, 4) it is 9 + 16, to (0, 1) it is 0 + 1; from (3, 0) it is 0 + 16 and 9 + 1.
 
@@ -52,13 +54,14 @@ def prototypical_loss(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     embeddings_s: (M,D), labels_s: (M,) are the support; embeddings_q: (A,D), labels_q: (A,) the queries. Returns a
     number.
 
-    By hand, D = 1: class 0 has the prototype 0, class 1 has (1 + 3) / 2 = 2. The query 1 is as far from both, so p is
-    1/2 and the loss log 2.
+    By hand, D = 1: class 0 has the prototype 0, class 1 has (1 + 3) / 2 = 2. The query 0.5 is of class 0, with the
+    squared distances 0.25 and 2.25, and costs log(1 + exp(0.25 - 2.25)) = 0.1269. The query 1.5 is of class 0, too, and
+    costs log(1 + exp(2.25 - 0.25)) = 2.1269. Their mean is 1.1269.
 
-    >>> support, query = np.array([[1.0], [0.0], [3.0]]), np.array([[1.0]])
-    >>> loss = prototypical_loss(support, np.array([1, 0, 1]), query, np.array([0]), 2)
+    >>> support, query = np.array([[1.0], [0.0], [3.0]]), np.array([[0.5], [1.5]])
+    >>> loss = prototypical_loss(support, np.array([1, 0, 1]), query, np.array([0, 0]), 2)
     >>> print(f"{loss:.4f}")
-    0.6931
+    1.1269
     """
     raise NotImplementedError("metric.3: the prototypical loss")
 
@@ -71,13 +74,16 @@ def matching_probabilities(embeddings_s, labels_s, embeddings_q, n_way):
     sum of the weights of n's examples. The cosine is the dot product of two vectors divided by both their lengths. No
     embedding here is all zeros. (For lengths take safe_norm: autograd's np.linalg.norm does not know keepdims=True.)
 
-    embeddings_s: (M,D), labels_s: (M,), embeddings_q: (A,D). Returns (A,N); its rows sum to 1.
+    embeddings_s: (M,D), labels_s: (M,), embeddings_q: (A,D). Returns (A,N); its rows sum to 1. A class without an
+    example has p = 0.
 
     By hand: the query (3, 4) has the length 5 and the cosine 3/5 to the example (1, 0) of class 1, and 4/5 to (0, 1)
-    and to (0, 3) of class 0. exp makes of them 1.822, 2.226 and 2.226, so p(1) = 1.822 / 6.273.
+    and to (0, 3) of class 0. exp makes of them 1.822, 2.226 and 2.226, so p(1) = 1.822 / 6.273. The query (1, 0) has
+    the cosines 1, 0 and 0, and p(1) = 2.718 / 4.718.
 
-    >>> support, query = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), np.array([[3.0, 4.0]])
+    >>> support, query = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), np.array([[3.0, 4.0], [1.0, 0.0]])
     >>> matching_probabilities(support, np.array([1, 0, 0]), query, 2).round(3)
-    array([[0.71, 0.29]])
+    array([[0.71 , 0.29 ],
+           [0.424, 0.576]])
     """
     raise NotImplementedError("metric.4: Matching Networks' attention")

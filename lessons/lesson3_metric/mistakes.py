@@ -220,6 +220,66 @@ def prototypes_frozen(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     return loss_of(-squared(embeddings_q, centres), labels_q)
 
 
+@mistake("metric.3", "The queries are in the prototypes, too: each has pulled its class's towards itself.",
+         "Prototypes are means of the support alone; the labels of the queries are for the loss.")
+def prototypes_of_all(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = means(np.concatenate([embeddings_s, embeddings_q]), np.concatenate([labels_s, labels_q]), n_way)
+    return loss_of(-squared(embeddings_q, centres), labels_q)
+
+
+@mistake("metric.3", "Cosines were compared, as in Matching Networks.", "Minus the squared Euclidean distance.")
+def cosines_to_the_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(cosines(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q)
+
+
+@mistake("metric.3", "The squared distances were divided by sqrt(D), as attention does it.",
+         "Snell et al. do not scale: minus the squared distance, as it is.")
+def scaled_by_the_root_of_d(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = means(embeddings_s, labels_s, n_way)
+    return loss_of(-squared(embeddings_q, centres) / centres.shape[1] ** 0.5, labels_q)
+
+
+@mistake("metric.3", "The squared differences were averaged over the features, not summed.", "np.sum over D.")
+def averaged_distances(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    centres = means(embeddings_s, labels_s, n_way)
+    return loss_of(-squared(embeddings_q, centres) / centres.shape[1], labels_q)
+
+
+@mistake("metric.3", "The losses of the queries were summed, not averaged.", "Divide by the number of queries.")
+def summed_over_queries(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q) * len(labels_q)
+
+
+@mistake("metric.3", "One softmax was taken over all queries and classes together.",
+         "Each query has a softmax of its own, over the classes: log_softmax of (A,N), not of all numbers in a row.")
+def one_softmax_for_all(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    logits = -squared(embeddings_q, means(embeddings_s, labels_s, n_way))
+    log_p = np.reshape(log_softmax(np.reshape(logits, (-1,))), logits.shape)
+    return -np.mean(log_p[range(len(labels_q)), labels_q])
+
+
+@mistake("metric.3", "The minus of the loss is missing: this is the mean of log p.", "-log p falls as p grows.")
+def log_likelihood(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return -loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q)
+
+
+@mistake("metric.3", "One example stands for each class, not the mean of its examples.",
+         "The prototype is the mean: np.mean(embeddings_s[labels_s == n], axis=0).")
+def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(-squared(embeddings_q, first_example(embeddings_s, labels_s, n_way)), labels_q)
+
+
+@mistake("metric.3", "Dot products with the prototypes were taken.", "Minus the squared Euclidean distance.")
+def dot_products_with_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(embeddings_q @ means(embeddings_s, labels_s, n_way).T, labels_q)
+
+
+@mistake("metric.3", "This is the mean squared distance to the own prototype: it is 0 with all embeddings equal.",
+         "Own class against the others: log_softmax of minus all the distances, then the own one.")
+def distance_to_the_own_prototype(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return np.mean(squared(embeddings_q, means(embeddings_s, labels_s, n_way))[range(len(labels_q)), labels_q])
+
+
 @honest("metric.3")
 def loss_query_by_query(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     centres, losses = means(embeddings_s, labels_s, n_way), []
@@ -304,6 +364,46 @@ def prototypes_first(embeddings_s, labels_s, embeddings_q, n_way):
 def winner_takes_all(embeddings_s, labels_s, embeddings_q, n_way):
     nearest = np.argmax(cosines(embeddings_q, embeddings_s), axis=1)
     return np.eye(n_way)[labels_s[nearest]] + 0 * np.sum(embeddings_q)
+
+
+@mistake("metric.4", "The attention is that of a transformer: dot products, divided by sqrt(D).",
+         "Vinyals et al. take the cosine: the dot product divided by both lengths.")
+def scaled_dot_products(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(embeddings_q @ embeddings_s.T / embeddings_s.shape[1] ** 0.5), labels_s, n_way)
+
+
+@mistake("metric.4", "The cosines were divided by sqrt(D).", "A cosine needs no scaling: it lies between -1 and 1.")
+def scaled_cosines(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(cosines(embeddings_q, embeddings_s) / embeddings_s.shape[1] ** 0.5), labels_s, n_way)
+
+
+@mistake("metric.4", "One softmax was taken over all queries and examples together.",
+         "For each query the weights of the examples sum to 1: softmax over the last axis of (A,M).")
+def one_attention_for_all(embeddings_s, labels_s, embeddings_q, n_way):
+    weights = np.exp(cosines(embeddings_q, embeddings_s))
+    return votes(weights / np.sum(weights), labels_s, n_way)
+
+
+@mistake("metric.4", "The dot products were divided by one of the two lengths alone.", "The cosine: by both lengths.")
+def divided_by_one_length(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(embeddings_q @ unit(embeddings_s).T), labels_s, n_way)
+
+
+@mistake("metric.4", "The number of classes was taken from the labels: a class without an example got no column.",
+         "N is n_way.")
+def classes_of_the_labels(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, int(labels_s.max()) + 1)
+
+
+@mistake("metric.4", "The softmax is missing: the cosines themselves were added up.",
+         "Attention is the softmax of the cosines; only then do they sum to 1.")
+def cosines_added_up(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(cosines(embeddings_q, embeddings_s), labels_s, n_way)
+
+
+@mistake("metric.4", "The logarithms of the weights were added up, not the weights.", "exp first, then the sums.")
+def logarithms_added_up(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(log_softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way)
 
 
 @honest("metric.4")

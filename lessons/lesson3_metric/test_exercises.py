@@ -36,8 +36,11 @@ def test_squared_distances(rng):
 
 @exercise("metric.3", lesson.prototypical_loss, gradients=("embeddings_s", "embeddings_q"), order=2)
 def test_prototypical_loss(rng):
-    yield case("by hand", expected=np.log(2.0), embeddings_s=np.array([[1.0], [0.0], [3.0]]),
-               labels_s=np.array([1, 0, 1]), embeddings_q=np.array([[1.0]]), labels_q=np.array([0]), n_way=2)
+    # from 0.5 it is 0.25 to class 0 and 2.25 to class 1; three queries of class 0 and one of class 1
+    near, far = np.log(1 + np.exp(-2.0)), np.log(1 + np.exp(2.0))
+    yield case("by hand", expected=(near + 3 * far) / 4, embeddings_s=np.array([[1.0], [0.0], [3.0]]),
+               labels_s=np.array([1, 0, 1]), embeddings_q=np.array([[0.5], [1.5], [1.5], [0.5]]),
+               labels_q=np.array([0, 0, 0, 1]), n_way=2)
     query, labels_q = 0.7 * rng.normal(size=(4, 5)), np.array([0, 2, 1, 2])
     support = 0.7 * rng.normal(size=(3, 5))
     yield case("classes far apart", embeddings_s=60 * support, labels_s=ONE_EACH, embeddings_q=60 * query,
@@ -57,18 +60,26 @@ def test_prototypical_loss(rng):
 
 
 def library_matching_probabilities(embeddings_s, labels_s, embeddings_q, n_way):
-    return np.exp(lesson.matching_log_probabilities(embeddings_s, labels_s, embeddings_q, n_way))
+    """The library's logarithm is of classes that have an example; the others get 0."""
+    present = [n for n in range(n_way) if n in labels_s]
+    labels = np.array([present.index(n) for n in labels_s])
+    log_p = lesson.matching_log_probabilities(embeddings_s, labels, embeddings_q, len(present))
+    return np.matmul(np.exp(log_p), np.eye(n_way)[np.array(present)])
 
 
 @exercise("metric.4", library_matching_probabilities, gradients=("embeddings_s", "embeddings_q"), order=2)
 def test_matching_probabilities(rng):
     weights = np.exp([0.6, 0.8, 0.8])
-    yield case("by hand", expected=[[(weights[1] + weights[2]) / sum(weights), weights[0] / sum(weights)]],
+    p = [weights[0] / sum(weights), np.exp(1.0) / (np.exp(1.0) + 2)]
+    yield case("by hand", expected=[[1 - p[0], p[0]], [1 - p[1], p[1]]],
                embeddings_s=np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), labels_s=np.array([1, 0, 0]),
-               embeddings_q=np.array([[3.0, 4.0]]), n_way=2)
+               embeddings_q=np.array([[3.0, 4.0], [1.0, 0.0]]), n_way=2)
     for name, labels_s in [("2 of each of 3 classes", EQUAL), ("2, 2 and 4 of 3 classes", UNEQUAL),
                            ("one example of each", ONE_EACH)]:
         yield case(name, embeddings_s=2 * rng.normal(size=(len(labels_s), 5)), labels_s=labels_s,
                    embeddings_q=rng.normal(size=(4, 5)), n_way=3)
+    for name, labels_s in [("the last class has no example", [1, 0, 1, 0]), ("class 1 has no example", [2, 0, 0, 2])]:
+        yield case(name, embeddings_s=rng.normal(size=(4, 5)), labels_s=np.array(labels_s),
+                   embeddings_q=rng.normal(size=(2, 5)), n_way=3)
     yield case("one class", embeddings_s=rng.normal(size=(3, 5)), labels_s=np.zeros(3, int),
                embeddings_q=rng.normal(size=(2, 5)), n_way=1)

@@ -107,6 +107,8 @@ def anil_step(loss, params, x, y, inner_lr):
 def adapt_all(loss, w, x, y, inner_lr, steps):
     """Adapt T tasks at once, each from the same w: `steps` inner steps with one `grad` a step. Differentiable.
 
+    One `grad` a step means: the loss is called `steps` times, not `steps` times for every task.
+
     loss(w, x, y) returns (T,), one number per task, when w has a task axis: w (T,D,N), x (T,M,D), y (T,M). The loss of
     task t depends on the parameters of task t alone: what then is the gradient of the *sum* of the losses?
     repeat(w, T) gives w a task axis, T copies in front.

@@ -54,6 +54,11 @@ def unit_length(loss, params, x, y, inner_lr):
     return tree_map(lambda p, g: p - inner_lr * g / length, params, gradient)
 
 
+@mistake("maml.1", "The gradient was divided by the number of examples.", "Use the gradient of the loss as it is.")
+def divided_by_examples(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p - inner_lr * g / len(x), params, grad(loss)(params, x, y))
+
+
 @honest("maml.1")
 def step_with_autograds_grad(loss, params, x, y, inner_lr):
     gradient = autograd.grad(loss)(params, x, y)
@@ -133,6 +138,27 @@ def one_step_for_all(loss, w, support_x, support_y, query_x, query_y, inner_lr):
 def uphill_before_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     return sum(loss(step(loss, w, sx, sy, -inner_lr), qx, qy) for sx, sy, qx, qy in
                tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "The support loss was added to the query loss.",
+         "The outer loss is the query's alone; the support is for the inner step.")
+def support_loss_added(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    def both(sx, sy, qx, qy):
+        adapted = step(loss, w, sx, sy, inner_lr)
+        return loss(adapted, sx, sy) + loss(adapted, qx, qy)
+    return sum(both(*task) for task in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "The inner step took the gradient of the *mean* of the tasks' losses: it is T times too short.",
+         "Each task's own gradient: that of the sum of the losses, or task by task.")
+def inner_steps_divided_by_t(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, sx, sy, inner_lr / len(query_x)), qx, qy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "Only one task was judged.", "The mean over all T tasks.", task=(0, -1))
+def one_task_alone(loss, w, support_x, support_y, query_x, query_y, inner_lr, task):
+    return loss(step(loss, w, support_x[task], support_y[task], inner_lr), query_x[task], query_y[task])
 
 
 @honest("maml.2")
@@ -221,6 +247,33 @@ def gradient_at_the_start(gradient, hessian_product, w, support, query, inner_lr
     return carried_back(gradient(w, query), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "All Hessians were taken at the starting point w.",
+         "H_i belongs to the point w_i at which step i took its gradient: remember the points on the way.")
+def hessians_at_the_start(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[:1] * steps, hessian_product, support, inner_lr)
+
+
+@mistake("maml.3", "inner_lr is missing before the Hessian.", "v - inner_lr * hessian_product(w_i, support, v)")
+def rate_missing(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, support, 1.0)
+
+
+@mistake("maml.3", "Every Hessian was multiplied with the query gradient, not with what had been carried back so far.",
+         "g = g - inner_lr * hessian_product(w_i, support, g), with the new g in the next step.")
+def hessians_of_the_same_vector(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    first = gradient(path[-1], query)
+    return first - inner_lr * sum(hessian_product(point, support, first) for point in path[:-1])
+
+
+@mistake("maml.3", "The gradient of the support loss was carried back.", "Begin with gradient(last w, query).")
+def support_carried_back(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], support), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+
+
 @honest("maml.3")
 def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
     if steps == 0:
@@ -286,6 +339,21 @@ def last_step_differentiated(loss, w, support_x, support_y, query_x, query_y, in
             second_order(loss, before, (support_x, support_y), (query_x, query_y), inner_lr, 1))
 
 
+@mistake("maml.4", "Only one inner step was taken.", "`steps` of them, each from where the last one ended.")
+def one_step_alone(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    return orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, 1)
+
+
+@mistake("maml.4", "One inner step too many was taken.", "range(steps)")
+def one_step_too_many(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    return orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps + 1)
+
+
+@mistake("maml.4", "Both gradients are of the support loss.", "The *query* loss is judged, after steps on the support.")
+def judged_on_their_support(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    return orders_by_stop_gradient(loss, w, support_x, support_y, support_x, support_y, inner_lr, steps)
+
+
 @honest("maml.4")
 def orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     def objective(w, cut):
@@ -332,6 +400,13 @@ def head_uphill(loss, params, x, y, inner_lr):
     return {**params, "head": params["head"] + inner_lr * grad(loss)(params, x, y)["head"]}
 
 
+@mistake("maml.5", "The body was a constant in the inner gradient alone: the step of the head does not know that it "
+         "depends on the body.", "No stop_gradient: the gradient of the head changes with the body, too.")
+def body_frozen_in_the_gradient(loss, params, x, y, inner_lr):
+    gradient = grad(loss)({"body": stop_gradient(params["body"]), "head": params["head"]}, x, y)
+    return {**params, "head": params["head"] - inner_lr * gradient["head"]}
+
+
 @honest("maml.5")
 def anil_by_the_head_alone(loss, params, x, y, inner_lr):
     gradient = autograd.grad(lambda head: loss({"body": params["body"], "head": head}, x, y))(params["head"])
@@ -362,7 +437,7 @@ def mean_of_the_losses(loss, w, x, y, inner_lr, steps):
     return ws
 
 
-@mistake("maml.6", "Every step started from w again, so only one step was taken.",
+@mistake("maml.6", "Only one step was taken: `steps` was not used, or every step started from w again.",
          "The next step starts where the last one ended: ws = ws - ...")
 def always_from_the_start(loss, w, x, y, inner_lr, steps):
     ws = repeat(w, len(x))
@@ -399,7 +474,18 @@ def one_after_the_other(loss, w, x, y, inner_lr, steps):
     return np.array(adapted)
 
 
-@honest("maml.6")
+@mistake("maml.6", "One step too many was taken.", "range(steps)")
+def one_step_more(loss, w, x, y, inner_lr, steps):
+    return adapt_with_added_zeros(loss, w, x, y, inner_lr, steps + 1)
+
+
+@mistake("maml.6", "The steps go uphill: the gradient was added.", "ws - inner_lr * gradient.")
+def all_uphill(loss, w, x, y, inner_lr, steps):
+    return adapt_with_added_zeros(loss, w, x, y, -inner_lr, steps)
+
+
+@mistake("maml.6", "The tasks were adapted one after the other, by T gradients a step.",
+         "ws = repeat(w, T), and `grad` of np.sum(loss(ws, x, y)): one gradient for all tasks.")
 def adapt_task_by_task(loss, w, x, y, inner_lr, steps):
     adapted = []
     for t in range(len(x)):
@@ -408,6 +494,14 @@ def adapt_task_by_task(loss, w, x, y, inner_lr, steps):
             own = own - inner_lr * autograd.grad(loss)(own, x[t], y[t])
         adapted.append(own)
     return np.array(adapted)
+
+
+@honest("maml.6")
+def adapt_all_by_the_sum(loss, w, x, y, inner_lr, steps):
+    ws = np.array([w] * len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * autograd.grad(lambda ws: np.sum(loss(ws, x, y)))(ws)
+    return ws
 
 
 @honest("maml.6")

@@ -51,7 +51,8 @@ def recognise(support, labels, query):
     """One-shot recognition: the label of the support example that is nearest to each query, by Euclidean distance.
 
     support: embeddings (S,D), some classes with more examples than others, in any order; labels: (S,) their integers
-    0...N-1; query: embeddings (Q,D). Returns (Q,) integers: for each query the *label* of its nearest example.
+    0...N-1; query: embeddings (Q,D). Returns (Q,) integers: for each query the *label* of its nearest example. No query
+    is equally far from two.
 
     By hand: the query 4 lies 1 from the example 5, whose label is 0, and 3 from the example 1, whose label is 1.
 
@@ -69,8 +70,9 @@ def balanced_pairs(images_of, n_pairs, rng):
     Returns (first_ids, second_ids, same), each (n_pairs,): the numbers of a pair's images; same is 1 for one class,
     0 for two.
 
-    A pair of the same class: all classes are equally likely, however many images they have, then two different images
-    of it. A pair of different classes: any two classes are equally likely, then an image of each.
+    A pair of the same class: all classes are equally likely, however many images they have, then any two different
+    images of it. A pair of different classes: any two classes are equally likely, then any image of the one and, drawn
+    apart from it, any image of the other. Every pair is drawn anew. All numbers returned are integers.
 
     For example images_of = [[0 1 2], [3 4], [5 6 7 8]], 4 pairs: 8 and 5 of class 2, then 4 of class 1 and 0 of class
     0, then 3 and 4 of class 1, then 1 of class 0 and 7 of class 2:

@@ -25,10 +25,10 @@ def labels_turned_round(e1, e2, same, margin):
 
 
 @mistake("siamese.1", "The margin was compared with the squared distance: max(0, margin - d^2).",
-         "The margin is a distance. Compare it with d, then square what is left: max(0, margin - d)^2.")
-def margin_on_the_square(e1, e2, same, margin):
+         "The margin is a distance. Compare it with d, then square what is left: max(0, margin - d)^2.", power=(1, 2))
+def margin_on_the_square(e1, e2, same, margin, power):
     d = safe_norm(e1 - e2)
-    return each_pair(same, d ** 2, relu(margin - d ** 2))
+    return each_pair(same, d ** 2, relu(margin - d ** 2) ** power)
 
 
 @mistake("siamese.1", "The gap between a different pair's distance and the margin was not squared.",
@@ -72,6 +72,43 @@ def plain_root_in_the_loss(e1, e2, same, margin):
     return each_pair(same, d ** 2, relu(margin - d) ** 2)
 
 
+@mistake("siamese.1", "The same pairs and the different pairs were averaged for themselves, and the two means added.",
+         "One mean over all P pairs.", share=(1, 0.5))
+def mean_of_each_kind(e1, e2, same, margin, share):
+    d = safe_norm(e1 - e2)
+    return share * (np.sum(same * d ** 2) / sum(same) + np.sum((1 - same) * relu(margin - d) ** 2) / sum(1 - same))
+
+
+@mistake("siamese.1", "There is a factor 1/2, as in Hadsell's paper.", "d^2 and max(0, margin - d)^2, without it.")
+def half_of_it(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2) / 2
+
+
+@mistake("siamese.1", "The squares were subtracted: max(0, margin^2 - d^2).", "First margin - d, then the square.")
+def squares_subtracted(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin ** 2 - d ** 2))
+
+
+@mistake("siamese.1", "Neither part was squared.", "d^2 and max(0, margin - d)^2.")
+def nothing_squared(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d, relu(margin - d))
+
+
+@mistake("siamese.1", "d is the sum of the absolute differences.", "The Euclidean distance: safe_norm(e1 - e2).")
+def sum_of_absolute_differences(e1, e2, same, margin):
+    d = np.sum(np.abs(e1 - e2), axis=1)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "The part of the different pairs was subtracted.", "Both parts are costs: add them.")
+def push_subtracted(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, -relu(margin - d) ** 2)
+
+
 @honest("siamese.1")
 def loss_pair_by_pair(e1, e2, same, margin):
     total = 0.0
@@ -103,9 +140,10 @@ def a_tiny_number_under_the_root(a, b):
 
 
 @mistake("siamese.2", "A small number was added under the root, but equal rows still have a distance above 0.",
-         "The root of 1e-8 is 1e-4. Replace the sum where it is 0, and leave it alone elsewhere.")
-def a_small_number_under_the_root(a, b):
-    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1e-8)
+         "The root of 1e-8 is 1e-4. Replace the sum where it is 0, and leave it alone elsewhere.",
+         number=(1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10))
+def a_small_number_under_the_root(a, b, number):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + number)
 
 
 @mistake("siamese.2", "The root was bounded from below, so equal rows have a distance above 0.",
@@ -219,6 +257,11 @@ def largest_dot_product(support, labels, query):
     return labels[(query @ support.T).argmax(axis=1)]
 
 
+@mistake("siamese.3", "Several neighbours voted.", "The nearest example alone decides.")
+def three_neighbours(support, labels, query):
+    return onp.array([onp.bincount(labels[onp.argsort(row)[:3]]).argmax() for row in to_each(support, query)])
+
+
 @honest("siamese.3")
 def recognise_by_loops(support, labels, query):
     answers = []
@@ -291,7 +334,7 @@ def an_image_with_itself(images_of, n_pairs, rng):
                     one=lambda rng: rng.choice(images_of[rng.integers(len(images_of))], 2))
 
 
-@mistake("siamese.4", "An image was drawn first, and with it its class: large classes come more often.",
+@mistake("siamese.4", "Some classes come more often. Was an image drawn first, and with it its class?",
          "Draw a class, then images of it.")
 def large_classes_more_often(images_of, n_pairs, rng):
     images, classes = onp.concatenate(images_of), class_of(images_of)
@@ -306,7 +349,7 @@ def large_classes_more_often(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, one, two)
 
 
-@mistake("siamese.4", "The other class is always the next one in the list.",
+@mistake("siamese.4", "Some classes never meet: the other class is always the next one in the list, for example.",
          "Any two classes: a network that meets neighbours alone learns nothing about the others.")
 def always_the_next_class(images_of, n_pairs, rng):
     def two(rng):
@@ -315,7 +358,7 @@ def always_the_next_class(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
-@mistake("siamese.4", "The first image of a same pair is always the first one of its class.",
+@mistake("siamese.4", "One image of a same pair was not drawn: it is always the same of its class, say the first.",
          "Two different images, both by chance.")
 def always_the_first_image(images_of, n_pairs, rng):
     def one(rng):
@@ -328,6 +371,49 @@ def always_the_first_image(images_of, n_pairs, rng):
          "Draw from the `rng` that is passed in.")
 def own_generator(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, onp.random.default_rng(0))
+
+
+@mistake("siamese.4", "Half are the same on average, but not in every call: was a coin thrown for each pair?",
+         "n_pairs // 2 of each kind.")
+def a_coin_per_pair(images_of, n_pairs, rng):
+    first, second, same = pairs_of(images_of, 2 * n_pairs, rng)
+    chosen = 2 * onp.arange(n_pairs) + rng.integers(2, size=n_pairs)
+    return first[chosen], second[chosen], same[chosen]
+
+
+@mistake("siamese.4", "In a different pair the one image says something of the other. Do they stand at the same place?",
+         "Draw the second image apart from the first.")
+def the_same_place_in_both_classes(images_of, n_pairs, rng):
+    def two(rng):
+        c, d = rng.choice(len(images_of), 2, replace=False)
+        place = rng.integers(min(len(images_of[c]), len(images_of[d])))
+        return images_of[c][place], images_of[d][place]
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "In different pairs some images come more often. Is one always the first of its class?",
+         "Draw it: rng.choice(images_of[d]).")
+def the_first_image_of_the_other_class(images_of, n_pairs, rng):
+    def two(rng):
+        c, d = rng.choice(len(images_of), 2, replace=False)
+        return rng.choice(images_of[c]), images_of[d][0]
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "Some two images of a class come together more often. Are they neighbours in its list?",
+         "Any two different images of it.")
+def neighbouring_images(images_of, n_pairs, rng):
+    def one(rng):
+        ids = images_of[rng.integers(len(images_of))]
+        i = rng.integers(len(ids))
+        return ids[i], ids[(i + 1) % len(ids)]
+    return pairs_of(images_of, n_pairs, rng, one=one)
+
+
+@mistake("siamese.4", "One class was drawn for all same pairs of a call.", "Draw a class for each pair.")
+def one_class_in_a_call(images_of, n_pairs, rng):
+    c = rng.integers(len(images_of))
+    return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(images_of[c], 2, replace=False))
 
 
 @honest("siamese.4")
@@ -425,6 +511,17 @@ def different_pairs_alone(distances, same):
          "Keep the candidate, not its quality.")
 def the_quality_itself(distances, same):
     return max(sum(shares(distances, same, t)) / 2 for t in midpoints(distances))
+
+
+@mistake("siamese.5", "The smaller of the two shares, or their product, was made as large as possible.", "Their mean.")
+def best_worst_share(distances, same):
+    return best_of(midpoints(distances), lambda t: min(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The thresholds that were tried are evenly spaced, not the midpoints between neighbours.",
+         "(d[i] + d[i+1]) / 2 of the sorted distances, of those that differ.", points=(50, 100, 101, 1000))
+def evenly_spaced(distances, same, points):
+    return best_of(onp.linspace(distances.min(), distances.max(), points), lambda t: sum(shares(distances, same, t)))
 
 
 @honest("siamese.5")

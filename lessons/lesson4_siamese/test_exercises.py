@@ -103,7 +103,8 @@ def classes_drawn(inputs, first_ids, second_ids, same, kind):
 
 
 def far_from(count, n, p):
-    return abs(count - n * p) > 6 * math.sqrt(n * p * (1 - p))
+    """Whether n trials of probability p seldom give `count`. The 3 is for small counts, which are skew."""
+    return abs(count - n * p) > 6 * math.sqrt(n * p * (1 - p)) + 3
 
 
 def ids_exist(inputs, first_ids, second_ids, same):
@@ -188,6 +189,16 @@ def couples_are_equally_likely(inputs, first_ids, second_ids, same):
                     f"about {round(p * len(couples))} would be right")
 
 
+def no_image_is_in_every_same_pair(inputs, first_ids, second_ids, same):
+    """Same pairs: no image is in all pairs of its class."""
+    drawn = np.stack([first_ids, second_ids])[:, same == 1]
+    for c, ids in enumerate(inputs["images_of"]):
+        mine = drawn[:, np.isin(drawn[0], ids)]
+        for i in ids:
+            if len(ids) > 3 and mine.shape[1] > 50 and (mine == i).any(axis=0).all():
+                return f"image {i} in all {mine.shape[1]} same pairs of its class {c}, which has {len(ids)} images"
+
+
 def images_are_equally_likely(inputs, first_ids, second_ids, same):
     """Each image of a class is as likely to be in a same pair as the others of its class."""
     drawn = np.stack([first_ids, second_ids])[:, same == 1]
@@ -201,6 +212,62 @@ def images_are_equally_likely(inputs, first_ids, second_ids, same):
                     f"{len(ids)} images; about {round(p * mine.shape[1])} would be right")
 
 
+def any_two_images_are_a_same_pair(inputs, first_ids, second_ids, same):
+    """Same pairs: any two images of a class are as likely as any other two of it."""
+    pairs = np.sort(np.stack([first_ids, second_ids], axis=-1)[same == 1], axis=1)
+    for c, ids in enumerate(inputs["images_of"]):
+        n, p = int(np.isin(pairs[:, 0], ids).sum()), 2 / (len(ids) * (len(ids) - 1))
+        for a, b in combinations(ids, 2):
+            count = int((pairs == [a, b]).all(axis=1).sum())
+            if far_from(count, n, p):
+                return (f"the images {a} and {b} in {count} of {n} same pairs of class {c}; "
+                        f"about {round(n * p)} would be right")
+
+
+def different_pairs(inputs, first_ids, second_ids, same):
+    """{(c, d): (R, 2)}: the pairs of an image of class c and one of class d > c, in this order."""
+    ids = np.stack([first_ids, second_ids], axis=-1)[same == 0].astype(int)
+    classes = class_of_image(inputs["images_of"])[ids]
+    ids = np.where(classes[:, :1] < classes[:, 1:], ids, ids[:, ::-1])
+    return {(c, d): ids[(np.sort(classes, axis=1) == [c, d]).all(axis=1)]
+            for c, d in combinations(range(len(inputs["images_of"])), 2)}
+
+
+def images_of_different_pairs_are_equally_likely(inputs, first_ids, second_ids, same):
+    """Different pairs: each image of a class is as likely as the others of its class."""
+    pairs = different_pairs(inputs, first_ids, second_ids, same)
+    for c, ids in enumerate(inputs["images_of"]):
+        mine = np.concatenate([drawn[:, couple.index(c)] for couple, drawn in pairs.items() if c in couple])
+        counts = [int((mine == i).sum()) for i in ids]
+        worst = max(range(len(ids)), key=lambda i: abs(counts[i] - len(mine) / len(ids)))
+        if far_from(counts[worst], len(mine), 1 / len(ids)):
+            return (f"image {ids[worst]} in {counts[worst]} of the {len(mine)} different pairs of its class {c}, which "
+                    f"has {len(ids)} images; about {round(len(mine) / len(ids))} would be right")
+
+
+def images_of_different_pairs_are_drawn_apart(inputs, first_ids, second_ids, same):
+    """Different pairs: the image of one class says nothing about that of the other."""
+    for (c, d), drawn in different_pairs(inputs, first_ids, second_ids, same).items():
+        mine, others = inputs["images_of"][c], inputs["images_of"][d]
+        for a in mine:
+            for b in others:
+                count, p = int((drawn == [a, b]).all(axis=1).sum()), 1 / (len(mine) * len(others))
+                if far_from(count, len(drawn), p):
+                    return (f"image {a} of class {c} with image {b} of class {d} in {count} of {len(drawn)} pairs of "
+                            f"these classes; about {round(len(drawn) * p)} would be right")
+
+
+def pairs_of_a_call_are_drawn_apart(inputs, first_ids, second_ids, same):
+    """Every pair draws its classes anew, also within one call."""
+    n_classes = len(inputs["images_of"])
+    for kind, p in [(1, 1 / n_classes), (0, 2 / (n_classes * (n_classes - 1)))]:
+        drawn = classes_drawn(inputs, first_ids, second_ids, same, kind)
+        couples = np.sort(drawn, axis=1).reshape(len(first_ids), -1, 2)
+        alike = int((couples == couples[:, :1]).all(axis=(1, 2)).sum())
+        if alike > len(couples) / 2 and far_from(alike, len(couples), p ** (couples.shape[1] - 1)):
+            return f"in {alike} of {len(couples)} calls all pairs labelled {kind} are of the same classes"
+
+
 def numbered(*sizes):
     """images_of for classes of these sizes: 0 1 2 ... in order."""
     ends = np.cumsum(sizes)
@@ -210,7 +277,9 @@ def numbered(*sizes):
 @exercise("siamese.4", pairs_by_the_library, predicates=(
     ids_exist, about_half_are_the_same, half_are_the_same, ones_are_of_one_class, zeros_are_of_two_classes,
     images_of_a_pair_differ, pairs_are_drawn_anew, classes_are_equally_likely, any_two_classes_meet,
-    couples_are_equally_likely, images_are_equally_likely))
+    couples_are_equally_likely, no_image_is_in_every_same_pair, images_are_equally_likely,
+    any_two_images_are_a_same_pair, images_of_different_pairs_are_equally_likely,
+    images_of_different_pairs_are_drawn_apart, pairs_of_a_call_are_drawn_apart))
 def test_balanced_pairs(rng):
     yield case("classes of unequal size", images_of=numbered(3, 12, 3, 5), n_pairs=8)
     yield case("just two classes of two images", images_of=numbered(2, 2), n_pairs=6)
@@ -229,6 +298,10 @@ def test_choose_threshold(rng):
     yield case("many more different pairs", expected=5.5,
                distances=np.array([1.0, 5.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0]),
                same=np.array([1, 1] + [0] * 10))
+    # 3 and 5 same: below 5.5 lie 2/2 and 3/4, the mean is (1 + 1/4) / 2; the product, and the smaller share, are larger
+    # below 3.5, with 1/2 and 2/4
+    yield case("one share high, the other low", expected=5.5, distances=np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+               same=np.array([0, 0, 1, 0, 1, 0]))
     same = np.array([1] * 5 + [0] * 12)[rng.permutation(17)]
     yield case("17 pairs", distances=rng.normal(size=17) ** 2 + 1.5 * (1 - same), same=same)
     yield case("equal distances", distances=np.round(2 * rng.random(17)) + (1 - same), same=same)

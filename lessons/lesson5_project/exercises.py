@@ -63,10 +63,10 @@ def pair_weights(logits, same_class, n_hard):
 def decide(logits, labels, threshold):
     """Which class each query is of, or -1 for "none of these".
 
-    logits: (Q,S) log-odds of *same* of query q with example s; labels: (S,) integers 0...N-1, some classes with more
-    examples than others, in any order; threshold: a probability, between 0 and 1. The score of a class is the *mean*
+    logits: (Q,S) log-odds of *same* of query q with example s; labels: (S,) integers 0...N-1, each at least once, some
+    more often than others, in any order; threshold: a probability, between 0 and 1. The score of a class is the *mean*
     of its examples' logits. The class with the highest score is the answer if p = 1 / (1 + exp(-score)) is above the
-    threshold, else -1. Returns (Q,) integers. Nothing is differentiated.
+    threshold, else -1, so also where p is exactly the threshold. Returns (Q,) integers. Nothing is differentiated.
 
     By hand, two examples of class 0, one of class 1. First query: the scores (4 - 6) / 2 = -1 and 0.9, p of 0.9 is
     0.71, above 0.6. Second: -1 and 0.2, p of 0.2 is 0.55, not above 0.6.

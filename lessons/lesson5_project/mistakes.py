@@ -58,6 +58,11 @@ def row_for_each_example(query, support, w, b):
     return np.abs(differences(support, query)) @ w + b
 
 
+@mistake("project.1", "The products were averaged over the features, not summed.", "w . |q - s| is a sum.")
+def averaged_over_features(query, support, w, b):
+    return np.mean(np.abs(differences(query, support)) * w, axis=-1) + b
+
+
 @honest("project.1")
 def log_odds_by_loops(query, support, w, b):
     return np.array([[sum(w[i] * abs(q[i] - s[i]) for i in range(len(w))) + b for s in support] for q in query])
@@ -133,6 +138,12 @@ def all_taken_for_same(logits, same):
          "-log p is 0 or more.")
 def log_probability(logits, same):
     return same * logits - np.logaddexp(0.0, logits)
+
+
+@mistake("project.2", "Different pairs cost nothing: only -log p of the same pairs was taken.",
+         "Where same is 0 the loss is -log(1 - p) = log(1 + exp(logit)).")
+def same_pairs_alone(logits, same):
+    return same * np.logaddexp(0.0, -logits)
 
 
 @honest("project.2")
@@ -214,6 +225,24 @@ def easiest(logits, same_class, n_hard):
     return half_each(same_class, hardest_of_each(logits, same_class, n_hard, sign=1))
 
 
+@mistake("project.3", "The logits of the same pairs became 0, not minus infinity: above a negative one they are still "
+         "among the hard.", "np.where(same_class, -np.inf, logits).")
+def zero_in_their_place(logits, same_class, n_hard):
+    apart = onp.where(same_class, 0.0, logits)
+    return half_each(same_class, hardest_of_each(apart, onp.zeros_like(same_class), n_hard))
+
+
+@mistake("project.3", "All different pairs count, not only the hard ones.", "The n_hard largest of each row.")
+def all_different_pairs(logits, same_class, n_hard):
+    return half_each(same_class, ~same_class)
+
+
+@mistake("project.3", "One hard pair too many was taken.", "order[:n_hard]")
+def one_hard_pair_too_many(logits, same_class, n_hard):
+    order = onp.argsort(onp.argsort(onp.where(same_class, onp.inf, -logits), axis=1), axis=1)
+    return half_each(same_class, (order <= n_hard) & ~same_class)
+
+
 @honest("project.3")
 def weights_by_loops(logits, same_class, n_hard):
     weights = onp.zeros(logits.shape)
@@ -290,6 +319,23 @@ def first_above_the_threshold(logits, labels, threshold):
          "One score for each class, then argmax over the classes.")
 def position_of_the_example(logits, labels, threshold):
     return answers(probability(logits), threshold)
+
+
+@mistake("project.4", "p that is exactly the threshold was accepted.", "*Above* the threshold: p > threshold, not >=.")
+def from_the_threshold_on(logits, labels, threshold):
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p.max(axis=1) >= threshold, p.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The worst example decides.", "The mean of the class's logits.")
+def worst_example(logits, labels, threshold):
+    return answers(probability(by_class(logits, labels, onp.min)), threshold)
+
+
+@mistake("project.4", "\"None of these\" is -1, not N.", "np.where(p > threshold, class, -1)")
+def a_class_of_its_own_for_none(logits, labels, threshold):
+    found = answers(probability(by_class(logits, labels, onp.mean)), threshold)
+    return onp.where(found < 0, labels.max() + 1, found)
 
 
 @honest("project.4")

@@ -96,6 +96,9 @@ def test_decide(rng):
                threshold=0.55)
     yield case("a logit of 0.3 is p = 0.57", expected=[1, 1], logits=np.array([[0.3, -1.0], [0.28, -2.0]]),
                labels=np.array([1, 0]), threshold=0.55)
+    # the scores -1 and 0: p of 0 is 0.5, which is not above 0.5
+    yield case("exactly at the threshold", expected=[-1, 1], logits=np.array([[-2.0, 0.0, 0.0], [-2.0, 0.0, 0.5]]),
+               labels=labels, threshold=0.5)
     yield case("like nothing", expected=[-1, -1], logits=np.array([[-9.0, -7.0, -1.0], [-8.0, -8.0, -20.0]]),
                labels=labels, threshold=0.5)
     yield case("6 queries, classes of 1, 4 and 2 examples", logits=1.5 * rng.normal(size=(6, 7)),

@@ -47,7 +47,7 @@ def add_point(r, n_points, r_new):
     """The encoding of n_points + 1 examples, from that of n_points of them, r, and the vector of the new one, r_new.
 
     r and r_new: (R,). r is the mean of n_points vectors, which are forgotten: they must not be needed again. n_points
-    may be 0; whatever r then is, the result is r_new. Returns (R,).
+    may be 0; whatever r then is, NaN for example, the mean of nothing, the result is r_new. Returns (R,).
 
     By hand: the mean of three numbers is 4, so their sum is 12; with 8 it is 20, and the mean of four is 5.
 

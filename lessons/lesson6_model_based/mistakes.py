@@ -60,6 +60,28 @@ def encoding_frozen(h, params, x, y):
     return stop_gradient(np.mean(h(params, pairs(x, y)), axis=1))
 
 
+@mistake("model_based.1", "The largest of each number was taken, over the examples.", "The mean, not the maximum.")
+def maximum_over_examples(h, params, x, y):
+    return np.max(h(params, pairs(x, y)), axis=1)
+
+
+@mistake("model_based.1", "The vector of one example came back.", "The mean over all K examples.", place=(0, -1))
+def one_example(h, params, x, y, place):
+    return h(params, pairs(x, y))[:, place]
+
+
+@mistake("model_based.1", "The sum was divided by the number of tasks.", "len(x) is T; K is x.shape[1].")
+def divided_by_tasks(h, params, x, y):
+    return np.sum(h(params, pairs(x, y)), axis=1) / len(x)
+
+
+@mistake("model_based.1", "All tasks were pooled: each has the mean over the examples of all tasks.",
+         "Each task has an encoding of its own: the mean over axis 1 alone.")
+def all_tasks_pooled(h, params, x, y):
+    each = h(params, pairs(x, y))
+    return np.mean(each, axis=(0, 1)) + 0 * each[:, 0]
+
+
 @honest("model_based.1")
 def encode_example_by_example(h, params, x, y):
     n_points = x.shape[1]
@@ -144,6 +166,11 @@ def mean_of_the_queries(g, params, r, x):
     return g(params, np.concatenate([to_every_query(r, x), same], axis=-1))
 
 
+@mistake("model_based.2", "The encodings of all tasks were averaged.", "Task t is answered from r[t] alone.")
+def mean_encoding(g, params, r, x):
+    return g(params, np.concatenate([to_every_query(np.mean(r, axis=0) + 0 * r, x), x], axis=-1))
+
+
 @honest("model_based.2")
 def decode_query_by_query(g, params, r, x):
     answers = [g(params, np.concatenate([r, x[:, q]], axis=1)[:, None]) for q in range(x.shape[1])]
@@ -204,9 +231,15 @@ def fixed_share(r, n_points, r_new):
     return 0.9 * r + 0.1 * r_new
 
 
+@mistake("model_based.3", "Where there are no examples yet, r is multiplied by 0. But 0 times NaN is NaN, and the mean "
+         "of nothing is NaN.", "If n_points is 0, return r_new.")
+def zero_times_nothing(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 1)
+
+
 @honest("model_based.3")
 def by_the_sum(r, n_points, r_new):
-    return (n_points * r + r_new) / (n_points + 1)
+    return r_new if n_points == 0 else (n_points * r + r_new) / (n_points + 1)
 
 
 @honest("model_based.3")

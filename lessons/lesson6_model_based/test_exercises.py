@@ -51,9 +51,9 @@ def in_float64(tree):
 def test_encode(rng):
     yield case("by hand", expected=[[9.5, 6.0]], h=two_numbers, params={}, x=np.array([[[1.0], [2.0]]]),
                y=np.array([[[5.0], [7.0]]]))
-    params = {"w": rng.normal(size=(2, 3)), "b": rng.normal(size=3)}
-    x, y = rng.normal(size=(2, 4, 5, 1))
-    yield case("4 tasks, 5 examples, R = 3", h=small_encoder, params=params, x=x, y=y)
+    params = {"w": rng.normal(size=(2, 4)), "b": rng.normal(size=4)}
+    x, y = rng.normal(size=(2, 3, 5, 1))  # K - 1 is not T
+    yield case("3 tasks, 5 examples, R = 4", h=small_encoder, params=params, x=x, y=y)
     yield case("one example", h=small_encoder, params=params, x=x[:, :1], y=y[:, :1])
     order = [3, 0, 4, 1, 2]
     yield case("the examples in another order", expected=encode_with(small_encoder, params, x, y), h=small_encoder,
@@ -86,7 +86,11 @@ def test_decode(rng):
 
 
 def add_by_the_library(r, n_points, r_new):
-    """The library's `add_point`, whose encoder is replaced by one that knows the new example's vector."""
+    """The library's `add_point`, whose encoder is replaced by one that knows the new example's vector.
+
+    The library begins with zeros, not with the mean of nothing.
+    """
+    r = np.zeros_like(r) if n_points == 0 else r
     encode, lesson.encode = lesson.encode, lambda params, x, y: r_new
     try:
         return lesson.add_point(None, r, n_points, None, None)
@@ -101,5 +105,6 @@ def test_add_point(rng):
     yield case("the mean of 8", expected=vectors.mean(axis=0), r=vectors[:7].mean(axis=0), n_points=7, r_new=vectors[7])
     yield case("3 examples, R = 4", r=rng.normal(size=4), n_points=3, r_new=rng.normal(size=4))
     yield case("the second example", r=rng.normal(size=4), n_points=1, r_new=rng.normal(size=4))
-    yield case("the first example", expected=[3.0, -1.0], r=np.array([7.0, 7.0]), n_points=0,
-               r_new=np.array([3.0, -1.0]))
+    for name, r in [("", 7.0), (", after the mean of nothing", np.nan), (", after infinity", np.inf)]:
+        yield case(f"the first example{name}", expected=[3.0, -1.0], r=np.array([r, r]), n_points=0,
+                   r_new=np.array([3.0, -1.0]))

@@ -65,6 +65,11 @@ def one_key_after_the_other(loss, start, rates, x, y):
     return moved
 
 
+@mistake("optimizer.1", "The rates were taken for logarithms.", "rates * gradient: a rate may be negative.")
+def rates_as_logarithms(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - np.exp(a) * g, start, rates, grad(loss)(start, x, y))
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -140,6 +145,18 @@ def times_the_rates(gradient, w, rates, supports, queries):
          "The chain rule has a second factor: how w' changes with the rates, minus the support gradient.")
 def query_gradient_alone(gradient, w, rates, supports, queries):
     return np.mean([q for _, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
+@mistake("optimizer.2", "Only one task was counted.", "The mean over all T tasks.", task=(0, -1))
+def one_task_alone(gradient, w, rates, supports, queries, task):
+    s, q = both_gradients(gradient, w, rates, supports, queries)[task]
+    return -s * q
+
+
+@mistake("optimizer.2", "The query gradient was taken uphill, at w + rates * support gradient.",
+         "w' = w - rates * support gradient.")
+def uphill_to_the_query(gradient, w, rates, supports, queries):
+    return -np.mean([s * q for s, q in both_gradients(gradient, w, -rates, supports, queries)], axis=0)
 
 
 @honest("optimizer.2")
@@ -218,6 +235,13 @@ def one_above_the_other(gradients, p):
 @mistake("optimizer.3", "Sign first, logarithm second.", "(log|g| / p, sign g).")
 def sign_first(gradients, p):
     return two_numbers(gradients, p)[:, ::-1]
+
+
+@mistake("optimizer.3", "The logarithm has another base.", "np.log, the natural one: log(exp(-p)) is -p.",
+         base=(10.0, 2.0))
+def another_base(gradients, p, base):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / onp.log(base) / p
+    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
 
 
 @honest("optimizer.3")
@@ -308,6 +332,40 @@ def memory_first(params, x, h, c):
     keep, put, show, candidate = cell(params, x, h)
     c = keep * c + put * candidate
     return c, show * np.tanh(c)
+
+
+@mistake("optimizer.4", "The biases were forgotten.", "z = (x, h) w + b, for each of the four.")
+def without_biases(params, x, h, c):
+    return cell_with_weights_cut_in_two(tree_map(lambda p: p * (p.ndim == 2), params), x, h, c)
+
+
+@mistake("optimizer.4", "1 was added to the forget gate's z, as some libraries do with its bias.",
+         "z = (x, h) w + b, for all four alike.")
+def forget_bias_of_one(params, x, h, c):
+    forget = {**params["forget"], "b": params["forget"]["b"] + 1}
+    return cell_with_weights_cut_in_two({**params, "forget": forget}, x, h, c)
+
+
+@mistake("optimizer.4", "Input gate and output gate are exchanged.",
+         "The input gate multiplies the candidate, the output gate what is shown.")
+def input_and_output_exchanged(params, x, h, c):
+    return cell_with_weights_cut_in_two({**params, "input": params["output"], "output": params["input"]}, x, h, c)
+
+
+@mistake("optimizer.4", "h was not used: the gates see x alone.", "z = (x, h) w + b.")
+def without_h(params, x, h, c):
+    return cell_with_weights_cut_in_two(params, x, 0 * h, c)
+
+
+@mistake("optimizer.4", "The old memory came back as c.", "Return the new one: (h, new c).")
+def old_memory_returned(params, x, h, c):
+    return cell_with_weights_cut_in_two(params, x, h, c)[0], c
+
+
+@mistake("optimizer.4", "The output gate is missing: the whole memory is shown.", "sigmoid(z_output) * tanh(new c).")
+def all_shown(params, x, h, c):
+    c = cell_with_weights_cut_in_two(params, x, h, c)[1]
+    return np.tanh(c), c
 
 
 @honest("optimizer.4")
@@ -418,6 +476,58 @@ def step_subtracted(update, loss, phi, theta, steps_before, segment):
         return -step, state
     theta, state = held(opposite, loss, phi, theta, steps_before)
     return sum(walk(opposite, loss, phi, theta, segment, state)[0]) / segment
+
+
+@mistake("optimizer.5", "Only the loss after the last step came back.",
+         "Add up the losses after each step of the segment, and divide by `segment`.")
+def last_loss_alone(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return walk(update, loss, phi, theta, segment, state)[0][-1]
+
+
+@mistake("optimizer.5", "The losses were summed, not averaged.", "Divide by `segment`.")
+def losses_summed(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment, state)[0])
+
+
+@mistake("optimizer.5", "The state was made a constant at every step: nothing flows through the optimiser's memory.",
+         "Within the segment hand the state on as it is; only the gradient is taken at a constant.")
+def state_cut_at_every_step(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    total = 0.0
+    for _ in range(segment):
+        step, state = update(phi, grad(loss)(stop_gradient(theta)), cut_off(state))
+        theta = theta + step
+        total = total + loss(theta)
+    return total / segment
+
+
+def cut_off(state):
+    """The state as a constant, whatever tuples and dicts of arrays it is."""
+    if state is None:
+        return None
+    if hasattr(state, "keys"):
+        return {key: cut_off(part) for key, part in state.items()}
+    return tuple(map(cut_off, state)) if isinstance(state, tuple | list) else stop_gradient(state)
+
+
+@mistake("optimizer.5", "The learner went back to theta before the segment.",
+         "The steps before have moved it: go on from there.")
+def learner_back_at_the_start(update, loss, phi, theta, steps_before, segment):
+    _, state = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+
+
+@mistake("optimizer.5", "The sum was divided by all steps, those before among them.", "Divide by `segment`.")
+def divided_by_all_steps(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / (steps_before + segment)
+
+
+@mistake("optimizer.5", "The steps before were left out.", "First `steps_before` steps with stop_gradient(phi).")
+def no_steps_before(update, loss, phi, theta, steps_before, segment):
+    return sum(walk(update, loss, phi, theta, segment)[0]) / segment
 
 
 @honest("optimizer.5")

@@ -178,6 +178,9 @@ def scaled_lstm(phi, gradient, state):
 def test_unrolled_loss(rng):
     yield case("by hand", expected=0.01953125, update=learned_rate, loss=parabola, phi=np.array([0.5]),
                theta=np.array([1.0]), steps_before=1, segment=2)
+    # from 1 to -2 to 4: the losses 2 and 8
+    yield case("by hand, a loss that rises", expected=5.0, update=learned_rate, loss=parabola, phi=np.array([3.0]),
+               theta=np.array([1.0]), steps_before=0, segment=2)
     bowl, theta = Bowl(rng.uniform(0.5, 1.5, size=3)), rng.uniform(0.5, 1.5, size=3) * rng.choice([-1, 1], size=3)
     rule = {"update": learned_momentum, "loss": bowl, "phi": np.array([0.6, 0.2]) + 0.05 * rng.normal(size=2),
             "theta": theta}

@@ -7,6 +7,8 @@ Plain NumPy; nothing here is differentiated.
 
 import numpy as np
 
+from fewshot_np.lesson2_episodes import t_factor  # for pitfalls.2
+
 
 def ask_in_groups(network, queries, groups):
     """The scores of all queries, in the order of the queries, when they go through the network group by group.
@@ -33,13 +35,14 @@ def paired_difference(flattering, honest):
 
     flattering, honest: (E,), E >= 2 accuracies; flattering[e] and honest[e] are of the same episode e. Returns the
     tuple (mean of flattering - honest, half-width of its 95 % interval). The interval is that of lesson 2,
-    1.96 s / sqrt(E) with E - 1 in the denominator of s, taken over one difference per episode.
+    t s / sqrt(E) with E - 1 in the denominator of s and t = t_factor(E), taken over one difference per episode.
 
-    By hand: the differences are 0.1 and 0.3, both 0.1 from their mean, s^2 = (0.1^2 + 0.1^2) / 1, s / sqrt(2) = 0.1.
+    By hand: the differences are 0.1, 0.3 and 0.2, s^2 = (0.1^2 + 0.1^2 + 0) / 2 = 0.01, s / sqrt(3) = 0.0577, and t is
+    4.303 for 3 values.
 
-    >>> mean, half_width = paired_difference(np.array([0.7, 0.7]), np.array([0.6, 0.4]))
+    >>> mean, half_width = paired_difference(np.array([0.7, 0.7, 0.9]), np.array([0.6, 0.4, 0.7]))
     >>> round(float(mean), 3), round(float(half_width), 3)
-    (0.2, 0.196)
+    (0.2, 0.248)
     """
     raise NotImplementedError("pitfalls.2: the paired difference")
 
@@ -48,7 +51,7 @@ def find_leaks(support_ids, query_ids):
     """Which queries are leaks: their image is also in the support of the same task.
 
     support_ids: (T,N*K) and query_ids: (T,N*Q), numbers of images.   Returns booleans (T,N*Q). It is no leak if the
-    image is in the support of another task, or if a query is asked twice.
+    image is in the support of another task, or if a query is asked twice; a leak that is asked twice is a leak twice.
 
     By hand: in task 0 the images 7 and 3 are in the support. Image 1 is in the support of task 1 only.
 

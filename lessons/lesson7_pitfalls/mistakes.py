@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fewshot_np.lesson2_episodes import mean_confidence_interval
+from fewshot_np.lesson2_episodes import mean_confidence_interval, t_factor
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- pitfalls.1: queries in groups
@@ -54,6 +54,15 @@ def as_wide_as_the_queries(network, queries, groups):
     out = np.zeros(queries.shape)
     for group in groups:
         out[group] = network(queries[group])
+    return out
+
+
+@mistake("pitfalls.1", "The numbers of a group were sorted, and its scores not.",
+         "out[group] = network(queries[group]), with the same order on both sides.")
+def groups_sorted(network, queries, groups):
+    out = np.empty((len(queries), network(queries[groups[0]]).shape[1]))
+    for group in groups:
+        out[np.sort(group)] = network(queries[group])
     return out
 
 
@@ -113,37 +122,44 @@ def absolute_differences(flattering, honest):
 
 
 @mistake("pitfalls.2", "The spread was divided by E, but the mean varies less than one value by the *root* of E.",
-         "1.96 * s / np.sqrt(E), as in lesson 2.")
+         "t_factor(E) * s / np.sqrt(E), as in lesson 2.")
 def divided_by_e_not_its_root(flattering, honest):
     values = flattering - honest
-    return values.mean(), 1.96 * values.std(ddof=1) / len(values)
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1) / len(values)
 
 
 @mistake("pitfalls.2", "This is the spread of single differences; the division by the root of E is missing.",
          "The mean of E values varies less than one value, by the root of E, as in lesson 2.")
 def spread_of_the_differences(flattering, honest):
     values = flattering - honest
-    return values.mean(), 1.96 * values.std(ddof=1)
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1)
 
 
 @mistake("pitfalls.2", "The standard deviation has E in the denominator.", "np.std(values, ddof=1), as in lesson 2.")
 def divided_by_e(flattering, honest):
     values = flattering - honest
-    return values.mean(), 1.96 * values.std() / len(values) ** 0.5
+    return values.mean(), t_factor(len(values)) * values.std() / len(values) ** 0.5
+
+
+@mistake("pitfalls.2", "E - 1 was used twice: under the root stands E.",
+         "s has E - 1 in its denominator; the mean of E values varies less by sqrt(E).")
+def one_less_twice(flattering, honest):
+    values = flattering - honest
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1) / (len(values) - 1) ** 0.5
 
 
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
     mean = sum(values) / len(values)
-    return mean, 1.96 * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5
+    return mean, t_factor(len(values)) * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5
 
 
 @honest("pitfalls.2")
 def difference_by_covariance(flattering, honest):
     together = np.cov(flattering, honest)
     variance = max(0.0, together[0, 0] + together[1, 1] - 2 * together[0, 1])
-    return [np.mean(flattering) - np.mean(honest), 1.96 * (variance / len(flattering)) ** 0.5]
+    return [np.mean(flattering) - np.mean(honest), t_factor(len(flattering)) * (variance / len(flattering)) ** 0.5]
 
 
 # ---------------------------------------------------------------- pitfalls.3: queries that are in the support
@@ -200,6 +216,22 @@ def asked_twice(support_ids, query_ids):
          "Compare each query with *every* support image of its task, whatever its position.")
 def place_by_place(support_ids, query_ids):
     return query_ids == support_ids
+
+
+@mistake("pitfalls.3", "A leak that is asked twice was marked once: `index` finds the first of equal numbers alone.",
+         "Go through the positions of the queries, or compare all: query_ids[:, :, None] == support_ids[:, None].")
+def first_of_equal_queries(support_ids, query_ids):
+    out = same(support_ids, query_ids).any(axis=2)
+    for row, queries in zip(out, query_ids.tolist(), strict=True):
+        for position, image in enumerate(queries):
+            row[position] &= queries.index(image) == position
+    return out
+
+
+@mistake("pitfalls.3", "The queries of all tasks were compared with the support of the first.",
+         "Row t of query_ids with row t of support_ids.")
+def support_of_the_first_task(support_ids, query_ids):
+    return np.isin(query_ids, support_ids[0])
 
 
 @honest("pitfalls.3")
@@ -290,6 +322,26 @@ def dealt_like_cards(accuracy, size):
 def leftovers_not_dropped(accuracy, size):
     means = accuracy.reshape(len(accuracy), -1, size).mean(axis=2)
     return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "The group chose the worst model.", "argmax of the means.")
+def worst_model(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.min(axis=0), taken(means_on_others(means), means.argmin(axis=0))
+
+
+@mistake("pitfalls.4", "The chosen model was measured on the next group alone.", "On all other groups together.")
+def next_group_alone(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=0), taken(np.roll(means, -1, axis=1), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "The two parts are exchanged: the model was chosen on the other groups.",
+         "The group chooses; the others judge.")
+def chosen_on_others(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    others = means_on_others(means)
+    return others.max(axis=0), taken(means, others.argmax(axis=0))
 
 
 @honest("pitfalls.4")

@@ -18,7 +18,7 @@ def less_the_mean(images):
 
 def batch_norm_and_dense(images):
     weights = np.random.default_rng(0).normal(size=(images.shape[1], 3))
-    return standardize(images) @ weights.astype(images.dtype)
+    return (standardize(images) + images) @ weights.astype(images.dtype)  # the mean of a group is not always 0
 
 
 def ask_as_the_library_does(network, queries, groups):
@@ -48,9 +48,10 @@ def difference_of_the_library(flattering, honest):
     return lesson.difference(flattering, honest, paired=True)
 
 
-@exercise("pitfalls.2", difference_of_the_library)
+@exercise("pitfalls.2", difference_of_the_library, tolerance=1e-3)  # printed tables of t have 4 digits
 def test_paired_difference(rng):
-    yield case("by hand", expected=(0.2, 0.196), flattering=np.array([0.7, 0.7]), honest=np.array([0.6, 0.4]))
+    yield case("by hand", expected=(0.2, 0.24843), flattering=np.array([0.7, 0.7, 0.9]),
+               honest=np.array([0.6, 0.4, 0.7]))
     honest = rng.integers(30, 70, size=10) / 75
     yield case("10 episodes", flattering=honest + rng.integers(-3, 6, size=10) / 75, honest=honest)
     yield case("a difference below 0", flattering=honest - rng.integers(-3, 9, size=10) / 75, honest=honest)
@@ -83,6 +84,8 @@ def test_find_leaks(rng):
                support_ids=spoiled.support_ids, query_ids=spoiled.query_ids)
     yield case("a query that is asked twice", expected=[[False, False, True]], support_ids=np.array([[4, 2, 0]]),
                query_ids=np.array([[6, 6, 0]]))
+    yield case("a leak that is asked twice", expected=[[True, False, True, True]], support_ids=np.array([[4, 2, 0]]),
+               query_ids=np.array([[0, 6, 0, 4]]))
     yield case("one image, one query", expected=[[True]], support_ids=np.array([[0]]), query_ids=np.array([[0]]))
 
 

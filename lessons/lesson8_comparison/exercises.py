@@ -7,6 +7,8 @@ Plain NumPy; nothing here is differentiated. Loops are welcome.
 
 import numpy as np
 
+from fewshot_np.lesson2_episodes import t_factor  # for comparison.1
+
 
 def rank_methods(accuracy):
     """The order of several methods, and by how much each lies below the best, when all had the same episodes.
@@ -15,14 +17,15 @@ def rank_methods(accuracy):
     method each.
     order: the numbers of the methods (rows of `accuracy`), highest mean first; of equal means the smaller number first.
     behind, half_width: for the methods *in this order*, the mean of (method - best), 0 or below, and the half-width of
-    its 95 % interval, taken episode by episode: 1.96 s / sqrt(E), s with E - 1 in the denominator.
+    its 95 % interval, taken episode by episode: t s / sqrt(E), s with E - 1 in the denominator, t = t_factor(E).
 
     By hand: method 1 has the mean 0.75 and is the best, method 0 has 0.5. Method 0 minus method 1, episode by episode:
-    -0.125 and -0.375. Both are 0.125 from their mean -0.25, s^2 = 2 * 0.125^2 / 1, and s / sqrt(2) = 0.125.
+    -0.125, -0.375 and -0.25. Their mean is -0.25, s^2 = 2 * 0.125^2 / 2, s / sqrt(3) = 0.0722, and for 3 values t is
+    4.303.
 
-    >>> order, behind, half_width = rank_methods(np.array([[0.75, 0.25], [0.875, 0.625]]))
+    >>> order, behind, half_width = rank_methods(np.array([[0.75, 0.25, 0.5], [0.875, 0.625, 0.75]]))
     >>> [int(a) for a in order], [float(b) for b in behind], [round(float(h), 3) for h in half_width]
-    ([1, 0], [0.0, -0.25], [0.0, 0.245])
+    ([1, 0], [0.0, -0.25], [0.0, 0.311])
     """
     raise NotImplementedError("comparison.1: rank methods by the same episodes")
 

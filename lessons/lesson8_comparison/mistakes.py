@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fewshot_np.lesson2_episodes import mean_confidence_interval
+from fewshot_np.lesson2_episodes import mean_confidence_interval, t_factor
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- comparison.1: rank methods by the same episodes
@@ -76,6 +76,46 @@ def divided_by_e(accuracy):
     return order, means, half_widths * (1 - 1 / accuracy.shape[1]) ** 0.5
 
 
+@mistake("comparison.1", "Methods of equal mean stand in any order: np.argsort does not keep it for more than a few.",
+         "np.argsort(-means, kind=\"stable\"), or Python's sorted.")
+def sorted_without_stable(accuracy):
+    order = np.argsort(-np.mean(accuracy, axis=1))
+    return order, *pairs(accuracy[order] - accuracy[order[0]])
+
+
+@mistake("comparison.1", "In each episode the best *of that episode* was subtracted, a method that does not exist.",
+         "One method is the best, that of the highest mean; subtract its accuracies in all episodes.")
+def best_of_each_episode(accuracy):
+    order = best_first(accuracy)
+    return order, *pairs(accuracy[order] - accuracy.max(axis=0))
+
+
+@mistake("comparison.1", "The methods were sorted by their medians.", "By the mean: that is what is compared.")
+def ranked_by_median(accuracy):
+    order = np.argsort(-np.median(accuracy, axis=1), kind="stable")
+    return order, *pairs(accuracy[order] - accuracy[order[0]])
+
+
+@mistake("comparison.1", "E - 1 was used twice: under the root stands E.",
+         "s has E - 1 in its denominator; the mean of E values varies less by sqrt(E).")
+def one_less_twice(accuracy):
+    order, n = best_first(accuracy), accuracy.shape[1]
+    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
+    return order, means, half_widths * (n / (n - 1)) ** 0.5
+
+
+@mistake("comparison.1", "Each method was compared with the mean of all methods.", "With the best method.")
+def less_the_mean_of_all(accuracy):
+    order = best_first(accuracy)
+    return order, *pairs(accuracy[order] - accuracy.mean(axis=0))
+
+
+@mistake("comparison.1", "Each method was compared with the one before it in the order.", "With the best, the first.")
+def less_the_one_before(accuracy):
+    order = best_first(accuracy)
+    return order, *pairs(np.diff(accuracy[order], axis=0, prepend=accuracy[order[:1]]))
+
+
 @honest("comparison.1")
 def ranked_by_loops(accuracy):
     methods = range(len(accuracy))
@@ -85,15 +125,16 @@ def ranked_by_loops(accuracy):
         values = [float(x) - float(best) for x, best in zip(accuracy[method], accuracy[order[0]], strict=True)]
         mean = sum(values) / len(values)
         behind.append(mean)
-        half_width.append(1.96 * (sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)) ** 0.5)
+        variance = sum((v - mean) ** 2 for v in values) / (len(values) - 1)
+        half_width.append(t_factor(len(values)) * (variance / len(values)) ** 0.5)
     return order, behind, half_width
 
 
 @honest("comparison.1")
 def ranked_at_once(accuracy):
     order = best_first(accuracy)
-    differences = accuracy[order] - accuracy[order[0]]
-    return order, differences.mean(axis=1), 1.96 * differences.std(axis=1, ddof=1) / accuracy.shape[1] ** 0.5
+    differences, n = accuracy[order] - accuracy[order[0]], accuracy.shape[1]
+    return order, differences.mean(axis=1), t_factor(n) * differences.std(axis=1, ddof=1) / n ** 0.5
 
 
 # ---------------------------------------------------------------- comparison.2: the modified Hausdorff distance
@@ -147,6 +188,33 @@ def smaller_direction(a, b):
          "For each point the *nearest* of the other drawing alone.")
 def mean_of_all_pairs(a, b):
     return apart(a, b).mean()
+
+
+@mistake("comparison.2", "The mean is that of the squares, with the root taken afterwards.",
+         "First the distance, a root for each point; then their plain mean.")
+def root_mean_square(a, b):
+    return max((apart(a, b).min(axis=1) ** 2).mean() ** 0.5, (apart(a, b).min(axis=0) ** 2).mean() ** 0.5)
+
+
+@mistake("comparison.2", "The two directions were added.", "The *larger* of the two means.")
+def sum_of_both_directions(a, b):
+    return apart(a, b).min(axis=1).mean() + apart(a, b).min(axis=0).mean()
+
+
+@mistake("comparison.2", "All points of both drawings have one mean.", "A mean for each direction, then the larger.")
+def one_mean_for_both(a, b):
+    return np.concatenate([apart(a, b).min(axis=1), apart(a, b).min(axis=0)]).mean()
+
+
+@mistake("comparison.2", "The median took the place of the mean.", "Mean, so that every point counts.")
+def median_of_the_nearest(a, b):
+    return max(np.median(apart(a, b).min(axis=1)), np.median(apart(a, b).min(axis=0)))
+
+
+@mistake("comparison.2", "The absolute differences were added.", "Euclidean: the root of the sum of squares.")
+def round_the_corner(a, b):
+    steps = np.abs(a[:, None] - b).sum(axis=-1)
+    return max(steps.min(axis=1).mean(), steps.min(axis=0).mean())
 
 
 @honest("comparison.2")
@@ -238,6 +306,25 @@ def divided_by_all_points(centres, support, support_y, query, rounds):
          "Both parts belong in the loop: the probabilities anew, from the prototypes as they are now, then the mean.")
 def one_round(centres, support, support_y, query, rounds):
     return moved_by(lambda d: softmax(-d), centres, support, support_y, query, min(rounds, 1))
+
+
+@mistake("comparison.3", "The weighted sum was divided by the number of the class's examples plus that of all queries, "
+         "as if each query counted whole for each class.", "Query q has the weight p(n | q): divide by their sum.")
+def divided_by_examples_and_queries(centres, support, support_y, query, rounds):
+    count = np.eye(centres.shape[1])[support_y].sum(axis=1)[..., None] + query.shape[1]
+    for _ in range(rounds):
+        total, _ = sums(support, support_y, query, softmax(-to_centres(query, centres)))
+        centres = total / count
+    return centres
+
+
+@mistake("comparison.3", "The old prototype was counted as a point, too.",
+         "Only examples and queries: the old prototype has done its work in the probabilities.")
+def old_prototype_among_them(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        total, weight = sums(support, support_y, query, softmax(-to_centres(query, centres)))
+        centres = (total + centres) / (weight + 1)
+    return centres
 
 
 @honest("comparison.3")

@@ -23,17 +23,25 @@ def episodes(means, n, rng):
     return np.array(means)[:, None] + noise - noise.mean(axis=1, keepdims=True)
 
 
-@exercise("comparison.1", ranked_by_the_library)
+@exercise("comparison.1", ranked_by_the_library, tolerance=1e-3)  # printed tables of t have 4 digits
 def test_rank_methods(rng):
-    yield case("by hand", expected=([1, 0], [0.0, -0.25], [0.0, 0.245]),
-               accuracy=np.array([[0.75, 0.25], [0.875, 0.625]]))
-    yield case("by hand, the better one first", expected=([0, 1], [0.0, -0.25], [0.0, 0.245]),
-               accuracy=np.array([[0.875, 0.625], [0.75, 0.25]]))
+    yield case("by hand", expected=([1, 0], [0.0, -0.25], [0.0, 0.31054]),
+               accuracy=np.array([[0.75, 0.25, 0.5], [0.875, 0.625, 0.75]]))
+    yield case("by hand, the better one first", expected=([0, 1], [0.0, -0.25], [0.0, 0.31054]),
+               accuracy=np.array([[0.875, 0.625, 0.75], [0.75, 0.25, 0.5]]))
     for means in ([0.6, 0.8, 0.5, 0.7], [0.55, 0.62, 0.9, 0.7, 0.48]):
         yield case(f"{len(means)} methods, 11 episodes", accuracy=episodes(means, 11, rng))
     yield case("two methods, 30 episodes", accuracy=episodes([0.7, 0.74], 30, rng))
     yield case("the best comes twice", expected=([1, 2, 0], [0.0, 0.0, -0.125], [0.0, 0.0, 0.0]),
                accuracy=np.array([[0.375, 0.75], [0.5, 0.875], [0.5, 0.875]]))
+    # the means 0.5 and 0.375, the medians 0.25 and 0.375; the differences -0.625, 0.125, 0.125 have s^2 = 0.1875,
+    # so s / sqrt(3) = 0.25, times 4.303
+    yield case("one very good episode", expected=([1, 0], [0.0, -0.125], [0.0, 1.07575]),
+               accuracy=np.array([[0.375, 0.375, 0.375], [1.0, 0.25, 0.25]]))
+    # the means are 1/4, 1/2 and 3/4, exactly; np.argsort keeps the order of up to 16 equal ones without being asked to
+    means = rng.integers(1, 4, size=24) / 4
+    yield case("24 methods, many of equal means", accuracy=means[:, None] + rng.choice([-1, 1], size=(24, 1)) * (
+        np.array([1.0, -1.0, 1.0, -1.0]) / 8))
     yield case("one method", expected=([0], [0.0], [0.0]), accuracy=np.array([[0.25, 0.75, 0.5]]))
 
 

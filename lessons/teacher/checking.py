@@ -10,7 +10,7 @@ Each lesson has three files for this; CONTRIBUTING.md shows how to add an exerci
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial, update_wrapper
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import pytest
 
 from fewshot_np.__main__ import LESSONS
 from lessons.teacher.comparing import TOLERANCE, Case, agree, cases_of, findings
-from lessons.teacher.messages import cannot_be_loaded, clue, four_lines, misconceptions, short, task
+from lessons.teacher.messages import cannot_be_loaded, clue, four_lines, misconceptions, resemblance, short, task
 from lessons.teacher.sandbox import SECONDS, Clock, call
 
 STILL_TO_WRITE = ("still to write", True)  # a property that pytest's report on a stub has
@@ -73,15 +73,21 @@ def exercise(id, reference, **settings):
     return declare
 
 
-def case(name, /, expected=None, **inputs):
-    """A case: its name, the inputs in the order of the arguments, and what is expected if it was worked out by hand."""
-    return Case(name, inputs, expected)
+def case(name, /, expected=None, counted=None, **inputs):
+    """A case: its name, the inputs in the order of the arguments, and what is expected if it was worked out by hand.
+
+    counted: the name of an input that is a function. The answer may call it only as often as the reference does.
+    """
+    return Case(name, inputs, expected, counted)
 
 
-def mistake(id, thought, hint):
-    """Decorator: a wrong answer to exercise `id`, with the misconception in a sentence and a hint."""
+def mistake(id, thought, hint, **variants):
+    """Decorator: a wrong answer to exercise `id`, with the misconception in a sentence and a hint.
+
+    variants: a keyword of the answer, and values of it; each makes an answer of its own, with the same misconception.
+    """
     def keep(f):
-        f.exercise_id, f.thought, f.hint = id, thought, hint
+        f.exercise_id, f.thought, f.hint, f.variants = id, thought, hint, variants
         return f
     return keep
 
@@ -125,7 +131,16 @@ def honest_answers_of(exercise):
 @cache
 def _answers(exercise):
     functions = vars(load(exercise.folder / "mistakes.py")).values()
-    return [f for f in functions if getattr(f, "exercise_id", None) == exercise.id]
+    mine = [f for f in functions if getattr(f, "exercise_id", None) == exercise.id]
+    return [variant for f in mine for variant in (_variants(f) if f.variants else [f])]
+
+
+def _variants(f):
+    ((keyword, values),) = f.variants.items()
+    for value in values:
+        variant = update_wrapper(partial(f, **{keyword: value}), f)
+        variant.__name__ = f"{f.__name__}_{value}"
+        yield variant
 
 
 def inputs(id, name):
@@ -138,10 +153,14 @@ def inputs(id, name):
 
 
 class Failure(NamedTuple):
-    """text: the message.   names: of the mistakes that the answer agrees with.   to_do: whether it is still a stub."""
+    """text: the message.   names: of the mistakes that the answer makes.   to_do: whether it is still a stub.
+
+    alike: of the mistakes that give the same result in the case of the message, but not in most of the others.
+    """
 
     text: str
     names: tuple = ()
+    alike: tuple = ()
     to_do: bool = False
 
 
@@ -173,22 +192,47 @@ def _failure(exercise, answer, number, case, seen, clock, seconds):
     error = finding.outcome.error
     if isinstance(error, NotImplementedError) and str(error).startswith(exercise.id + ":"):
         return Failure(task(answer, finding.outcome), to_do=True)
-    mistakes = _recognise(exercise, answer, number, seen, clock)
-    why = misconceptions(mistakes) if mistakes else clue(answer, case, finding, clock)
-    return Failure(four_lines(case, finding, why, seconds), tuple(m.__name__ for m in mistakes))
+    mistakes, sure = _recognise(exercise, answer, number, seen, clock)
+    names = tuple(m.__name__ for m in mistakes)
+    if sure:
+        return Failure(four_lines(case, finding, misconceptions(mistakes), seconds), names)
+    why = resemblance(mistakes) if mistakes else clue(answer, case, finding, clock)
+    return Failure(four_lines(case, finding, why, seconds), alike=names)
 
 
 def _recognise(exercise, answer, number, seen, clock):
-    """The known mistakes that agree with the answer so far; of several, those that agree in most comparisons."""
-    def agreements(mine, others):
-        return sum(agree(a, b, exercise.tolerance) for a, b in zip(mine, others, strict=False))
+    """The known mistakes that agree with the answer so far, of several those that agree most; and whether that is sure.
 
-    candidates = [(m, table) for m, table in mistake_table(exercise) if agreements(seen, table[number]) == len(seen)]
-    if len(candidates) > 1:
-        mine = [list(findings(exercise, answer, n, clock)) for n in range(len(cases_of(exercise)))]
-        scores = [sum(map(agreements, mine, table)) for _, table in candidates]
-        candidates = [pair for pair, score in zip(candidates, scores, strict=True) if score == max(scores)]
-    return [m for m, _ in candidates]
+    A case of two examples or one step can make two different mistakes look alike. So the answer is compared in all
+    cases, and makes a mistake for sure if the two agree in more than half of all comparisons, and in more than half
+    of those that either of them gets wrong.
+    """
+    tables = [(m, table) for m, table in mistake_table(exercise) if all(_agreements(exercise, seen, table[number]))]
+    if not tables:
+        return [], False
+    mine = [list(findings(exercise, answer, n, clock)) for n in range(len(cases_of(exercise)))]
+    judged = []
+    for found, table in tables:
+        agreements = [_agreements(exercise, *pair) for pair in zip(mine, table, strict=True)]
+        judged.append((sum(map(sum, agreements)), found, _is_sure(exercise, mine, table, agreements)))
+    most = max(score for score, *_ in judged)
+    best = [(found, sure) for score, found, sure in judged if score == most]
+    return [found for found, _ in best], any(sure for _, sure in best)
+
+
+def _agreements(exercise, mine, others):
+    """For each of the comparisons that both have, whether they agree."""
+    return [agree(a, b, exercise.tolerance) for a, b in zip(mine, others, strict=False)]
+
+
+def _is_sure(exercise, mine, table, agreements):
+    everywhere, where_wrong = [], []
+    for a, b, alike in zip(mine, table, agreements, strict=True):
+        unmatched = [False] * abs(len(a) - len(b))  # of a sampler, whose findings end with the first that fails
+        wrong = [max(x.deviation, y.deviation) > exercise.tolerance for x, y in zip(a, b, strict=False)]
+        everywhere += alike + unmatched
+        where_wrong += [same for same, is_wrong in zip(alike, wrong, strict=True) if is_wrong] + unmatched
+    return all(2 * sum(same) > len(same) for same in (everywhere, where_wrong))
 
 
 @cache

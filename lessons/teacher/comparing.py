@@ -17,11 +17,15 @@ SAMPLES = 300  # draws on which a sampler is checked
 
 
 class Case(NamedTuple):
-    """One call of the answer.   expected: worked out by hand, or None for what the reference returns."""
+    """One call of the answer.   expected: worked out by hand, or None for what the reference returns.
+
+    counted: the name of an input, a function that the answer may call only as often as the reference does; or None.
+    """
 
     name: str
     inputs: dict
     expected: Any = None
+    counted: str | None = None
 
 
 class Comparison(NamedTuple):
@@ -48,6 +52,10 @@ class InputChanged(Exception):
 
 class Misfit(Exception):
     """A value does not have the type or shape that is expected."""
+
+
+class NoIntegers(Misfit):
+    """A value has the right shape, but floats where integers or booleans are expected."""
 
 
 # ---------------------------------------------------------------- values and gradients
@@ -84,9 +92,14 @@ def _comparisons(exercise, case):
 
     value = expected(_value) if case.expected is None else case.expected
     yield Comparison(case, text, _value, value)
+    if case.counted:
+        calls = expected(partial(_calls, case.counted, 0))
+        yield Comparison(case, f"the number of calls of {case.counted} in {text}", partial(_calls, case.counted, calls),
+                         calls)
     if exercise.gradients:
         measure = partial(_gradient, exercise.gradients, _value)
-        text = f"gradient of {text}" if _one_number(_leaves(value)) else f"gradient of sum(c * {text}), c random,"
+        text = f"gradient of {text}" if _one_number(_leaves(value)) else (
+            f"gradient of the sum, with random weights, of all numbers in {text}")
         called = f"{text} with respect to {', '.join(exercise.gradients)}"
         yield Comparison(case, called, measure, expected(measure))
     if exercise.order == 2:
@@ -96,6 +109,19 @@ def _comparisons(exercise, case):
 
 def _value(f):
     return lambda inputs: f(*inputs.values())
+
+
+def _calls(name, at_least, f):
+    """How often f calls the function that is its input `name`; fewer calls than `at_least` count as that many."""
+    def count(inputs):
+        calls = []
+
+        def counted(*arguments):
+            calls.append(None)
+            return inputs[name](*arguments)
+        f(*{**inputs, name: counted}.values())
+        return max(len(calls), at_least)
+    return count
 
 
 def _gradient(names, measure, f):
@@ -228,17 +254,17 @@ def fits(value, like):
 def differences(value, like):
     """[(path, array, array of `like`, their differences as a share of the largest number of `like`)].
 
-    Raises: Misfit.
+    path: the keys and positions that lead to the array, as a tuple.   Raises: Misfit.
     """
     result = []
-    for (path, mine), theirs in zip(_flatten(value, like), _arrays(like, like), strict=True):
-        mine, theirs = mine.astype(float), theirs.astype(float)
+    for (path, my_array), its_array in zip(_flatten(value, like), _arrays(like, like), strict=True):
+        mine, theirs = my_array.astype(float), its_array.astype(float)
         largest = onp.abs(theirs[onp.isfinite(theirs)]).max(initial=0.1)
         with onp.errstate(invalid="ignore"):
             difference = onp.abs(mine - theirs) / largest
         same = (mine == theirs) | ~(onp.isfinite(mine) | onp.isfinite(theirs))  # NaN and infinity are one mistake
         difference = onp.where(same, 0.0, onp.where(onp.isnan(difference), onp.inf, difference))
-        result.append((path, mine, theirs, difference))
+        result.append((path, my_array, its_array, difference))
     return result
 
 
@@ -246,8 +272,8 @@ def _arrays(value, like):
     return [array for _, array in _flatten(value, like)]
 
 
-def _flatten(value, like, path=""):
-    """[(path, array)] of a value that must have the structure and the shapes of `like`.
+def _flatten(value, like, path=()):
+    """[(path, array)] of a value that must have the structure and the shapes of `like`, and integers where it has them.
 
     Raises: Misfit if it does not.
     """
@@ -256,16 +282,34 @@ def _flatten(value, like, path=""):
     if isinstance(like, dict):
         if not isinstance(value, dict) or value.keys() != like.keys():
             raise Misfit(f"{_kind(value)} was returned where {_kind(like)} was expected.")
-        return [pair for key in like for pair in _flatten(value[key], like[key], f'{path}["{key}"]')]
+        return [pair for key in like for pair in _flatten(value[key], like[key], (*path, key))]
     if isinstance(like, tuple):
         if not isinstance(value, (tuple, list, onp.ndarray)) or onp.ndim(value[:1]) == 0 or len(value) != len(like):
             raise Misfit(f"{_kind(value)} was returned where {_kind(like)} was expected.")
-        return [pair for i, item in enumerate(like) for pair in _flatten(value[i], item, f"{path}[{i}]")]
+        return [pair for i, item in enumerate(like) for pair in _flatten(value[i], item, (*path, (i, len(like))))]
     array = as_numbers(value)
     if array.shape != onp.shape(like):
         wanted = onp.shape(like) or "one number"
-        raise Misfit(f"{path or 'it'} has the shape {array.shape} where {wanted} was expected.")
+        raise Misfit(f"{in_words(path) or 'it'} has the shape {array.shape} where {wanted} was expected.")
+    kind = onp.asarray(like).dtype.kind
+    if array.size and ((kind in "biu" and array.dtype.kind == "f") or kind == "b" != array.dtype.kind):
+        wanted = "booleans" if kind == "b" else "integers"
+        raise NoIntegers(f"{in_words(path) or 'it'} has numbers of the type {array.dtype} where {wanted} were "
+                         "expected: as an index they fail, or choose something else.")
     return [(path, array)]
+
+
+ORDINALS = ("first", "second", "third", "fourth")
+NUMBERS = ("no", "one", "two", "three", "four")
+
+
+def in_words(path):
+    """A path as a reader says it: "the second of the two results", "the gradient with respect to params, body"."""
+    words = []
+    for step in path:
+        position = isinstance(step, tuple)
+        words.append(f"the {ORDINALS[step[0]]} of the {NUMBERS[step[1]]} results" if position else str(step))
+    return ", ".join(words)
 
 
 def as_numbers(value):

@@ -1,5 +1,7 @@
 """What a method and its training are described by, and when a saved network may be used again."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -8,10 +10,10 @@ from fewshot_np.experiment.methods import (
     Training,
     at_effort,
     build_network,
-    describe_training,
     differences,
     fingerprint,
     load_described,
+    save_described,
     what_decides,
 )
 from fewshot_np.experiment.records import save_params
@@ -52,8 +54,7 @@ def test_the_fingerprint_sees_every_pixel_and_label():
 
 def test_a_network_is_used_again_only_if_it_is_the_one_described_and_was_trained_alike(tmp_path):
     path, identity = tmp_path / "a.npz", {"seed": 1, "rate": 0.5}
-    save_params(path, {"w": np.ones(2)})
-    described = describe_training(identity, 1.234, path)
+    described = save_described(path, {"w": np.ones(2)}, identity, 1.234)
     assert described["seconds"] == 1.23
     assert np.array_equal(load_described(path, described, identity)["w"], [1, 1])
     for args, message in [((None, identity), "not in that run"),
@@ -67,6 +68,18 @@ def test_a_network_is_used_again_only_if_it_is_the_one_described_and_was_trained
     path.unlink()
     with pytest.raises(ValueError, match=r"there is no a\.npz"):
         load_described(path, described, identity)
+
+
+def test_the_hash_is_that_of_what_was_saved_and_not_of_what_is_there(tmp_path, monkeypatch):
+    path, replace = tmp_path / "a.npz", os.replace
+
+    def replaced_again(old, new):
+        replace(old, new)
+        path.write_bytes(b"of another run")
+    monkeypatch.setattr(os, "replace", replaced_again)
+    described = save_described(path, {"w": np.ones(2)}, {}, 1)
+    with pytest.raises(ValueError, match="not the file that the record describes"):
+        load_described(path, described, {})
 
 
 def test_differences_are_named_from_both_sides():

@@ -15,11 +15,12 @@ from fewshot_np.experiment.records import (
 )
 
 DEFAULTS = {"n_way": 5, "inner_lr": 0.4, "iterations": 1200, "method": "maml"}
+TEXTS = {"inner_lr": "learning rate of the inner loop", "method": "which method"}
 
 
 def parse(out, *argv):
     return parse_options("lesson0_nothing", "Nothing.", DEFAULTS, quick={"iterations": 30, "inner_lr": 0.5},
-                         full={"iterations": 60000}, choices={"method": ("maml", "anil")},
+                         full={"iterations": 60000}, choices={"method": ("maml", "anil")}, texts=TEXTS,
                          argv=[*argv, "--out", str(out)])
 
 
@@ -79,7 +80,7 @@ def test_help_names_every_option_and_its_default(tmp_path, capsys):
 
 def parse_long(out, *argv):
     return parse_options("lesson0_nothing", "Nothing.", {**DEFAULTS, "workers": 1, "resume": False}, quick={}, full={},
-                         choices={"method": ("maml", "anil")}, argv=[*argv, "--out", str(out)])
+                         choices={"method": ("maml", "anil")}, texts=TEXTS, argv=[*argv, "--out", str(out)])
 
 
 def test_a_lesson_that_can_be_resumed_and_shared_says_so(tmp_path, capsys):
@@ -167,7 +168,7 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, capsys, nam
 def test_the_folder_of_a_run_may_be_used_again_even_if_it_was_stopped(tmp_path):
     out = tmp_path / "a" / "b"
     assert parse(out).out == out
-    assert list(out.iterdir()) == []
+    assert [path.name for path in out.iterdir()] == [".lock"]  # until the run ends
     save_params(out / "sinusoids-maml.npz", {"w": np.ones(2)})
     (out / "sinusoids.png").write_bytes(b"")
     assert parse(out).out == out
@@ -181,6 +182,6 @@ def test_a_quick_run_has_a_folder_of_its_own_and_says_what_its_numbers_are_worth
         assert parse_options("lesson0", "A lesson.", {"episodes": 600}, {"episodes": 5}, {}, argv=argv).out == folder
         assert folder.is_dir()
         assert ("hardly learned" in capsys.readouterr().err) == bool(argv)
-    with pytest.raises(SystemExit):  # one episode gives no interval
-        parse_options("lesson0", "A lesson.", {"episodes": 600}, {}, {}, argv=["--episodes", "1"])
-    assert "integer of at least 2" in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # an interval of four episodes says nothing
+        parse_options("lesson0", "A lesson.", {"episodes": 600}, {}, {}, argv=["--episodes", "4"])
+    assert "integer of at least 5" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Records and parameter files: whole or absent, read back as they were, and nothing foreign overwritten."""
 
+import errno
 import json
 import os
 import shutil
@@ -398,6 +399,23 @@ def test_a_foreign_record_or_parameter_file_is_refused_beside_good_ones(tmp_path
     assert (tmp_path / name).exists()
 
 
+# ---------------------------------------------------------------- disks that are full
+
+
+def test_waiting_for_space_ends_when_there_is_some_and_other_errors_are_raised(capsys):
+    answers = iter([OSError(errno.ENOSPC, "No space left on device"), None])
+
+    def save():
+        if error := next(answers):
+            raise error
+        return "saved"
+    assert records.when_there_is_space(save, pause=0) == "saved"
+    assert "No space left on device: waiting for space" in capsys.readouterr().err
+    answers = iter([PermissionError(errno.EACCES, "Permission denied")])
+    with pytest.raises(PermissionError):
+        records.when_there_is_space(save, pause=0)
+
+
 # ---------------------------------------------------------------- the commit
 
 
@@ -455,6 +473,12 @@ def test_in_its_own_checkout_the_commit_is_named_with_a_plus_for_changes(tmp_pat
     assert len(found) >= 7
     assert head.startswith(found)
     table.write_text("2\n", encoding="utf-8")  # a result, not the source
+    assert commit_recorded(tmp_path) == found
+    added = folder_of_the_source / "fewshot_np" / "lesson0" / "page.py"  # a module that the commit does not hold
+    added.parent.mkdir()
+    added.write_text("", encoding="utf-8")
+    assert commit_recorded(tmp_path) == found + "+"
+    added.unlink()
     assert commit_recorded(tmp_path) == found
     (folder_of_the_source / "fewshot_np" / "experiment" / "records.py").write_text("# changed\n", encoding="utf-8")
     assert commit_recorded(tmp_path) == found + "+"

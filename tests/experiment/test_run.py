@@ -1,5 +1,6 @@
 """How a lesson ends: which errors are a message to the reader, and which keep their traceback."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -51,6 +52,11 @@ def test_debugging_brings_the_traceback_back(error, monkeypatch):
     assert caught.traceback[-1].name == "main"
 
 
+def test_a_full_disk_is_a_message_too():
+    with pytest.raises(SystemExit, match=r"No space left on device: 'x\.png': make space, or choose another --out"):
+        run(failing(OSError(errno.ENOSPC, "No space left on device", "x.png")))
+
+
 @pytest.mark.parametrize("kind", [TypeError, KeyError, IndexError, ZeroDivisionError, PermissionError, AssertionError])
 def test_other_errors_keep_their_traceback(kind):
     with pytest.raises(kind):
@@ -72,3 +78,14 @@ def test_a_missing_folder_on_the_command_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
     assert message in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize("module", ["matplotlib", "numpy"])
+def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path, module):
+    """A module of the same name is found first, and stops the program as Ctrl-C does."""
+    (tmp_path / f"{module}.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\n", encoding="utf-8")
+    done = lesson("--quick", "--out", tmp_path / "out", PYTHONPATH=str(tmp_path))
+    assert done.returncode != 0
+    assert done.stderr == "\nstopped by hand, before anything had begun\n"

@@ -1,5 +1,6 @@
 """The training loop: it learns, it stops where there is no number, and it loses nothing."""
 
+import errno
 import itertools
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import autograd.numpy as np
 import numpy as onp
@@ -342,14 +344,51 @@ def test_a_checkpoint_of_other_options_is_refused_and_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
+def begin_at(path, rate, resume=False, iterations=12, **options):
+    """long_run at a constant rate, which is one of the options; (its outcome, the options)."""
+    options = SimpleNamespace(resume=resume, seed=0, learning_rate=rate, **options)
+    return long_run.begin(path, schedule=constant(rate), options=options, iterations=iterations), options
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_resumed_run_that_diverges_says_so_and_keeps_a_checkpoint(tmp_path):
+def test_after_a_divergence_a_smaller_rate_goes_on_from_the_last_good_state_and_is_told(tmp_path, capsys):
+    path, other = tmp_path / "toy.npz", tmp_path / "before.npz"
+    begin_at(other, 1e12, iterations=1)  # a training of the same folder that was complete before
+    with pytest.raises(Stopped, match="the loss became") as stop:
+        begin_at(path, 1e12)
+    assert "--resume with a smaller --learning-rate (1e+12) goes on from there" in str(stop.value)
+    kept = load_checkpoint(path)
+    assert kept.iteration == 0  # the update at that rate left numbers, but no network
+    with pytest.raises(ValueError, match=r"would again; resume with a smaller --learning-rate \(1e\+12\)$"):
+        begin_at(path, 1e12, resume=True)
+    with pytest.raises(ValueError, match=r"was made with other options: seed 0 then, 3 now$"):
+        load_checkpoint(path, {"seed": 3, "learning_rate": 0.05})
+    (params, history, _), options = begin_at(path, 0.05, resume=True)
+    assert len(history["loss"]) == 12
+    assert history["loss"][-1] < history["loss"][0]
+    assert options.rates_before == {"toy": ["learning_rate 1e+12 until iteration 0"]}
+    begin_at(other, 0.05, resume=True, iterations=1)
+    assert load_checkpoint(path).history["rates"] == ["learning_rate 1e+12 until iteration 0"]
+    (again, _, _), options = begin_at(path, 0.05, resume=True)  # complete: nothing changes, and it is told as before
+    assert all(map(onp.array_equal, leaves(again), leaves(params)))
+    assert options.rates_before == {"toy": ["learning_rate 1e+12 until iteration 0"]}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_training_whose_rate_is_no_option_is_not_offered_to_be_resumed(tmp_path):
     path = tmp_path / "toy.npz"
-    for resume in (False, True, True):
-        with pytest.raises(Stopped, match="at iteration") as stop:
-            long_run.begin(path, resume, schedule=constant(1e30))
-        assert "--resume goes on from there" in str(stop.value)
-        assert all(onp.isfinite(leaf).all() for leaf in leaves(load_checkpoint(path).params))
+    with pytest.raises(Stopped, match="the loss became") as stop:
+        long_run.begin(path, schedule=constant(1e12))
+    assert "--resume" not in str(stop.value)
+    with pytest.raises(ValueError, match="diverged, and would again; begin anew"):
+        long_run.begin(path, True)
+
+
+def test_a_rate_is_an_option_like_others_where_nothing_diverged(tmp_path):
+    path = tmp_path / "toy.npz"
+    begin_at(path, 0.05)
+    with pytest.raises(ValueError, match=r"other options: learning_rate 0\.05 then, 0\.01 now$"):
+        begin_at(path, 0.01, resume=True)
 
 
 def test_the_time_between_checkpoints(tmp_path, monkeypatch):
@@ -445,7 +484,7 @@ def test_a_foreign_file_that_appears_meanwhile_is_left_alone(tmp_path):
     assert path.read_bytes() == b"my own notes"
 
 
-def test_a_failed_save_keeps_the_previous_file_and_other_errors_are_not_swallowed(tmp_path, monkeypatch):
+def test_a_failed_save_keeps_the_previous_file_and_other_errors_are_not_swallowed(tmp_path, monkeypatch, capsys):
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -454,7 +493,36 @@ def test_a_failed_save_keeps_the_previous_file_and_other_errors_are_not_swallowe
     with pytest.raises(OSError, match="No space left"):
         fit(path, sample=fail)
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="No space left"):
-        fit(path)
+    params, _ = fit(path)
+    assert_params(params, after(10))
+    assert "No space left on device), and no other place was found" in capsys.readouterr().err
     assert path.read_bytes() == before
     assert files(tmp_path) == ["toy.npz"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_full_disk_ends_no_training_and_its_parameters_are_saved_elsewhere(tmp_path, monkeypatch, capsys, stopped):
+    full, replace = tmp_path / "full", os.replace
+
+    def replace_unless_full(old, new):
+        if Path(new).parent == full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(old, new)
+    monkeypatch.setattr("os.replace", replace_unless_full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if stopped:
+        with pytest.raises(Stopped, match="stopped by hand after 8 of 40") as stop:
+            long_run.begin(full / "toy.npz", interrupt=lambda batch: interrupt() if batch == 9 else None)
+    else:
+        long_run.begin(full / "toy.npz")
+    [elsewhere] = tmp_path.glob("fewshot_np-*/toy.npz")
+    said = capsys.readouterr().err
+    assert "cannot be written now (No space left on device); the training goes on" in said
+    assert f"so it was saved as {elsewhere}" in said
+    assert load_checkpoint(elsewhere).iteration == (8 if stopped else 40)
+    assert files(full) == []
+    if stopped:
+        assert str(elsewhere) in str(stop.value)
+        monkeypatch.undo()
+        elsewhere.rename(full / "toy.npz")
+        long_run.begin(full / "toy.npz", resume=True)

@@ -263,3 +263,40 @@ def test_ctrl_c_reaches_the_run_alone_and_ends_its_workers(run_with_workers):
     assert "stopped by hand after" in said
     assert said.count("Traceback") == 1, said  # the run's own, of Stopped: a lesson makes a message of it
     wait_until_gone(pids)
+
+
+STARTING = """
+import functools, os, signal, sys, threading
+from fewshot_np.experiment import workers
+from fewshot_np.experiment.options import run
+from tests.experiment.long_run import mean_loss
+
+START = workers.multiprocessing.get_context("spawn").Process.start
+
+def start(process):
+    START(process)
+    print(process.pid, flush=True)
+    threading.Timer(0.005, os.killpg, (0, signal.SIGINT)).start()  # as a terminal does, while workers are starting
+    threading.Event().wait(0.05)
+
+def main():
+    workers.multiprocessing.get_context("spawn").Process.start = start
+    with workers.shared_value_and_grad(mean_loss, 2):
+        print("went on", flush=True)
+
+if __name__ == "__main__":
+    run(main)
+"""
+
+
+@needs_signals
+def test_ctrl_c_while_the_workers_start_ends_the_run_and_them(tmp_path):
+    (tmp_path / "starting.py").write_text(STARTING, encoding="utf-8")
+    done = subprocess.run([sys.executable, tmp_path / "starting.py"], env=os.environ | {"PYTHONPATH": str(ROOT)},
+                          capture_output=True, encoding="utf-8", check=False, timeout=60, start_new_session=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    pids = [int(pid) for pid in done.stdout.split() if pid.isdigit()]
+    assert len(pids) == 2
+    assert "went on" not in done.stdout
+    assert (done.returncode, done.stderr) == (1, "\nstopped by hand; what had been saved before is whole\n")
+    wait_until_gone(pids)

@@ -113,7 +113,7 @@ def test_every_learner_meets_the_same_images_whatever_it_draws_itself():
 def test_interval_anchor_worked_by_hand():
     mean, interval = mean_and_interval(np.array([[0.0, 0.5], [0.2, 0.5], [0.4, 0.5], [0.6, 0.5]]))
     np.testing.assert_allclose(mean, [0.3, 0.5])
-    np.testing.assert_allclose(interval, [1.96 * (0.2 / 3) ** 0.5 / 2, 0], atol=1e-12)  # variance 0.2 / (4 - 1)
+    np.testing.assert_allclose(interval, [3.182 * (0.2 / 3) ** 0.5 / 2, 0], atol=1e-12)  # variance 0.2 / (4 - 1)
 
 
 # ---------------------------------------------------------------- bad input
@@ -128,7 +128,7 @@ def test_too_few_classes_or_images_are_refused_and_the_class_is_named_whichever_
 
 
 def test_one_repetition_has_no_interval():
-    with pytest.raises(ValueError, match="2 or more repetitions, got 1"):
+    with pytest.raises(ValueError, match="2 or more values, got 1"):
         mean_and_interval(np.ones((1, 3)))
 
 

@@ -3,23 +3,35 @@
 import numpy as np
 import pytest
 
-from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes, scores
+from fewshot_np.lesson2_episodes import accuracies, mean_confidence_interval, sample_episodes, scores, t_factor
 from tests.scaffolding import classes_of, folder_of, run_tiny
 
 # ---------------------------------------------------------------- the interval
 
 
 def test_an_interval_is_two_floats_whatever_the_type_of_the_values():
-    assert mean_confidence_interval([1, 3]) == pytest.approx((2, 1.96))
+    assert mean_confidence_interval([1, 3]) == pytest.approx((2, 12.706))
     assert {type(number) for number in mean_confidence_interval(np.float32([1, 3]))} == {float}
     values = np.random.default_rng(0).uniform(size=500)
     assert mean_confidence_interval(values.astype("float32")) == pytest.approx(mean_confidence_interval(values), 1e-6)
 
 
-def test_the_interval_holds_the_truth_in_95_percent_of_cases():
-    rng = np.random.default_rng(0)
-    intervals = [mean_confidence_interval(rng.normal(size=100)) for _ in range(1000)]
-    assert 0.93 < np.mean([abs(mean) < interval for mean, interval in intervals]) < 0.97
+@pytest.mark.parametrize("n", [2, 3, 4, 10, 20, 100])
+def test_the_interval_holds_the_truth_in_95_percent_of_cases_however_few_values(n):
+    draws = np.random.default_rng(n).normal(size=(20_000, n))
+    covered = np.mean([abs(mean) < interval for mean, interval in map(mean_confidence_interval, draws)])
+    assert covered == pytest.approx(0.95, abs=0.006)  # four standard errors; 1.96 gives 0.70, 0.81, 0.855, 0.92, 0.935
+
+
+def test_the_factor_is_that_of_printed_tables():
+    """Abramowitz and Stegun, table 26.10, by degrees of freedom n - 1."""
+    printed = {1: 12.706, 5: 2.571, 9: 2.262, 10: 2.228, 11: 2.201, 15: 2.131, 20: 2.086, 30: 2.042, 60: 2.0, 120: 1.98}
+    for freedom, factor in printed.items():
+        assert t_factor(freedom + 1) == pytest.approx(factor, abs=6e-4)
+    assert t_factor(10**9) == pytest.approx(1.96)
+    assert all(t_factor(n + 1) < t_factor(n) for n in range(2, 700))
+    with pytest.raises(ValueError, match="2 or more values, got 1"):
+        t_factor(1)
 
 
 @pytest.mark.parametrize("values", [[], [0.5], 0.5, [[0.1, 0.2], [0.3, 0.4]]])
@@ -110,4 +122,4 @@ def test_one_picture_is_too_few_and_its_class_is_named(tmp_path):
 
 def run_on_folder(tmp_path, *sizes):
     return run_tiny("lesson2_episodes", tmp_path / "out", "--data", str(folder_of(tmp_path / "mine", *sizes)),
-                    "--episodes", "4")
+                    "--episodes", "5")

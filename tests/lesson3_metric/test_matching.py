@@ -23,6 +23,35 @@ def test_matching_is_the_vote_of_slow_loops(temperature):
         onp.testing.assert_allclose(alone, log_p[t], rtol=1e-10)
 
 
+def test_attend_far_from_every_example():
+    """Support 0 and 40, query 1: minus the squared distances are -1 and -1521, and exp(-1520) is 0 for a computer."""
+    log_p = attend(-squared_distances(onp.array([[1.0]]), onp.array([[0.0], [40.0]])), onp.array([0, 1]), 2)
+    onp.testing.assert_allclose(log_p, [[0, -1520]])
+    two_each = onp.array([[0.0, -2000, -2000, -9000]])  # class 1: log(2 e^-2000), to all digits
+    onp.testing.assert_allclose(attend(two_each, onp.array([0, 1, 1, 0]), 2), [[0, -2000 + onp.log(2)]])
+
+
+def test_attend_differentiates_twice_near_and_far():
+    """Against log-sum-exp written out, where this is possible, and by differences."""
+    labels = onp.array([1, 0, 1, 2, 0])
+
+    def written_out(similarities):
+        votes = np.exp(similarities)
+        return np.log(np.stack([np.sum(votes[:, labels == n], axis=1) for n in range(3)], axis=1)
+                      / np.sum(votes, axis=1, keepdims=True))
+
+    weights, push = points(4, 3, seed=1), points(4, 5, seed=2)
+    for spread in (1.0, 30.0):
+        similarities = spread * points(4, 5, seed=3)
+        slopes = [grad(lambda s, f=f: np.sum(weights * f(s))) for f in (lambda s: attend(s, labels, 3), written_out)]
+        onp.testing.assert_allclose(slopes[0](similarities), slopes[1](similarities), rtol=1e-9, atol=1e-12)
+        second = [grad(lambda s, f=f: np.sum(push * f(s)))(similarities) for f in slopes]
+        onp.testing.assert_allclose(second[0], second[1], rtol=1e-8, atol=1e-12)
+    far = grad(lambda s: np.sum(weights * attend(s, labels, 3)))(3000 * points(4, 5, seed=3))
+    assert onp.isfinite(far).all()
+    onp.testing.assert_allclose(far.sum(axis=1), 0, atol=1e-12)  # one number added to all similarities changes nothing
+
+
 def test_only_with_one_example_matching_by_squared_distances_is_the_prototypical_network():
     def difference(support, labels):
         by_votes = attend(-squared_distances(QUERY, support), labels, N)

@@ -20,7 +20,7 @@ from fewshot_np.nn.trees import grad
 from tests.lesson3_metric.examples import NETWORK, PARAMS, K, N, Q, shuffled_episode
 from tests.scaffolding import classes_of, folder_of, run_tiny, vector
 
-TINY = ["--iterations", "3", "--episodes", "4", "--channels", "4", "--n-query", "2", "--train-way", "8",
+TINY = ["--iterations", "3", "--episodes", "5", "--channels", "4", "--n-query", "2", "--train-way", "8",
         "--curve-ways", "3", "--scratch-iterations", "1"]
 NAMES = ["prototypical, 8-way", "prototypical, 5-way", "prototypical, 8-way, not squared", "matching, 5-way",
          "matching, 8-way", "matching, 8-way, sharper"]

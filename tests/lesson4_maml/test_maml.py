@@ -231,6 +231,7 @@ def test_gradient_with_respect_to_rates_and_parameters(problem, steps):
 
 def test_gradient_with_respect_to_one_rate_for_everything():
     loss, params, episode = mlp_problem()
+    assert grad(lambda rate: maml_objective(loss, params, episode, rate, 2))(onp.float64(0.1)).shape == ()
     assert_slope(lambda rate: maml_objective(loss, params, episode, rate["all"], 2), {"all": onp.array(0.1)})
 
 

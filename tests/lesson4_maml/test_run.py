@@ -9,12 +9,13 @@ from fewshot_np.experiment.records import load_checkpoint, load_params
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson4_maml import __main__ as lesson
+from fewshot_np.lesson4_maml.figures import two_lines_loss, two_lines_starts
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.trees import leaves
 from tests import scaffolding
 from tests.scaffolding import no_training, vector
 
-TINY = ["--iterations", "3", "--sinusoid-iterations", "3", "--episodes", "4", "--meta-batch", "2", "--channels", "4",
+TINY = ["--iterations", "3", "--sinusoid-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--channels", "4",
         "--n-query", "2"]
 NETWORKS = ("characters.npz", "sinusoids-maml.npz", "sinusoids-pretrained.npz")
 
@@ -36,8 +37,26 @@ def test_every_number_of_the_record_and_the_networks_is_finite(tmp_path):
 def test_the_other_methods_differ_from_maml(tmp_path, method):
     run_tiny(tmp_path / "other", "--method", method, "--k-shot", "2", "--inner-steps", "2")
     run_tiny(tmp_path / "maml", "--k-shot", "2", "--inner-steps", "2")
-    other, maml = (vector(load_params(tmp_path / name / "characters.npz")) for name in ("other", "maml"))
-    assert onp.abs(other - maml).max() > 1e-5
+    named = {"first-order": "first-order-maml", "anil": "anil"}[method]
+    for one, two in [("characters", "characters"), (f"sinusoids-{named}", "sinusoids-maml")]:
+        other, maml = (vector(load_params(tmp_path / f"{name}.npz")) for name in (f"other/{one}", f"maml/{two}"))
+        assert onp.abs(other - maml).max() > 1e-5
+
+
+def test_the_table_of_curves_names_the_method_that_learned_them(tmp_path):
+    metrics = run_tiny(tmp_path, "--method", "anil")["metrics"]
+    assert "sinusoids, ANIL, 10 steps" in metrics
+    assert not any("MAML" in name for name in metrics)
+
+
+def test_the_figure_of_the_two_lines_is_where_gradient_descent_ends():
+    starts = two_lines_starts()
+    assert {name: round(start, 2) for name, start in starts.items()} == {  # the text's, by 200 steps
+        "pretrained": 0.18, "first order": 0.48, "second order": 0.78}
+    assert two_lines_loss(onp.array([1.0])) == pytest.approx(6.828125)
+    assert two_lines_loss(onp.array(list(starts.values()))).round(1).tolist() == [7.8, 7.0, 6.7]
+    grid = onp.linspace(-1, 2, 3001)
+    assert grid[two_lines_loss(grid).argmin()] == pytest.approx(starts["second order"], abs=1e-3)
 
 
 def test_the_same_seed_gives_the_same_numbers(tmp_path):

@@ -16,7 +16,7 @@ from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.nn.networks import conv4
 from tests.scaffolding import run_tiny, vector
 
-TINY = ["--iterations", "3", "--episodes", "4", "--channels", "4", "--n-query", "2", "--train-ways", "6",
+TINY = ["--iterations", "3", "--episodes", "5", "--channels", "4", "--n-query", "2", "--train-ways", "6",
         "--pairs", "40"]
 NETWORKS = ("as-in-the-document.npz", "contrastive-loss.npz", "hard-negatives.npz")
 

@@ -1,5 +1,8 @@
 """The run of lesson 5, the loop on its page, and what the lesson claims, over three seeds."""
 
+import threading
+import urllib.request
+
 import numpy as np
 import pytest
 
@@ -11,9 +14,13 @@ from fewshot_np.lesson2_episodes import accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson4_siamese import balanced_pairs, equal_error_rate, train_siamese
 from fewshot_np.lesson4_siamese import scores as distance_scores
+from fewshot_np.lesson5_project import __main__ as lesson_run
 from fewshot_np.lesson5_project.__main__ import main
-from fewshot_np.lesson5_project.model_file import load_model
+from fewshot_np.lesson5_project.model_file import load_model, save_model
 from fewshot_np.lesson5_project.rewired import pair_logits
+from fewshot_np.playground import read_arrays
+from fewshot_np.playground.server import make_server
+from tests.lesson5_project.parts import by_hand_model
 from tests.scaffolding import no_training, run_tiny, vector
 
 
@@ -30,6 +37,33 @@ def test_a_run_leaves_a_model_can_be_resumed_and_trains_as_the_pages_loop(tmp_pa
     mine = lesson.train_rewired(splits_of(tmp_path, "--quick")[0], 4, np.random.default_rng(0), n_way=5)
     np.testing.assert_array_equal(vector(mine), vector(load_params(tmp_path / "rewired.npz")))
     assert run_tiny("lesson5_project", tmp_path, *argv, "--resume")["metrics"] == first
+
+
+def test_draw_serves_the_playground_with_the_readers_model(tmp_path, monkeypatch):
+    """What the page makes of the model is tested in tests/playground, in a browser."""
+    served = []
+
+    def serve(server, browser, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/weights/project.bin") as answer:
+            (tmp_path / "project.bin").write_bytes(answer.read())
+        served.append((browser, path))
+
+    def in_the_background(folder):
+        server = make_server(folder=folder)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    monkeypatch.setattr(lesson_run, "make_server", in_the_background)
+    monkeypatch.setattr(lesson_run, "serve", serve)
+    model = by_hand_model(0.25)
+    save_model(tmp_path / "model.npz", model)
+    main(["--draw", "--model", str(tmp_path / "model.npz"), "--out", str(tmp_path / "out")])
+    assert served == [(True, "?model=project#draw")]
+    arrays, settings = read_arrays(tmp_path / "project.bin")
+    assert settings == {"threshold": 0.25}
+    for name, array in arrays.items():
+        _, layer, key = name.split(".")
+        np.testing.assert_array_equal(array, model.params[layer][key])
 
 
 @pytest.mark.parametrize(("argv", "message"), [

@@ -17,7 +17,7 @@ from fewshot_np.nn.trees import leaves
 from tests import scaffolding
 from tests.scaffolding import assert_same_tree
 
-TINY = ["--iterations", "2", "--lstm-iterations", "2", "--episodes", "4", "--meta-batch", "2", "--channels", "4",
+TINY = ["--iterations", "2", "--lstm-iterations", "2", "--episodes", "5", "--meta-batch", "2", "--channels", "4",
         "--horizon", "10", "--n-query", "2"]
 
 

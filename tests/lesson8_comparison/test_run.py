@@ -76,7 +76,7 @@ def test_an_earlier_run_is_taken_whole_and_options_of_the_test_alone_may_differ(
     assert [costs["training seconds"] for costs in again["metrics"]["costs"].values()] == [
         costs["training seconds"] for costs in record["metrics"]["costs"].values()]
     assert f"Taken from {folder}: {', '.join(NAMES)}." in capsys.readouterr().out
-    run_tiny("lesson8_comparison", tmp_path, *TINY, "--from-runs", str(folder), "--episodes", "3", "--n-query", "2")
+    run_tiny("lesson8_comparison", tmp_path, *TINY, "--from-runs", str(folder), "--episodes", "5", "--n-query", "2")
 
 
 @pytest.mark.parametrize(("argv", "message"), [

@@ -14,6 +14,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from fewshot_np.__main__ import LESSONS
 from lessons import quoting
 
 ROOT = Path(__file__).parents[2]
@@ -183,3 +184,9 @@ def test_citations_are_found_in_docstrings():
 
 def text_of(path):
     return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lesson", [module for _, module, _, _ in LESSONS])
+def test_every_option_of_a_run_stands_on_a_page(lesson):
+    text = text_of(ROOT / "lessons" / lesson / "README.md") + text_of(CONTENTS)
+    assert not [option for option, *_ in quoting.options_of(lesson) if option != "--help" and option not in text]
