@@ -18,21 +18,13 @@ from PIL import Image, ImageDraw
 from fewshot_np.data import cache, files, folders, omniglot
 from tests.data import archives
 from tests.data.archives import packed, png
-
-real = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
-                          reason="FEWSHOT_NP_DATA names no folder with the real Omniglot")
+from tests.scaffolding import needs_omniglot
 
 # The small archives: {alphabet: number of characters}, two drawings of each.
-SMALL = {
-    "background": {"Greek": 2, "Latin": 1},
-    "evaluation": {"Tengwar": 2},
-    "small1": {"Greek": 2},
-    "small2": {"Latin": 1},
-}
-COUNTS = {
-    **{kind: archives.counts(alphabets) for kind, alphabets in SMALL.items()},
-    "runs": {"runs": 2, "training drawings": 6, "test drawings": 6},
-}
+SMALL = {"background": {"Greek": 2, "Latin": 1}, "evaluation": {"Tengwar": 2}, "small1": {"Greek": 2},
+         "small2": {"Latin": 1}}
+COUNTS = {**{kind: archives.counts(alphabets) for kind, alphabets in SMALL.items()},
+          "runs": {"runs": 2, "training drawings": 6, "test drawings": 6}}
 
 
 def ink_of(number):
@@ -475,7 +467,7 @@ def real_data(tmp_path_factory):
         yield os.environ["FEWSHOT_NP_DATA"]
 
 
-@real
+@needs_omniglot
 def test_the_real_characters(real_data):
     classes = omniglot.load(real_data)
     assert classes.images.shape == (32460, 28, 28, 1)
@@ -492,7 +484,7 @@ def test_the_real_characters(real_data):
     assert np.array_equal(braille[2], braille[18])
 
 
-@real
+@needs_omniglot
 @pytest.mark.parametrize("split", ["small1", "small2"])
 def test_the_real_small_backgrounds_are_parts_of_the_background(real_data, split):
     small, background = omniglot.load(real_data, split), omniglot.load(real_data, "background")
@@ -500,7 +492,7 @@ def test_the_real_small_backgrounds_are_parts_of_the_background(real_data, split
     assert np.array_equal(small.images, same.images)
 
 
-@real
+@needs_omniglot
 def test_the_real_runs(real_data):
     """Nearest neighbour on the pixels errs on 81.0 % of the 400 trials."""
     errors, seen = [], []

@@ -493,7 +493,4 @@ def test_changed_exercise_files_are_told_from_stubs(fresh, tmp_path):
 
 def test_the_library_knows_nothing_of_the_lessons_folder():
     for path in Path(fewshot_np.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [
-                node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not [name for name in names if name.split(".")[0] == "lessons"], path
+        assert not re.search(r"^\s*(from|import) lessons\b", path.read_text(encoding="utf-8"), re.MULTILINE), path
