@@ -1,4 +1,8 @@
-"""An episode: a small classification task, drawn at random. `np` is plain NumPy."""
+"""An episode: a small classification task, drawn at random. `np` is plain NumPy.
+
+Each of T = n_tasks tasks has N = n_way classes, with K = k_shot labelled images of each, the support, and Q = n_query
+others of each, the query. An image is H x W pixels of C channels.
+"""
 
 from typing import NamedTuple
 

@@ -15,8 +15,8 @@ there because with it the solution has a closed form. Half of the gradient is ze
   (F'F + gamma I) V (S'S + lam I) = F'Y S                        multiply it out: these are the four terms
   V = (F'F + gamma I)^-1  F'Y S  (S'S + lam I)^-1.
 
-`onp` is plain NumPy; `np` is autograd's, for the one function here that is differentiated. Everything is computed in
-float64, because single precision would lose the small eigenvalues of F'F.
+`onp` is plain NumPy; `np` is autograd's, for the one function here that is differentiated. `eszsl` computes in float64
+whatever it is given, because float32 would lose the small eigenvalues of F'F.
 """
 
 import numpy as onp
@@ -30,6 +30,7 @@ def eszsl(features, labels, signatures, gamma, lam):
     gamma, lam: regularisers of the features and of the signatures, above 0.
     Raises: ValueError for other regularisers, labels that are not 0...Z-1, and unless there is a label per row.
     """
+    features, signatures = onp.asarray(features, dtype=float), onp.asarray(signatures, dtype=float)
     _check_problem(features, labels, gamma, lam)
     (n_features, n_parts), y = (features.shape[1], signatures.shape[1]), targets(labels, len(signatures))
     left = features.T @ features + gamma * onp.eye(n_features)       # (D,D)
@@ -62,9 +63,10 @@ def fit(features, signatures, gamma, lam):
     """ESZSL on n images of each seen class, features (Z, n, D), as parameters {"mean", "scale", "v"}.
 
     The features are centred and scaled by the statistics of *these* images: those of unseen ones would be a leak.
+    Each feature has a mean of its own, and all share one scale, so that a feature that hardly varies is not blown up.
     """
     rows = features.reshape(-1, features.shape[-1]).astype(float)
-    params = {"mean": rows.mean(axis=0), "scale": 1 / rows.std()}
+    params = {"mean": rows.mean(axis=0), "scale": 1 / rows.std()}  # the deviation of all numbers from their one mean
     labels = onp.repeat(onp.arange(len(features)), features.shape[1])
     return {**params, "v": eszsl(standardised(params, rows), labels, signatures, gamma, lam)}
 

@@ -84,7 +84,7 @@ def fine_tuning_from(network, start, episode, steps):
                                [(episode.support_x, labels)] * steps, start.learning_rate, start.update)
         return
     body = {name: layer for name, layer in start.params.items() if name != "head"}
-    features = network.apply(body, episode.support_x)  # (T,NK,D)
+    features = network.apply(body, episode.support_x)  # without a "head" a network gives its features: (T,NK,D)
     for head in fine_tuning(head_loss, repeat(start.params["head"], n_tasks), [(features, labels)] * steps,
                             start.learning_rate, start.update):
         yield {**body, "head": head}
@@ -92,7 +92,7 @@ def fine_tuning_from(network, start, episode, steps):
 
 def head_loss(head, features, y):
     """`classification_loss` for a head alone, on features that do not change: () or (T,)."""
-    return cross_entropy(dense(head, features), y)
+    return cross_entropy(dense(head, features), y)  # the layer's parameters first, {"w", "b"}, then its input
 
 
 def fine_tuned_scores(network, start, episode, statistics, steps):

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as onp
 from autograd import numpy as np  # whatever is computed with `np` can be differentiated, more than once
 from autograd.builtins import isinstance  # treats autograd's traced dicts as dicts
-from autograd.tracer import isbox
+from autograd.tracer import isbox  # is this number traced, because it is being differentiated?
 
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.nn.optimizers import adam
@@ -48,8 +48,8 @@ def adapt(loss, params, x, y, inner_lr, steps, first_order=False):
     first_order: hold the parameters constant while the gradient is taken, so that no derivative flows through it; the
     result is the same, but H is missing from the gradient of whatever is computed with it.
 
-    Raises: ValueError for steps that is not an integer from 0, for rates of parameters that do not exist, for a loss
-    of any other shape, and where the loss has a task axis and a parameter has none.
+    Raises: ValueError for steps that is not an integer from 0, for rates of parameters that do not exist or of another
+    shape, for a loss of any other shape, and where the loss has a task axis and a parameter has none.
     """
     _check(params, inner_lr, steps)
     moving, still = _split(params, inner_lr)  # those with a rate, and the rest (for ANIL: head and body)
@@ -68,7 +68,7 @@ def descend(params, gradient, inner_lr):
     if isinstance(inner_lr, dict):
         return {key: descend(params[key], gradient[key], inner_lr[key]) if key in inner_lr else params[key]
                 for key in params}
-    if isinstance(inner_lr, onp.floating) and not isbox(inner_lr):
+    if not isbox(inner_lr) and onp.ndim(inner_lr) == 0:  # (float() would cut off the derivative of a traced rate)
         inner_lr = float(inner_lr)  # NumPy's float64 would make float32 parameters float64
     return tree_map(lambda p, g: add_scaled(p, -inner_lr, g), params, gradient)  # p - inner_lr g, in one pass
 
@@ -139,3 +139,7 @@ def _check_rates(inner_lr, params):
             raise ValueError(f"inner_lr names {sorted(inner_lr)}, but the parameters there are {names}")
         for key in inner_lr:
             _check_rates(inner_lr[key], params[key])
+    elif shape := np.shape(inner_lr):  # an array of rates: for one parameter, with or without its task axis
+        if isinstance(params, dict) or shape not in (np.shape(params), np.shape(params)[1:]):
+            there = f"a dict of {sorted(params)}" if isinstance(params, dict) else f"an array {np.shape(params)}"
+            raise ValueError(f"inner_lr has an array of rates {shape} where the parameters are {there}")

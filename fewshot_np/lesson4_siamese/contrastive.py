@@ -31,8 +31,8 @@ def document_formula(e1, e2, y, margin=1.0):
     """The mean over the pairs of (1 - y) d^2 + y max(0, margin - d)^2 with y = 1 for the *same* class: a mistake.
 
     It pulls different classes together and pushes one class apart. A network cannot even do that, because where all
-    different pairs coincide, so do the same ones. It can only make all distances alike, and the best of these is
-    margin/2, with the loss (margin/2)^2.
+    different pairs coincide, so do the same ones. It can only make all distances alike. Where half of the pairs are
+    the same, as in the lesson's training, the best of these distances is margin/2, with the loss (margin/2)^2.
 
     Shapes and errors are those of `contrastive_loss`.
     """

@@ -47,7 +47,7 @@ def pair_weights(logits, same_class, n_hard):
 
     logits: (T,NQ,NK).   same_class: the same shape, booleans.
 
-    Raises: ValueError where a task has no pair of one of the two kinds.
+    Raises: ValueError unless every query has a support image of its own class and one of another class.
     """
     n_hard = min(n_hard, int((~same_class).sum(axis=-1).min()))
     _check_both_kinds(same_class, n_hard)

@@ -20,7 +20,10 @@ def accuracies_by_statistics(answers, episode):
 
 
 def with_the_support(results):
-    """{name: accuracies} with the statistics of the support, or of nothing: what all methods can be compared by."""
+    """{name: accuracies} with the statistics of the support, or of nothing: what all methods can be compared by.
+
+    A method whose batch norm never uses the support alone is left out.
+    """
     return {name: values for (name, statistics), values in results.items() if statistics in ("support", None)}
 
 

@@ -71,6 +71,7 @@ def test_the_figures_name_every_method():
                for statistics in method.statistics or (None,)}
     scatter = draw_scatter(results, dict.fromkeys(METHODS, 1.0), options)
     assert {text.get_text() for text in scatter.axes[0].texts} == set(METHODS)
+    assert max(text.xy[1] for text in scatter.axes[0].texts) < scatter.axes[0].get_ylim()[1]
     values = with_the_support(results)
     matrix = draw_matrix(values, paired_differences(values), list(METHODS))
     assert [label.get_text() for label in matrix.axes[0].get_xticklabels()] == list(METHODS)
