@@ -32,6 +32,7 @@ def accuracy_curve(learner, classes, shots, rng, n_way=20, n_held_out=5, repetit
 def split_drawings(classes, n_way, n_train, n_held_out, rng):
     """n_way random classes and for each n_train images to learn from and n_held_out others to be recognised.
 
+    classes: ImageClasses, whose `images_of[c]` are the positions in `images` of those of class c.
     Returns (n_way, n_train, H, W, C) and (n_way, n_held_out, H, W, C), float32, ink 1.
     Raises: ValueError for more ways than classes, and for a class with too few images, which it names.
     """

@@ -39,7 +39,7 @@ def sample_episodes(classes, n_way, k_shot, n_query, n_tasks, rng):
     ids = np.empty((n_tasks, n_way, k_shot + n_query), dtype=int)
     for task in range(n_tasks):
         for label, c in enumerate(rng.choice(len(classes), n_way, replace=False)):
-            ids[task, label] = rng.choice(classes.images_of[c], k_shot + n_query, replace=False)
+            ids[task, label] = rng.choice(classes.images_of[c], k_shot + n_query, replace=False)  # positions of images
     support_ids = ids[:, :, :k_shot].reshape(n_tasks, -1)
     query_ids = ids[:, :, k_shot:].reshape(n_tasks, -1)
     labels = np.arange(n_way)

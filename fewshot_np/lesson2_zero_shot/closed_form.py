@@ -1,5 +1,7 @@
 """ESZSL: learn how *parts* look, in closed form, and put classes without images together from their parts.
 
+Shapes: M images, D features, Z classes, A parts; a class's *signature*, a row of S, says which parts it has.
+
 A linear classifier W (D,Z) scores class z of an image with features f by f W[:, z], so a class without images gets no
 column. ESZSL makes the columns from the signatures, W = V S', so the score is f V s_z. What is learned, V (D,A), says
 how a part looks, and a new class is a new row of S. With the features F (M,D) of the seen images, the signatures

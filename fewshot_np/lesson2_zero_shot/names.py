@@ -30,7 +30,7 @@ def split_unseen(signatures, share, rng):
     Each part of an unseen class is a part of LEAST_SEEN seen classes, too.
     Raises: ValueError if no class can be spared.
     """
-    left, unseen = signatures.sum(axis=0), []
+    left, unseen = signatures.sum(axis=0), []  # left: of how many seen classes each part is a part
     for one in rng.permutation(len(signatures)):
         if len(unseen) < share * len(signatures) and left[signatures[one] > 0].min() > LEAST_SEEN:
             unseen.append(one)

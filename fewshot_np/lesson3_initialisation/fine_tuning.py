@@ -1,7 +1,7 @@
 """Fine-tuning: a few steps of gradient descent on a new task, from parameters that were learned before.
 
 All of it works for T tasks at once: then every parameter has a task axis in front, and each task moves its own copy.
-In the shapes N is the number of classes, K of support examples and Q of queries per class, D of features.
+In the shapes T is the number of tasks, N of classes, K of support examples and Q of queries per class, D of features.
 """
 
 from functools import partial
@@ -26,12 +26,13 @@ def classification_loss(network, params, x, y):
 def fine_tuning(loss, params, batches, learning_rate, update=sgd):
     """Yield params, then params after one update on loss(params, x, y) for each (x, y) of `batches`.
 
-    For T tasks at once the loss is (T,), and x, y and every parameter have the task axis in front (see `repeat`).
-    update: an optimiser (see `nn.optimizers`). Its state is new for each call, so none is carried from task to task.
+    For T tasks at once the loss is (T,), and x, y and every parameter have the task axis in front: repeat(params, T).
+    update(params, gradient, state, learning_rate) -> (params, state): an optimiser, by default plain gradient descent.
+    Its state is new for each call, so none is carried from task to task.
 
     Raises: ValueError where the loss has a task axis and a parameter has none.
     """
-    gradient = task_gradient(loss)
+    gradient = task_gradient(loss)  # of each task's loss with respect to its own copy of the parameters
     yield params
     state = None
     for x, y in batches:

@@ -122,7 +122,7 @@ def _split(params, inner_lr):
             {key: params[key] for key in params if key not in inner_lr})
 
 
-def _join(moving, still):
+def _join(moving, still):  # where all move, `moving` itself, because it may be a single array instead of a dict
     return {**still, **moving} if still else moving
 
 
@@ -139,7 +139,7 @@ def _check_rates(inner_lr, params):
             raise ValueError(f"inner_lr names {sorted(inner_lr)}, but the parameters there are {names}")
         for key in inner_lr:
             _check_rates(inner_lr[key], params[key])
-    elif shape := np.shape(inner_lr):  # an array of rates: for one parameter, with or without its task axis
-        if isinstance(params, dict) or shape not in (np.shape(params), np.shape(params)[1:]):
-            there = f"a dict of {sorted(params)}" if isinstance(params, dict) else f"an array {np.shape(params)}"
-            raise ValueError(f"inner_lr has an array of rates {shape} where the parameters are {there}")
+        return
+    there = f"a dict of {sorted(params)}" if isinstance(params, dict) else np.shape(params)
+    if np.shape(inner_lr) not in ((), there, there[1:]):  # a number, or a rate for each number with or without tasks
+        raise ValueError(f"inner_lr has an array of rates {np.shape(inner_lr)} where the parameters are {there}")

@@ -1,6 +1,7 @@
 """The contrastive loss: pull pairs of one class together, push pairs of two classes apart up to a margin.
 
-`np` is autograd's NumPy, because the loss is differentiated; `onp` is the plain one, for the labels.
+Shapes: P pairs of embeddings, D numbers each; T tasks. `np` is autograd's NumPy, because the loss is differentiated;
+`onp` is the plain one, for the labels.
 """
 
 import numpy as onp

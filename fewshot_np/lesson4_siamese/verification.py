@@ -88,7 +88,7 @@ def equal_error_rate(distances, same):
     Raises: ValueError as `roc_curve`.
     """
     _, false_accepts, true_accepts = roc_curve(distances, same)
-    return float(np.interp(0, false_accepts - (1 - true_accepts), false_accepts))
+    return float(np.interp(0, false_accepts - (1 - true_accepts), false_accepts))  # where their difference is 0
 
 
 DRAWS = 20  # parts of the test pairs, for the interval of the equal error rate

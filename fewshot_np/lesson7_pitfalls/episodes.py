@@ -1,6 +1,8 @@
 """Spoiled episodes: each function takes honest episodes, or draws dishonest ones, and breaks one rule of lesson 2.
 
-None of them changes the episode that it is given. Nothing is differentiated, so `np` is plain NumPy.
+None of them changes the episode that it is given. An Episode lists support and query by class: of T tasks of N classes,
+support_y is (T, N K), K times 0, K times 1, ...; query_y is (T, N Q), and the ids say which images these are.
+Nothing is differentiated, so `np` is plain NumPy.
 """
 
 import numpy as np

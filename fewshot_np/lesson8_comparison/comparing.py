@@ -1,6 +1,6 @@
 """Lesson 8, second page: the same episodes for all, so that two methods can be compared episode by episode.
 
-`np` is plain NumPy's here: nothing is differentiated.
+Accuracies are (E,), one for each of E episodes. `np` is plain NumPy: nothing is differentiated here.
 """
 
 import numpy as np
@@ -28,7 +28,10 @@ def with_the_support(results):
 
 
 def paired_differences(results):
-    """{(a, b): (mean of a - b, half-width)} of all pairs of {name: accuracies (E,)} on the same episodes."""
+    """{(a, b): (mean of a - b, half-width of its 95 % interval)} for all pairs of {name: accuracies (E,)}.
+
+    All must be on the same episodes in the same order, because the difference is taken episode by episode.
+    """
     return {(a, b): difference(results[a], results[b], paired=True) for a in results for b in results if a != b}
 
 
