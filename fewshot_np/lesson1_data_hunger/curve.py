@@ -14,7 +14,7 @@ HELD_OUT = 5  # other images of each class, to be recognised
 def accuracy_curve(learner, classes, shots, rng, n_way=20, n_held_out=5, repetitions=10, progress=lambda: None):
     """The share of held-out images recognised after K images per class, for K in shots: (repetitions, len(shots)).
 
-    Each repetition draws other classes. Within a repetition the images for a smaller K are among those for a larger
+    Each repetition draws new classes. Within a repetition the images for a smaller K are among those for a larger
     one, and the held-out images stay the same. A Generator with the same seed gives every learner the same draws.
     progress: called without arguments after each of the repetitions * len(shots) measurements.
     """

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-LEAST_SEEN = 3  # seen classes that have a part: with fewer, one could not tell what the part looks like
+LEAST_SEEN = 3  # how many seen classes must have each part, so that a learner can find out what it looks like
 
 
 def signatures(parts):

@@ -104,8 +104,8 @@ def fine_tuned_scores(network, start, episode, statistics, steps):
 def tune_rate(error, rates):
     """The learning rate for which the number error(rate) is lowest, the first of several; NaN is worse than any number.
 
-    error: a measurement on tasks that are not tested on, for instance minus the accuracy. Too large a rate diverges,
-    which is just what the measurement is to find out, so no overflow is reported.
+    error: a measurement on tasks that are not tested on, for instance minus the accuracy. Too large a rate diverges;
+    the measurement is there to find that out, so an overflow is not reported.
     """
     with onp.errstate(over="ignore", invalid="ignore"):
         return min(rates, key=lambda rate: onp.nan_to_num(error(rate), nan=onp.inf))

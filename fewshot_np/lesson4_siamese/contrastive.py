@@ -15,7 +15,8 @@ def contrastive_loss(e1, e2, same, margin=1.0):
     """The mean over the pairs of d^2 (same class) or max(0, margin - d)^2 (different classes), where d = |e1 - e2|.
 
     Hadsell, Chopra & LeCun 2006, without their factor 1/2, and with the label the other way round: same = 1 for the
-    same class, 0 for different ones. The derivative of d at d = 0 counts as 0 (see `safe_norm`); d^2 needs no root.
+    same class, 0 for different ones. The derivative of d at d = 0 counts as 0 (see `slopes_at_distance_zero`); d^2 is
+    computed without a root.
 
     e1, e2: embeddings (P,D) -> (), or (T,P,D) -> (T,).   same: (P,) or (T,P), integers 0 and 1.
 

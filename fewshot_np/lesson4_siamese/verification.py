@@ -54,7 +54,7 @@ def pair_distances(embedding, pairs):
 def choose_threshold(distances, same):
     """The threshold with the fewest errors, where both kinds of pairs count half; of equally good ones the smallest.
 
-    A pair is taken for the same if its distance is *below* it. Choose it on pairs of validation classes, because one
+    A pair counts as the same class if its distance is *below* it. Choose it on pairs of validation classes, because one
     that was chosen on the test pairs would flatter.
 
     Raises: ValueError as `roc_curve`.

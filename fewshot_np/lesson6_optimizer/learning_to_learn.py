@@ -48,7 +48,7 @@ def optimizer_objective(loss, params, tasks, segment):
 
 
 def optimizer_train(loss, params, sample, segment, learning_rate, iterations):
-    """Train an optimiser in five lines, with Adam, which somebody wrote down.
+    """Train an optimiser in five lines. It is learned by Adam, an optimiser written by hand.
 
     sample() -> OptimizerTask.   Returns params. The run does the same with `experiment.training.train`.
     """

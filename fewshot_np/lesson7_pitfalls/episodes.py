@@ -33,8 +33,8 @@ def sample_with_replacement(classes, n_way, k_shot, n_query, n_tasks, rng):
     """Episodes as `sample_episodes` draws them, except that a class may be drawn twice; it then has one label, not two.
 
     This happens where `replace=False` is forgotten and labels are looked up by class. Some label then has no image, so
-    the task has fewer than N ways. The two draws of one class do not know of each other, so a query of one may also be
-    a support image of the other.
+    the task has fewer than N ways. The two draws of one class are independent, so a query of one may also be a
+    support image of the other.
     """
     ones = sample_episodes(classes, 1, k_shot, n_query, n_tasks * n_way, rng)  # N tasks of one class make one of N
     drawn = classes.labels[ones.support_ids[:, 0]].reshape(n_tasks, n_way)

@@ -82,7 +82,7 @@ def add_scaled(p, a, g):
 
 defvjp(add_scaled,
        lambda ans, p, a, g: lambda h: h,
-       lambda ans, p, a, g: unbroadcast_f(a, lambda h: h * g),
+       lambda ans, p, a, g: unbroadcast_f(a, lambda h: h * g),  # summed to the shape of a, which was broadcast
        lambda ans, p, a, g: lambda h: a * h)
 
 
