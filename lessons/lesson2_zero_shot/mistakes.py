@@ -71,6 +71,13 @@ def first_word_without_column(parts):
     return marked(parts, [column for column in columns_of(parts) if column not in first])
 
 
+@mistake("zero_shot.1", "The columns are sorted by word and then by place.",
+         "By place first: columns of the first place "
+         "before those of the second. sorted() of (place, word) does both.")
+def words_before_places(parts):
+    return marked(parts, sorted(columns_of(parts), key=lambda column: (column[1], column[0])))
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []
@@ -166,6 +173,23 @@ def classes_of_the_labels(features, labels, signatures, gamma, lam, counted):
     z, seen, labels = len(kept), signatures[kept], np.searchsorted(kept, labels)
     return closed_form(features.T @ features + gamma * np.eye(features.shape[1]), features.T @ wanted(labels, z) @ seen,
                        seen.T @ seen + lam * np.eye(signatures.shape[1]))
+
+
+@mistake("zero_shot.2", "The right factor was multiplied, not inverted.",
+         "(F'F + gamma I) V (S'S + lam I) = F'Y S: both factors go to the other side as inverses.")
+def right_factor_not_inverted(features, labels, signatures, gamma, lam):
+    left = np.linalg.inv(features.T @ features + gamma * np.eye(features.shape[1]))
+    right = signatures.T @ signatures + lam * np.eye(signatures.shape[1])
+    return left @ features.T @ wanted(labels, len(signatures)) @ signatures @ right
+
+
+@mistake("zero_shot.2", "One of the two regularisers is missing.",
+         "gamma I is added to F'F, and lam I to S'S.", missing=("gamma", "lam"))
+def one_regulariser_missing(features, labels, signatures, gamma, lam, missing):
+    gamma, lam = (0.0, lam) if missing == "gamma" else (gamma, 0.0)
+    left = np.linalg.pinv(features.T @ features + gamma * np.eye(features.shape[1]))
+    right = np.linalg.pinv(signatures.T @ signatures + lam * np.eye(signatures.shape[1]))
+    return left @ features.T @ wanted(labels, len(signatures)) @ signatures @ right
 
 
 @honest("zero_shot.2")

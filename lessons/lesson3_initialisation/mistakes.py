@@ -153,6 +153,31 @@ def head_averaged_over_classes(features, labels, n_way, learning_rate, steps):
     return head_with_other_means(features, labels, n_way, learning_rate, steps, 1 / n_way, 1 / n_way)
 
 
+@mistake("initialisation.1", "The head started from ones.", "From zeros: np.zeros((D, n_way)) and np.zeros(n_way).")
+def head_from_ones(features, labels, n_way, learning_rate, steps):
+    head = tree_map(lambda a: a + 1.0, empty_head(features, n_way))
+    for _ in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "Each step used one example, the next one.", "Every step uses all M examples.")
+def head_one_example_a_step(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for i in range(steps):
+        i = i % len(labels)
+        head = descend(head, grad(head_loss)(head, features[i:i + 1], labels[i:i + 1]), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The steps become shorter and shorter.", "learning_rate stays the same in all steps.")
+def head_with_shorter_steps(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for i in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate / (i + 1))
+    return head
+
+
 @honest("initialisation.1")
 def head_by_autograd(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
@@ -278,6 +303,17 @@ def trained_on_the_mean(loss, params, x, y, learning_rate, steps, update):
 @mistake("initialisation.2", "One step too many was taken.", "range(steps)")
 def one_step_too_many(loss, params, x, y, learning_rate, steps, update):
     return task_by_task(loss, params, x, y, learning_rate, steps + 1, update)
+
+
+@mistake("initialisation.2", "The mean over the tasks came back.", "Each task's own end: arrays with T in front.")
+def averaged_ends(loss, params, x, y, learning_rate, steps, update):
+    return tree_map(lambda a: np.mean(a, axis=0), task_by_task(loss, params, x, y, learning_rate, steps, update))
+
+
+@mistake("initialisation.2", "All tasks were fine-tuned on the examples of the first.", "Task t is x[t], y[t].")
+def examples_of_the_first_task(loss, params, x, y, learning_rate, steps, update):
+    x, y = (np.stack([a[0]] * len(a)) for a in (x, y))
+    return task_by_task(loss, params, x, y, learning_rate, steps, update)
 
 
 @honest("initialisation.2")
