@@ -53,13 +53,17 @@ def number(record, name, digits=2):
 
 
 def minutes_to_read(page):
-    """Minutes that a page takes: 200 words, or 20 lines of code or of a table, a minute; hints are for later."""
+    """Minutes that a page takes: 200 words, 400 Chinese characters, or 20 lines of code or of a table, a minute.
+
+    Hints are for later.
+    """
     text = re.sub(r"<!--.*?-->|<details>.*?</details>", "", page.read_text(encoding="utf-8"), flags=re.S)
     blocks = re.findall(r"^```.*?^```", text, flags=re.S | re.M)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     rows = re.findall(r"^\|.*$", prose, flags=re.M)
-    words = re.sub(r"^\|.*$", "", prose, flags=re.M).split()
-    return round(len(words) / 200 + (len(rows) + sum(block.count("\n") for block in blocks)) / 20)
+    chinese, words = re.subn(r"[\u4e00-\u9fff]", " ", re.sub(r"^\|.*$", "", prose, flags=re.M))[::-1]
+    lines = len(rows) + sum(block.count("\n") for block in blocks)
+    return round(len(words.split()) / 200 + chinese / 400 + lines / 20)
 
 
 # ---------------------------------------------------------------- the papers' numbers beside those of this course
