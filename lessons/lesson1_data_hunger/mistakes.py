@@ -68,6 +68,11 @@ def transposed(x, w, b):
     return (np.matmul(x, w) + b).T
 
 
+@mistake("hunger.2", "An activation was applied: all outputs lie between 0 and 1.", "The layer is linear: x @ w + b.")
+def with_sigmoid(x, w, b):
+    return 0.5 * (1 + np.tanh((x @ w + b) / 2))
+
+
 @honest("hunger.2")
 def dense_by_loops(x, w, b):
     rows = []
@@ -146,6 +151,12 @@ def weights_reshaped(x, w, g):
 @mistake("hunger.3", "Only the first example was used.", "Every example contributes to w and b: add them up.")
 def first_example_alone(x, w, g):
     return g @ w.T, x[:1].T @ g[:1], g[0]
+
+
+@mistake("hunger.3", "The derivative of b does not depend on g.", "g.sum(axis=0): b adds 1 for 1, so all of g arrives.",
+         value=("ones", "examples"))
+def bias_without_g(x, w, g, value):
+    return g @ w.T, x.T @ g, onp.full(g.shape[1], 1.0 if value == "ones" else float(len(x)))
 
 
 @honest("hunger.3")
@@ -244,6 +255,29 @@ def squared_error(logits, labels):
          "One number for each example, then the mean of M numbers.")
 def divided_by_classes_too(logits, labels):
     return -np.mean(log_softmax(logits) * onp.eye(logits.shape[1])[labels])
+
+
+@mistake("hunger.4", "The log-probabilities of all classes were added up, whatever the label.",
+         "Only that of the label: z[range(M), labels].")
+def sum_over_all_classes(logits, labels):
+    return -np.mean(np.sum(log_softmax(logits), axis=1))
+
+
+@mistake("hunger.4", "The maximum was subtracted in one place and not in the other.",
+         "log sum exp(z) = max + log sum exp(z - max).")
+def maximum_not_added_again(logits, labels):
+    largest = np.max(logits, axis=1, keepdims=True)
+    return np.mean(np.log(np.sum(np.exp(logits - largest), axis=1)) - picked(logits, labels))
+
+
+@mistake("hunger.4", "The most likely class was taken in place of the label.", "-log of the *label's* probability.")
+def most_likely_for_label(logits, labels):
+    return -np.mean(np.max(log_softmax(logits), axis=1))
+
+
+@mistake("hunger.4", "This is 1 - p, without a logarithm.", "-log p grows without end where p goes to 0.")
+def one_less_p(logits, labels):
+    return np.mean(1 - np.exp(picked(log_softmax(logits), labels)))
 
 
 @honest("hunger.4")
@@ -530,6 +564,13 @@ def first_by_columns(x, g):
 def to_the_whole_window(x, g):
     parts = windows(x)
     return back(onp.ones_like(parts) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "g went to the *smallest* pixel.", "To the largest.")
+def to_the_minimum(x, g):
+    parts = windows(x)
+    first = (parts == parts.min(axis=3, keepdims=True)).cumsum(axis=3).cumsum(axis=3) == 1
+    return back(first * g[:, :, :, None], x.shape)
 
 
 @honest("hunger.7")

@@ -78,6 +78,13 @@ def words_before_places(parts):
     return marked(parts, sorted(columns_of(parts), key=lambda column: (column[1], column[0])))
 
 
+@mistake("zero_shot.1", "The words of a place are sorted backwards.", "sorted(), without reverse.")
+def words_backwards(parts):
+    columns = [(place, word) for place in range(len(parts[0]))
+               for word in sorted({one[place] for one in parts}, reverse=True)]
+    return marked(parts, columns)
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []
@@ -297,6 +304,12 @@ def grouped_by_answer(scores, labels, unseen):
 def overall_for_the_mean(scores, labels, unseen):
     right = scores.argmax(1) == labels
     return *shares(right, labels, unseen), right.mean()
+
+
+@mistake("zero_shot.3", "The third number is the smaller of the two.", "2 s u / (s + u).")
+def smaller_of_the_two(scores, labels, unseen):
+    s, u = shares(scores.argmax(axis=1) == labels, labels, unseen)
+    return s, u, min(s, u)
 
 
 @honest("zero_shot.3")

@@ -178,6 +178,14 @@ def head_with_shorter_steps(features, labels, n_way, learning_rate, steps):
     return head
 
 
+@mistake("initialisation.1", "One step too few was taken.", "for _ in range(steps).")
+def head_one_step_less(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(max(steps - 1, 0)):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
+    return head
+
+
 @honest("initialisation.1")
 def head_by_autograd(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
@@ -316,6 +324,12 @@ def examples_of_the_first_task(loss, params, x, y, learning_rate, steps, update)
     return task_by_task(loss, params, x, y, learning_rate, steps, update)
 
 
+@mistake("initialisation.2", "The changes came back, not where the tasks ended.",
+         "The parameters after the last update.")
+def changes_alone(loss, params, x, y, learning_rate, steps, update):
+    return tree_map(lambda a, p: a - p, task_by_task(loss, params, x, y, learning_rate, steps, update), params)
+
+
 @honest("initialisation.2")
 def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -388,6 +402,11 @@ def mean_over_everything(params, adapted, outer_lr):
 @mistake("initialisation.3", "Only one task moved the start.", "The mean over all T tasks.", task=(0, -1))
 def one_task_alone(params, adapted, outer_lr, task):
     return tree_map(lambda theta, phi: theta + outer_lr * (phi[task] - theta), params, adapted)
+
+
+@mistake("initialisation.3", "The median of the tasks was taken.", "The mean.")
+def median_of_the_tasks(params, adapted, outer_lr):
+    return tree_map(lambda p, a: p + outer_lr * onp.median(a - p, axis=0), params, adapted)
 
 
 @honest("initialisation.3")

@@ -143,6 +143,11 @@ def product_added(a, b):
     return np.sum(a * a, axis=1)[:, None] + 2 * a @ b.T + np.sum(b * b, axis=1)
 
 
+@mistake("metric.2", "The squares were halved.", "The sum of the squares, without a factor.")
+def halves(a, b):
+    return np.sum(differences(a, b) ** 2, axis=-1) / 2
+
+
 @honest("metric.2")
 def distances_by_loops(a, b):
     return np.array([[sum((p - q) ** 2 for p, q in zip(x, y, strict=True)) for y in b] for x in a])
@@ -303,6 +308,12 @@ def softmax_over_examples(embeddings_s, labels_s, embeddings_q, labels_q, n_way)
     return -np.mean(np.log(p[np.arange(len(labels_q)), labels_q]))
 
 
+@mistake("metric.3", "The prototypes are sums, not means.", "The mean of a class's embeddings.")
+def sums_for_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    sums = np.matmul(np.eye(n_way)[labels_s].T, embeddings_s)
+    return loss_of(-squared(embeddings_q, sums), labels_q)
+
+
 @honest("metric.3")
 def loss_query_by_query(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     centres, losses = means(embeddings_s, labels_s, n_way), []
@@ -439,6 +450,12 @@ def cosines_divided_by_their_sum(embeddings_s, labels_s, embeddings_q, n_way):
 @mistake("metric.4", "These are the logarithms of the probabilities.", "exp(log_softmax(...)) is the softmax.")
 def logarithms(embeddings_s, labels_s, embeddings_q, n_way):
     return np.log(votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way) + 1e-300)
+
+
+@mistake("metric.4", "Attention was paid to *distant* examples: 1 - cosine took the place of the cosine.",
+         "The softmax of the cosines: a small angle has the largest.")
+def one_less_the_cosine(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(1 - cosines(embeddings_q, embeddings_s)), labels_s, n_way)
 
 
 @honest("metric.4")

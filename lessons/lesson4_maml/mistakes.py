@@ -82,6 +82,11 @@ def two_steps(loss, params, x, y, inner_lr):
     return params
 
 
+@mistake("maml.1", "Only the sign of the gradient was used.", "A steep loss takes a long step: the gradient as it is.")
+def sign_of_the_gradient(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p - inner_lr * np.sign(g), params, grad(loss)(params, x, y))
+
+
 @honest("maml.1")
 def step_with_autograds_grad(loss, params, x, y, inner_lr):
     gradient = autograd.grad(loss)(params, x, y)
@@ -196,6 +201,12 @@ def roles_exchanged(loss, w, support_x, support_y, query_x, query_y, inner_lr):
 def adapted_to_both(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     return sum(loss(step(loss, w, np.concatenate([sx, qx]), np.concatenate([sy, qy]), inner_lr), qx, qy)
                for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "Two inner steps were taken.", "One.")
+def two_inner_steps(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, step(loss, w, sx, sy, inner_lr), sx, sy, inner_lr), qx, qy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
 @honest("maml.2")
@@ -413,6 +424,13 @@ def last_step_frozen(loss, w, support_x, support_y, query_x, query_y, inner_lr, 
     return grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y), grad(outer)(w)
 
 
+@mistake("maml.4", "The second-order gradient is that of the support loss.", "The *query* loss after the inner steps.")
+def second_order_of_the_support(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    support = support_x, support_y
+    first = grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y)
+    return first, second_order(loss, w, support, support, inner_lr, steps)
+
+
 @honest("maml.4")
 def orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     def objective(w, cut):
@@ -464,6 +482,16 @@ def head_uphill(loss, params, x, y, inner_lr):
 def body_frozen_in_the_gradient(loss, params, x, y, inner_lr):
     gradient = grad(loss)({"body": stop_gradient(params["body"]), "head": params["head"]}, x, y)
     return {**params, "head": params["head"] - inner_lr * gradient["head"]}
+
+
+@mistake("maml.5", "Nothing moved.", "The head moves by -inner_lr * its gradient.")
+def nothing_moved(loss, params, x, y, inner_lr):
+    return dict(params)
+
+
+@mistake("maml.5", "inner_lr was not used.", "head - inner_lr * gradient.")
+def head_without_rate(loss, params, x, y, inner_lr):
+    return {"body": params["body"], "head": params["head"] - grad(loss)(params, x, y)["head"]}
 
 
 @honest("maml.5")
@@ -577,6 +605,14 @@ def mean_for_all(loss, w, x, y, inner_lr, steps):
     for _ in range(steps):
         adapted = adapted - inner_lr * grad(total(loss))(adapted, x, y)
     return repeat(np.mean(adapted, axis=0), len(x))
+
+
+@mistake("maml.6", "One step too few was taken.", "for _ in range(steps).")
+def one_step_less(loss, w, x, y, inner_lr, steps):
+    w = repeat(w, len(x))
+    for _ in range(max(steps - 1, 0)):
+        w = w - inner_lr * grad(total(loss))(w, x, y)
+    return w
 
 
 @honest("maml.6")

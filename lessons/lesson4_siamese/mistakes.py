@@ -115,6 +115,18 @@ def one_distance_for_all(e1, e2, same, margin):
     return np.mean(same * d ** 2 + (1 - same) * relu(margin - d) ** 2)
 
 
+@mistake("siamese.1", "Different pairs cost nothing: with all embeddings equal the loss would be 0.",
+         "max(0, margin - d)^2 where same is 0.")
+def different_pairs_cost_nothing(e1, e2, same, margin):
+    return np.mean(same * safe_norm(e1 - e2) ** 2)
+
+
+@mistake("siamese.1", "d is 1 - cosine, not the Euclidean distance.", "safe_norm(e1 - e2).")
+def cosine_distance(e1, e2, same, margin):
+    d = 1 - np.sum(e1 * e2, axis=1) / (safe_norm(e1) * safe_norm(e2) + 1e-12)
+    return np.mean(same * d ** 2 + (1 - same) * relu(margin - d) ** 2)
+
+
 @honest("siamese.1")
 def loss_pair_by_pair(e1, e2, same, margin):
     total = 0.0
@@ -339,7 +351,8 @@ def class_of(images_of):
     return classes
 
 
-@mistake("siamese.4", "Any two images were drawn, and labelled by what they are: most pairs are different ones.",
+@mistake("siamese.4", "In a call not half of the pairs are the same. Were any two images drawn, and labelled by what "
+         "they are?",
          "Decide first which kind the pair is, half and half, then draw such a pair.")
 def whatever_comes(images_of, n_pairs, rng):
     ids = onp.array([rng.choice(onp.concatenate(images_of), 2, replace=False) for _ in range(n_pairs)])
@@ -448,6 +461,18 @@ def neighbouring_images(images_of, n_pairs, rng):
 def one_class_in_a_call(images_of, n_pairs, rng):
     c = rng.integers(len(images_of))
     return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(images_of[c], 2, replace=False))
+
+
+@mistake("siamese.4", "One class was drawn for all different pairs of a call, and only the other one anew.",
+         "Draw two classes for each pair.")
+def one_class_against_all(images_of, n_pairs, rng):
+    c = rng.integers(len(images_of))
+
+    def two(rng):
+        d = (c + 1 + rng.integers(len(images_of) - 1)) % len(images_of)
+        pair = [rng.choice(images_of[c]), rng.choice(images_of[d])]
+        return pair[::int(rng.choice([-1, 1]))]
+    return pairs_of(images_of, n_pairs, rng, two=two)
 
 
 @honest("siamese.4")

@@ -69,6 +69,11 @@ def b_in_every_part(query, support, w, b):
     return np.sum(w * np.abs(differences(query, support)) + b, axis=-1)
 
 
+@mistake("project.1", "b was subtracted.", "+ b.")
+def b_subtracted(query, support, w, b):
+    return np.sum(w * np.abs(differences(query, support)), axis=-1) - b
+
+
 @honest("project.1")
 def log_odds_by_loops(query, support, w, b):
     return np.array([[sum(w[i] * abs(q[i] - s[i]) for i in range(len(w))) + b for s in support] for q in query])
@@ -174,6 +179,11 @@ def squared_error_of_p(logits, same):
 def clipped_logits(logits, same, bound):
     z = np.clip(logits, -bound, bound)
     return np.logaddexp(0.0, np.where(same == 1, -z, z))
+
+
+@mistake("project.2", "This is p of the label, without -log.", "-log p.")
+def probability_of_the_label(logits, same):
+    return 0.5 * (1 + np.tanh((2 * same - 1) * logits / 2))
 
 
 @honest("project.2")
@@ -378,6 +388,13 @@ def accepted_below(logits, labels, threshold):
 def median_of_the_examples(logits, labels, threshold):
     scores = by_class(logits, labels, onp.median)
     return onp.where(1 / (1 + onp.exp(-scores.max(axis=1))) > threshold, scores.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The threshold was compared with p of the best example, not with that of the class.",
+         "p of the class's score, the mean of its logits.")
+def p_of_the_best_example(logits, labels, threshold):
+    best = by_class(logits, labels, onp.mean).argmax(axis=1)
+    return onp.where(probability(logits.max(axis=1)) > threshold, best, -1)
 
 
 @honest("project.4")

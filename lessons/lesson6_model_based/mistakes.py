@@ -188,6 +188,12 @@ def last_axis_dropped(g, params, r, x):
     return g(params, np.concatenate([each, x], axis=2))[..., 0]
 
 
+@mistake("model_based.2", "Each task was answered from the encoding of another one.", "Task t has r[t].")
+def encodings_rolled(g, params, r, x):
+    each = np.expand_dims(np.concatenate([r[1:], r[:1]]), 1) + np.zeros((1, x.shape[1], 1))
+    return g(params, np.concatenate([each, x], axis=2))
+
+
 @honest("model_based.2")
 def decode_query_by_query(g, params, r, x):
     answers = [g(params, np.concatenate([r, x[:, q]], axis=1)[:, None]) for q in range(x.shape[1])]
@@ -257,6 +263,11 @@ def zero_times_nothing(r, n_points, r_new):
 @mistake("model_based.3", "The sum came back, not the mean.", "Divide by n_points + 1.")
 def sum_of_all(r, n_points, r_new):
     return r_new if n_points == 0 else n_points * r + r_new
+
+
+@mistake("model_based.3", "The new vector took the place of the mean.", "All examples count alike.")
+def new_one_alone(r, n_points, r_new):
+    return r_new
 
 
 @honest("model_based.3")

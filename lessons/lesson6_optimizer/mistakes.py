@@ -179,6 +179,18 @@ def support_gradient_after_the_step(gradient, w, rates, supports, queries):
                 ) / len(supports)
 
 
+@mistake("optimizer.2", "Support and query are exchanged.", "The step is made on the support, and judged on the query.")
+def roles_exchanged(gradient, w, rates, supports, queries):
+    return -sum(gradient(w, q) * gradient(w - rates * gradient(w, q), s)
+                for s, q in zip(supports, queries, strict=True)) / len(supports)
+
+
+@mistake("optimizer.2", "The query gradient is missing: this is how w' moves, not how the loss does.",
+         "Minus the support gradient, times the query gradient at w'.")
+def support_gradient_alone(gradient, w, rates, supports, queries):
+    return -sum(gradient(w, s) for s in supports) / len(supports)
+
+
 @honest("optimizer.2")
 def rates_task_by_task(gradient, w, rates, supports, queries):
     products = []
@@ -425,6 +437,19 @@ def candidate_without_tanh(params, x, h, c):
     return show * np.tanh(c), c
 
 
+@mistake("optimizer.4", "The old memory was kept whole: the forget gate was not used.", "sigmoid(z_forget) * c.")
+def nothing_forgotten(params, x, h, c):
+    _, put, show, candidate = cell(params, x, h)
+    c = c + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The candidate is shown, not the new memory.", "h = sigmoid(z_output) * tanh(new c).")
+def candidate_shown(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    return show * candidate, keep * c + put * candidate
+
+
 @honest("optimizer.4")
 def cell_row_by_row(params, x, h, c):
     hs, cs = [], []
@@ -585,6 +610,19 @@ def divided_by_all_steps(update, loss, phi, theta, steps_before, segment):
 @mistake("optimizer.5", "The steps before were left out.", "First `steps_before` steps with stop_gradient(phi).")
 def no_steps_before(update, loss, phi, theta, steps_before, segment):
     return sum(walk(update, loss, phi, theta, segment)[0]) / segment
+
+
+@mistake("optimizer.5", "The smallest loss came back.", "The mean of the losses after all steps of the segment.")
+def smallest_loss(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return np.min(np.array(walk(update, loss, phi, theta, segment, state)[0]))
+
+
+@mistake("optimizer.5", "One step of the segment is missing.", "`segment` steps, each with a loss after it.")
+def one_step_missing(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    segment = max(segment - 1, 1)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
 
 
 @honest("optimizer.5")

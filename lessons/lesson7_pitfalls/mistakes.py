@@ -167,6 +167,12 @@ def half_widths_subtracted(flattering, honest):
     return np.mean(flattering) - np.mean(honest), abs(half_width(flattering) - half_width(honest))
 
 
+@mistake("pitfalls.2", "This is the standard error: the factor t is missing.", "t_factor(E) * s / np.sqrt(E).")
+def without_the_factor(flattering, honest):
+    values = flattering - honest
+    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+
+
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]

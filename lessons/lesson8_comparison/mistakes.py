@@ -132,6 +132,12 @@ def factor_of_the_methods(accuracy):
     return order, behind.mean(axis=1), half
 
 
+@mistake("comparison.1", "The means came back, not how far each lies behind the best.", "The mean of (method - best).")
+def means_themselves(accuracy):
+    order = best_first(accuracy)
+    return order, accuracy[order].mean(axis=1), pairs(accuracy[order] - accuracy[order[0]])[1]
+
+
 @honest("comparison.1")
 def ranked_by_loops(accuracy):
     methods = range(len(accuracy))
@@ -237,6 +243,11 @@ def round_the_corner(a, b):
 def centred(a, b):
     nearest = apart(a - a.mean(axis=0), b - b.mean(axis=0))
     return max(nearest.min(axis=1).mean(), nearest.min(axis=0).mean())
+
+
+@mistake("comparison.2", "The *farthest* point of the other drawing was taken for each point.", "The nearest: min.")
+def farthest_of_each(a, b):
+    return max(apart(a, b).max(axis=1).mean(), apart(a, b).max(axis=0).mean())
 
 
 @honest("comparison.2")
@@ -378,6 +389,11 @@ def mean_of_two_means(centres, support, support_y, query, rounds):
         belongs = softmax(-to_centres(query, centres))
         centres = (own + np.einsum("tpn,tpd->tnd", belongs, query) / belongs.sum(axis=1)[..., None]) / 2
     return centres
+
+
+@mistake("comparison.3", "One round too many was made.", "for _ in range(rounds).")
+def one_round_more(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, rounds + 1)
 
 
 @honest("comparison.3")
