@@ -47,7 +47,8 @@ def commands(text):
 
 
 def blocks_of_commands(text):
-    return re.findall(r"^```\n(.*?)^```", without_cog(text), re.S | re.M)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", without_cog(text), re.S | re.M)
+    return [block for language, block in blocks if not language]
 
 
 def without_cog(text):
