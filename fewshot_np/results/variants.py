@@ -63,7 +63,7 @@ def refined_scores(network, params, episode, statistics, rounds):
 def start_of_steps(network, n_way, rng, steps, inner_lr):
     """{"start", "rates"}: the network's parameters, and for each step one rate for each of their arrays."""
     start = network.init(rng)
-    rates = {f"step{i + 1}": tree_map(lambda p: np.full(1, inner_lr, p.dtype), start) for i in range(steps)}
+    rates = {f"step{i + 1}": tree_map(lambda p: np.full((), inner_lr, p.dtype), start) for i in range(steps)}
     return {"start": start, "rates": rates}
 
 

@@ -109,7 +109,7 @@ def test_gradients_of_start_and_rates_by_finite_differences(rng):
     """The rates are of each step and array, and the gradient goes through the steps."""
     network = conv4((8, 8, 1), 3, 2, down="stride", features="mean")
     params = shaken(start_of_steps(network, 3, rng, steps=2, inner_lr=0.4))
-    params["rates"]["step2"]["block1"]["w"] = np.array([0.1])
+    params["rates"]["step2"]["block1"]["w"] = np.array(0.1)
     assert_slope(partial(steps_objective, network, episode=episode_of_images(dtype="float64")), params)
 
 
