@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from fewshot_np.__main__ import LESSONS
 from fewshot_np.data import ImageClasses
-from fewshot_np.experiment import training
+from fewshot_np.experiment import report, training
 from fewshot_np.experiment.records import read_record
 from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.optimizers import adam, constant
@@ -100,8 +100,13 @@ def folder_of(path, *sizes):
 
 
 def run_tiny(lesson, out, *argv):
-    """The record of a --quick run of `lesson` (its name) with these options, in the folder `out`."""
-    run_of(lesson).main(["--quick", "--out", str(out), *argv])
+    """The record of a --quick run of `lesson` (its name) with these options, in the folder `out`.
+
+    Its figures are not rendered, which takes half of the time: `test_runs.py` renders those of every lesson.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "save_figure", lambda figure, path: path)
+        run_of(lesson).main(["--quick", "--out", str(out), *argv])
     return read_record(out / "record.json")
 
 
