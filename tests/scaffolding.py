@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from fewshot_np.__main__ import LESSONS
 from fewshot_np.data import ImageClasses
+from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment import report, training
 from fewshot_np.experiment.records import read_record
 from fewshot_np.lesson2_episodes import Episode
@@ -82,6 +84,11 @@ def episode_of_noise(shape, n_way=3, k_shot=2, n_query=2, n_tasks=3, dtype=float
 def task_of(episode, task):
     """One task of the episode, with its task axis."""
     return Episode(*(None if field is None else field[task:task + 1] for field in episode))
+
+
+def glyph_splits(quick=False):
+    """The glyphs to train, to validate and to test on."""
+    return load_splits(SimpleNamespace(data="glyphs", data_root=None, seed=0, quick=quick))
 
 
 def folder_of(path, *sizes):
