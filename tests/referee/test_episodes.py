@@ -56,7 +56,7 @@ RIGHT = [of_the_course, with_random_module, a_stream]
 
 @pytest.mark.parametrize("sampler", RIGHT)
 def test_a_right_sampler_is_not_accused(sampler):
-    verdict = referee.episodes(sampler).check()
+    verdict = referee.episodes(sampler, n_episodes=1000).check()
     assert "probability 1e-06 or less" in str(verdict)
 
 
