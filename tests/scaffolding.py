@@ -106,13 +106,14 @@ def folder_of(path, *sizes):
 # ---------------------------------------------------------------- runs
 
 
-def run_tiny(lesson, out, *argv):
+def run_tiny(lesson, out, *argv, rendered=False):
     """The record of a --quick run of `lesson` (its name) with these options, in the folder `out`.
 
-    Its figures are not rendered, which takes half of the time: `test_runs.py` renders those of every lesson.
+    rendered: its figures, which takes half of the time. `test_runs.py` renders those of every lesson.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "save_figure", lambda figure, path: path)
+        if not rendered:
+            patch.setattr(report, "save_figure", lambda figure, path: path)
         run_of(lesson).main(["--quick", "--out", str(out), *argv])
     return read_record(out / "record.json")
 

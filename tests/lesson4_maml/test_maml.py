@@ -265,11 +265,13 @@ def test_a_still_parameter_may_be_shared_by_all_tasks():
 # ---------------------------------------------------------------- float32, of images: tests/lesson8_comparison
 
 
-def test_float32_sinusoids_stay_float32():
+@pytest.mark.parametrize("inner_lr", [0.01, onp.array(0.01)])
+def test_float32_sinusoids_stay_float32_whatever_number_the_rate_is(inner_lr):
     network = mlp([1, 8, 1])
     problem = (partial(squared_error, network), network.init(onp.random.default_rng(0)),
                sample_sinusoids(5, 5, 3, onp.random.default_rng(1)))
-    assert {leaf.dtype for leaf in leaves(meta_gradient(problem, 0.01, 2))} == {onp.dtype("float32")}
+    assert {leaf.dtype for leaf in leaves(adapted(problem, inner_lr, 2))} == {onp.dtype("float32")}
+    assert {leaf.dtype for leaf in leaves(meta_gradient(problem, inner_lr, 2))} == {onp.dtype("float32")}
 
 
 # ---------------------------------------------------------------- what adapt refuses
@@ -311,6 +313,13 @@ def test_rates_of_parameters_that_do_not_exist_are_refused(inner_lr):
     loss, params, episode = mlp_problem()
     with pytest.raises(ValueError, match="inner_lr names"):
         adapt(loss, repeat(params, N_TASKS), episode.support_x, episode.support_y, inner_lr, 1)
+
+
+@pytest.mark.parametrize("rates", [onp.ones(7), {"head": onp.ones(1)}, {"head": {"w": onp.ones(7)}}])
+def test_rates_of_another_shape_are_refused(rates):
+    loss, params, episode = mlp_problem()
+    with pytest.raises(ValueError, match=r"inner_lr has an array of rates \(\d,\) where the parameters are"):
+        adapt(loss, repeat(params, N_TASKS), episode.support_x, episode.support_y, rates, 1)
 
 
 @pytest.mark.parametrize("steps", [-1, 1.5, True, "2", None, float("nan"), float("inf")])

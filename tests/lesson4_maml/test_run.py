@@ -61,12 +61,6 @@ def test_the_figure_of_the_two_lines_is_where_gradient_descent_ends():
     assert grid[two_lines_loss(grid).argmin()] == pytest.approx(starts["second order"], abs=1e-3)
 
 
-def test_the_same_seed_gives_the_same_numbers(tmp_path):
-    first, again, other = (run_tiny(tmp_path, "--seed", seed)["metrics"] for seed in ("0", "0", "1"))
-    assert first == again
-    assert first != other
-
-
 def test_a_run_that_was_stopped_twice_and_resumed_is_the_one_that_never_stopped(whole, tmp_path, monkeypatch):
     for resume, stop_at, done in [([], 5, 0), (["--resume"], 7, 1)]:  # 3 draws show that there is data enough; then
         calls = itertools.count(1)                                    # one to train and one to validate, in turns
