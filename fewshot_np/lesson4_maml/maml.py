@@ -145,5 +145,5 @@ def _check_rates(inner_lr, params):
             _check_rates(inner_lr[key], params[key])
         return
     there = f"a dict of {sorted(params)}" if isinstance(params, dict) else np.shape(params)
-    if np.shape(inner_lr) not in ((), there, there[1:]):  # a number, or a rate for each number with or without tasks
+    if np.shape(inner_lr) not in ((), (1,), there, there[1:]):  # one, or one for each number with or without tasks
         raise ValueError(f"inner_lr has an array of rates {np.shape(inner_lr)} where the parameters are {there}")
