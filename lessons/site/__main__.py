@@ -4,11 +4,14 @@ import argparse
 import re
 import shutil
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
 from fewshot_np.__main__ import LESSONS
 from lessons.site import sources
+from lessons.site.checking import problems
+from lessons.site.notebooks import execute, notebook_of
 from lessons.site.texts import PLAYGROUND, ROOT, page_of, texts, translate
 
 HERE = Path(__file__).parent
@@ -29,6 +32,9 @@ def main(argv=None):
     if failed:
         sys.exit("the site was not built: a warning is an error")
     add_playground(html / "playground" / "page")
+    add_notebooks(html / "notebooks", options.address, options.execute)
+    if found := problems(html):
+        sys.exit("\n".join(["the site is built, but", *found]))
     print(f"Written: {html / 'index.html'}")
 
 
@@ -36,6 +42,8 @@ def read_options(argv):
     parser = argparse.ArgumentParser(prog="python -m lessons.site", allow_abbrev=False, description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "site", metavar="FOLDER",
                         help="where it goes (build/site)")
+    parser.add_argument("--execute", action="store_true", help="run the notebooks, so that they show their output")
+    parser.add_argument("--address", default="", metavar="URL", help="where it will be, for the links in the notebooks")
     return parser.parse_args(argv)
 
 
@@ -112,7 +120,7 @@ Everything is computed on this page. <a href="page/index.html" target="_top">The
 def contents(pages):
     """{page: Markdown} of the pages that hold the others together: the front page, code, reference."""
     def listed(caption, *entries):
-        return f"\n\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(entries) + "\n```\n"
+        return f"\n\n```{{toctree}}\n:hidden:\n:titlesonly:\n:caption: {caption}\n\n" + "\n".join(entries) + "\n```\n"
 
     def under(folder):
         return [f"/{page}" for page in pages if re.fullmatch(rf"{folder}", page)]
@@ -131,7 +139,7 @@ def contents(pages):
             "api/index": "# Reference\n" + listed("Reference", *under("api/.*")).replace(":hidden:", ":maxdepth: 2")}
 
 
-# ---------------------------------------------------------------- the playground
+# ---------------------------------------------------------------- what Sphinx does not make
 
 
 def add_playground(folder):
@@ -143,6 +151,20 @@ def add_playground(folder):
     if places != 1:
         raise ValueError(f"{PAGE / 'index.html'} does not say once where the lessons are")
     index.write_text(page, encoding="utf-8")
+
+
+def add_notebooks(folder, address, run):
+    """Every lesson as a notebook."""
+    import nbformat
+
+    folder.mkdir(exist_ok=True)
+    for lesson in LESSON_NAMES:
+        notebook = notebook_of(f"lessons/{lesson}/README.md", address)
+        if run:
+            started = time.perf_counter()
+            execute(notebook)
+            print(f"{lesson}: executed in {time.perf_counter() - started:.0f} s")
+        nbformat.write(notebook, folder / f"{lesson}.ipynb")
 
 
 if __name__ == "__main__":
