@@ -16,6 +16,8 @@ from lessons.site.texts import PLAYGROUND, ROOT, page_of, texts, translate
 
 HERE = Path(__file__).parent
 PAGE = ROOT / "fewshot_np" / "playground" / "page"
+BESIDE = [page_of(path) for path in ("lessons/results/README.md", "lessons/referee/README.md", "lessons/NOTATION.md",
+                                     "lessons/GLOSSARY.md", "lessons/READING.md", "tests/benchmarks/README.md")]
 LESSON_NAMES = [lesson for _, lesson, _, _ in LESSONS]
 
 
@@ -108,7 +110,7 @@ def links_of(lesson):
             f'<a href="../../notebooks/{lesson}.ipynb" download>Notebook</a>\n{{.belongs}}')
 
 
-PLAYGROUND_PAGE = """# The playground
+PLAYGROUND_PAGE = f"""{sources.WIDE}# The playground
 
 Draw a sign once and watch four learners recognise it; pull at the points of a curve; play against the networks.
 Everything is computed on this page. <a href="page/index.html" target="_top">The playground on a page of its own</a>.
@@ -122,21 +124,20 @@ def contents(pages):
     def listed(caption, *entries):
         return f"\n\n```{{toctree}}\n:hidden:\n:titlesonly:\n:caption: {caption}\n\n" + "\n".join(entries) + "\n```\n"
 
-    def under(folder):
-        return [f"/{page}" for page in pages if re.fullmatch(rf"{folder}", page)]
-
     lessons = [f"{number} {title_of(pages[f'lessons/{lesson}/index']).partition(': ')[2]} </lessons/{lesson}/index>"
                for number, lesson, _, _ in LESSONS]
     placed = {f"lessons/{lesson}/index" for lesson in LESSON_NAMES} | {"index", "playground/index", "lessons/index"}
-    others = [f"/{page}" for page in pages if page not in placed and not re.match("code/|api/|zh/", page)]
+    others = [f"/{page}" for page in sorted(pages, key=lambda page: (page not in BESIDE, page in BESIDE and BESIDE.index(page)))
+              if page not in placed and not re.match("code/|api/|zh/", page)]
     front = pages["index"] + listed("The course", "/playground/index", "/lessons/index", *lessons)
     front += listed("Beside the lessons", *others) + listed("The library", "/code/index", "/api/index")
     if chinese := [f"/{page}" for page in pages if page.startswith("zh/")]:
         front += listed("中文", *chinese)
-    top = "code/(fewshot_np/index|lessons/.*|tests/.*)"
+    code = {page for page in pages if page.startswith("code/")}
+    in_a_folder = {page for page in code for folder in Path(page.removesuffix("/index")).parents if f"{folder}/index" in code}
     return {"index": front,
-            "code/index": "# The code\n" + listed("Code", *under(top)).replace(":hidden:", ":maxdepth: 3"),
-            "api/index": "# Reference\n" + listed("Reference", *under("api/.*")).replace(":hidden:", ":maxdepth: 2")}
+            "code/index": "# The code\n" + listed("Code", *(f"/{page}" for page in sorted(code - in_a_folder))).replace(":hidden:", ":maxdepth: 3"),
+            "api/index": "# Reference\n" + listed("Reference", *(f"/{page}" for page in pages if page.startswith("api/"))).replace(":hidden:", ":maxdepth: 2")}
 
 
 # ---------------------------------------------------------------- what Sphinx does not make

@@ -3,8 +3,10 @@
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 from lessons.site.docstrings import as_rst
+from lessons.site.searching import TwoLanguages
 from lessons.site.texts import ROOT, page_of
 
 project = "fewshot_np"
@@ -13,15 +15,21 @@ html_theme = "sphinx_book_theme"
 html_title = "fewshot_np"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(Path(__file__).parent / "static" / "scorer.js")
+html_favicon = "static/icon.svg"
+html_context = {"default_mode": "auto"}
 html_show_sphinx = False
 html_copy_source = False
-html_theme_options = {"show_navbar_depth": 1, "show_toc_level": 2, "use_fullscreen_button": False, "use_download_button": False,
-                      "home_page_in_toc": True, "collapse_navigation": True, "navigation_depth": 3}
+html_theme_options = {
+    "home_page_in_toc": True, "collapse_navigation": True, "navigation_depth": 3, "show_navbar_depth": 1, "show_toc_level": 2,
+    "navbar_persistent": [], "use_fullscreen_button": False, "use_download_button": False,
+}
 nitpicky = True
 nitpick_ignore = [("py:class", "numpy.ndarray"), ("py:class", "collections.abc.Callable")]  # types of others
 myst_heading_anchors = 6  # a heading has the name that GitHub gives it
 highlight_language = "none"
 autodoc_member_order = "bysource"
+add_module_names = False
 copybutton_selector = "div:not(.highlight-none):not(.linenos) > div.highlight > pre, div.highlight-none pre"
 
 
@@ -35,12 +43,8 @@ def linkcode_resolve(domain, info):
         line = inspect.getsourcelines(inspect.unwrap(thing))[1]
     except (AttributeError, TypeError, OSError):  # a constant, or a field
         return None
-    file = inspect.getsourcefile(module)
-    return f"../{page_of(ROOT_RELATIVE(file))}.html#L{line}"
-
-
-def ROOT_RELATIVE(file):
-    return str(ROOT.joinpath(file).relative_to(ROOT).as_posix())
+    file = Path(inspect.getsourcefile(module)).relative_to(ROOT)
+    return f"../{page_of(file.as_posix())}.html#L{line}"
 
 
 def as_rst_in_place(app, what, name, thing, options, lines):
@@ -62,6 +66,7 @@ def anchors_and_language(app, page, template, context, doctree):
 
 
 def setup(app):
+    app.add_search_language(TwoLanguages)
     app.connect("autodoc-process-docstring", as_rst_in_place)
     app.connect("autodoc-skip-member", without_fields)
     app.connect("html-page-context", anchors_and_language)

@@ -26,7 +26,7 @@ def as_rst(lines):
 
 
 def inline(text):
-    return MARKUP.sub(_marked, text)
+    return MARKUP.sub(_marked, text).replace("->", "→")
 
 
 def _marked(match):

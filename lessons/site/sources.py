@@ -7,20 +7,24 @@ from pathlib import Path
 from lessons.site.texts import ROOT, page_of
 
 API = ("nn", "data", "experiment", "results", "referee", "playground")  # and the lessons
+WIDE = "---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n"  # no contents on the right: long lines need the room
 LAST = ("figures", "tables", "export", "__main__")  # of a package: what comes after the ideas
 
 
 def modules_of(folder, root=ROOT):
-    """The Python files of a folder, the pages first, as paths in the repository; its __init__ is the folder's page."""
+    """The Python files of a folder as paths in the repository, the pages first, in the order in which the folder's
+    opening names them; __init__ is the folder's own page."""
+    init = root / folder / "__init__.py"
+    opening = init.read_text(encoding="utf-8") if init.exists() else ""
     names = sorted((path.stem for path in (root / folder).glob("*.py") if path.stem != "__init__"),
-                   key=lambda name: (name in LAST, name))
+                   key=lambda name: (name in LAST, f"`{name}`" not in opening, opening.find(f"`{name}`"), name))
     return [f"{folder}/{name}.py" for name in names]
 
 
 def code_page(path, read_beside, root=ROOT):
     """A file of code with numbered lines; read_beside: Markdown links of the texts that speak of it."""
     source = (root / path).read_text(encoding="utf-8")
-    return f"# `{Path(path).name}`\n\n{beside(path, read_beside)}\n\n{block(source)}"
+    return f"{WIDE}# `{Path(path).name}`\n\n{beside(path, read_beside)}\n\n{block(source)}"
 
 
 def folder_page(path, read_beside, root=ROOT):
@@ -68,7 +72,7 @@ def api_page(package, root=ROOT):
     parts = [f"# `{name}`\n", f"[The code](/code/fewshot_np/{package}/index.md)\n"]
     for path in modules_of(f"fewshot_np/{package}", root):
         module = path.removesuffix(".py").replace("/", ".")
-        if module.endswith("__main__"):
+        if module.endswith(tuple(f".{name}" for name in LAST)):
             continue
         parts.append(f"## `{posixpath.basename(path).removesuffix('.py')}`\n\n"
                      f"```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n")

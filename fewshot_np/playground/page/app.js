@@ -35,7 +35,7 @@ function lessonLinks(names) {
   for (const name of names.split(" ")) {
     const link = document.createElement(base ? "a" : "code");
     link.textContent = base ? name : `python -m fewshot_np.${name}`;
-    if (base) link.href = `${base}${name}/`;
+    if (base) Object.assign(link, { href: `${base}${name}/`, target: "_top" });  // out of the frame that the site shows it in
     nodes.push(" ", link);
   }
   return nodes;
