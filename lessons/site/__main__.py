@@ -107,7 +107,7 @@ def links_of(lesson):
     """The line below the heading of a lesson: what belongs to it."""
     return (f"[Code](/{page_of(f'fewshot_np/{lesson}')}.md) · "
             f"[Exercises](/{page_of(f'lessons/{lesson}/exercises.py')}.md) · [Reference](/api/{lesson}.md) · "
-            f'<a href="../../notebooks/{lesson}.ipynb" download>Notebook</a>\n{{.belongs}}')
+            f'<a href="../../notebooks/{lesson}.ipynb" download>Notebook</a>')
 
 
 PLAYGROUND_PAGE = f"""{sources.WIDE}# The playground
