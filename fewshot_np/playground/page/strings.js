@@ -58,7 +58,7 @@ export const STRINGS = {
   "draw.keep": ["Keep this drawing as a query", "把这幅画留作查询"],
   "draw.transductive": ["Alone, a query's answer depends on no other query. Together (transductive), batch norm in the prototypical network and in MAML also sees the other queries, so that their answers change with what else is asked: keep a few drawings, then switch.", "逐个作答时，每个回答与其他查询无关。一起作答（直推式）时，原型网络与 MAML 的批归一化也会看到其他查询，因此同问什么会改变回答：留几幅画，再切换看看。"],
   "draw.map": ["Map of the embeddings", "嵌入地图"],
-  "draw.mapText": ["The prototypical network turns a drawing into 32 numbers; here are the two directions in which they spread most. Stars are prototypes, the black diamond is your drawing. Drag a star: its prototype moves by as much among the 32 numbers, and the answers follow.", "原型网络把一幅画变成 32 个数；这里画出它们最分散的两个方向。星形是原型，黑色菱形是你的画。拖动星形：原型在这 32 个数中移动同样的距离，回答随之改变。"],
+  "draw.mapText": ["The network behind the prototypes turns a drawing into a row of numbers; here are the two directions in which they spread most. Stars are prototypes, the black diamond is your drawing. Drag a star: its prototype moves by as much among these numbers, and the answers follow.", "原型背后的网络把一幅画变成一行数；这里画出它们最分散的两个方向。星形是原型，黑色菱形是你的画。拖动星形：原型在这些数中移动同样的距离，回答随之改变。"],
   "draw.back": ["Put the prototypes back", "把原型放回原处"],
   "draw.prototype": ["Prototype of sign {0}: arrow keys move it, Delete puts it back", "符号 {0} 的原型：方向键移动，Delete 放回"],
   "draw.settings": ["Settings", "设置"],
