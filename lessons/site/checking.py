@@ -26,7 +26,7 @@ class Page(HTMLParser):
 
 def problems(folder):
     """A line for each link that leads nowhere and for each file that would be loaded from another address."""
-    files = (path for path in Path(folder).rglob("*.html") if "_static" not in path.parts)  # there are the theme's parts
+    files = (path for path in Path(folder).rglob("*.html") if "_static" not in path.parts)  # the theme's parts
     pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in files}
     found = []
     for path, page in pages.items():

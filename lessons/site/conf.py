@@ -21,8 +21,9 @@ html_context = {"default_mode": "auto"}
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {
-    "home_page_in_toc": True, "collapse_navigation": True, "navigation_depth": 3, "show_navbar_depth": 1, "show_toc_level": 2,
-    "navbar_persistent": [], "footer_content_items": [], "use_fullscreen_button": False, "use_download_button": False,
+    "home_page_in_toc": True, "collapse_navigation": True, "navigation_depth": 3, "show_navbar_depth": 1,
+    "show_toc_level": 2, "navbar_persistent": [], "footer_content_items": [],
+    "use_fullscreen_button": False, "use_download_button": False,
 }
 nitpicky = True
 nitpick_ignore = [("py:class", "numpy.ndarray"), ("py:class", "collections.abc.Callable")]  # types of others

@@ -10,6 +10,11 @@ FOLDED = {"jupyter": {"source_hidden": True, "outputs_hidden": True}, "tags": ["
 PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\((?P<file>[^)\s]+\.png)\)")
 
 
+def notebook_name(path):
+    """"lessons/lesson4_maml/README.zh.md" -> "lesson4_maml.zh.ipynb"."""
+    return path.split("/")[1] + ".zh" * path.endswith(".zh.md") + ".ipynb"
+
+
 def notebook_of(path, address="", root=ROOT):
     """The text as a notebook (nbformat). Its pictures are inside it. Links lead to the site's address; without one
     they stay as they are, which is right beside the text."""
@@ -35,12 +40,13 @@ def fold_answers(cells):
                 cell.metadata.update(FOLDED)
             continue
         if inside:
-            cell.source = "<details><summary>...</summary>\n\n" + cell.source
+            cell.source = f"<details><summary>...</summary>\n\n{cell.source}"
         inside = cell.source.count("<details>") > cell.source.count("</details>")
         if inside:
             cell.source += "\n</details>"
         cell.source = re.sub(r"<details><summary>\.\.\.</summary>\s*</details>\s*", "", cell.source)
-        cell.source = re.sub(r"<details><summary>(.*)</summary>\s*</details>$", r"**\1** is in the folded cell:", cell.source)
+        cell.source = re.sub(r"<details><summary>(.*)</summary>\s*</details>$", r"**\1** is in the folded cell:",
+                             cell.source)
 
 
 def embed_pictures(cell, folder):

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from lessons.site.__main__ import add_playground, all_pages
+from lessons.site.__main__ import add_playground
 from lessons.site.checking import problems
 from lessons.site.docstrings import as_rst
 from lessons.site.notebooks import fold_answers, with_address
+from lessons.site.pages import all_pages
 from lessons.site.texts import page_of, translate
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +22,9 @@ LESSON = "lessons/lesson4_maml/README.md"
 
 
 @pytest.mark.parametrize(("path", "page"), [
-    ("README.md", "index"), ("README.zh.md", "zh/index"), ("lessons/NOTATION.md", "lessons/NOTATION"), (LESSON, "lessons/lesson4_maml/index"),
-    ("lessons/lesson4_maml/README.zh.md", "zh/lessons/lesson4_maml/index"), ("fewshot_np/nn/trees.py", "code/fewshot_np/nn/trees"),
+    ("README.md", "index"), ("README.zh.md", "zh/index"), ("lessons/NOTATION.md", "lessons/NOTATION"),
+    (LESSON, "lessons/lesson4_maml/index"), ("lessons/lesson4_maml/README.zh.md", "zh/lessons/lesson4_maml/index"),
+    ("fewshot_np/nn/trees.py", "code/fewshot_np/nn/trees"),
     ("fewshot_np/nn", "code/fewshot_np/nn/index"), ("fewshot_np/nn/__init__.py", "code/fewshot_np/nn/index"),
     ("fewshot_np/playground/__init__.py", "playground/index")])
 def test_where_a_file_is_on_the_site(path, page):
@@ -85,27 +87,31 @@ def test_an_answer_in_a_notebook_is_a_folded_cell():
 def test_links_in_a_notebook_lead_to_the_site():
     text = "[a](../README.md#families) [b](https://c.d) ![e](attachment:f.png)"
     assert with_address(text, LESSON, "") == text
-    assert with_address(text, LESSON, "https://x.y/z/") == text.replace("../README.md", "https://x.y/z/lessons/index.html")
+    there = text.replace("../README.md", "https://x.y/z/lessons/index.html")
+    assert with_address(text, LESSON, "https://x.y/z/") == there
 
 
 def test_the_check_of_the_site_finds_what_leads_nowhere_and_what_comes_from_elsewhere(tmp_path):
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "index.html").write_text('<p id="here"><a href="../b.html">b</a> <a href="https://c.d">c</a>', encoding="utf-8")
-    (tmp_path / "b.html").write_text('<a href="a/#here">1</a> <a href="a/#there">2</a> <a href="c.html">3</a> <a href="#no">4</a>'
-                                     '<script src="https://e.f/g.js"></script><img src="data:,">', encoding="utf-8")
-    assert problems(tmp_path) == ["b.html links to #no, which is not there", "b.html links to a/#there, which is not there",
-                                  "b.html links to c.html, which is not there", "b.html loads https://e.f/g.js"]
+    (tmp_path / "a" / "index.html").write_text('<p id="here"><a href="../b.html">b</a> <a href="https://c.d">c</a>')
+    (tmp_path / "b.html").write_text(
+        '<a href="a/#here">1</a> <a href="a/#there">2</a> <a href="c.html">3</a> <a href="#no">4</a>'
+        '<script src="https://e.f/g.js"></script><img src="data:,">')
+    assert problems(tmp_path) == [*(f"b.html links to {link}, which is not there" for link in (
+        "#no", "a/#there", "c.html")), "b.html loads https://e.f/g.js"]
 
 
 def test_the_playground_on_the_site_links_its_lessons(tmp_path):
     add_playground(tmp_path / "page")
-    assert '<meta name="lessons" content="../../lessons/">' in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert '<meta name="lessons" content="../../lessons/" data-chinese="../../zh/lessons/" ' in page
     assert (tmp_path / "page" / "weights" / "networks.bin").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.skipif(importlib.util.find_spec("sphinx_book_theme") is None, reason='Sphinx is not installed (pip install -e ".[site]")')
+@pytest.mark.skipif(importlib.util.find_spec("sphinx_book_theme") is None,
+                    reason='Sphinx is not installed (pip install -e ".[site]")')
 def test_the_site_is_built_without_a_warning(tmp_path):
     done = subprocess.run([sys.executable, "-m", "lessons.site", "--out", str(tmp_path)], cwd=ROOT, capture_output=True,
                           text=True, encoding="utf-8", timeout=1400)
