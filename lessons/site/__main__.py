@@ -27,8 +27,8 @@ def main(argv=None):
     source, html = options.out / "source", options.out / "html"
     lay_out(source)
     remove_old(html, source)
-    failed = build_main(["-c", str(HERE), "-b", "html", "-d", str(options.out / "doctrees"), "-q", "-W", "--keep-going",
-                         str(source), str(html)])
+    failed = build_main(["-c", str(HERE), "-b", "html", "-d", str(options.out / "doctrees"), "-j", "auto", "-q", "-W",
+                         "--keep-going", str(source), str(html)])
     if failed:
         sys.exit("the site was not built: a warning is an error")
     add_playground(html / "playground" / "page")

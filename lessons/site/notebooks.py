@@ -6,6 +6,8 @@ import re
 
 from lessons.site.texts import CODE, LINK, ROOT, page_of
 
+NEEDED = ("*Made from `{path}`. The cells need the course: `pip install -e .` in the folder of its repository, for the "
+          "Python that runs this notebook.*")
 FOLDED = {"jupyter": {"source_hidden": True, "outputs_hidden": True}, "tags": ["answer"]}
 PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\((?P<file>[^)\s]+\.png)\)")
 
@@ -19,6 +21,7 @@ def notebook_of(path, address="", root=ROOT):
     """The text as a notebook (nbformat). Its pictures are inside it. Links lead to the site's address; without one
     they stay as they are, which is right beside the text."""
     import jupytext
+    import nbformat
 
     text = re.sub(r"<!--.*?-->\n*", "", (root / path).read_text(encoding="utf-8"), flags=re.S)
     notebook = jupytext.reads(text, fmt="md")
@@ -28,6 +31,7 @@ def notebook_of(path, address="", root=ROOT):
         if cell.cell_type == "markdown":
             embed_pictures(cell, (root / path).parent)
             cell.source = with_address(cell.source, path, address)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(NEEDED.format(path=path)))
     return notebook
 
 
