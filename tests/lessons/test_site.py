@@ -13,7 +13,7 @@ import pytest
 from lessons.site.__main__ import add_playground
 from lessons.site.checking import problems
 from lessons.site.docstrings import as_rst
-from lessons.site.notebooks import fold_answers, with_address
+from lessons.site.notebooks import fold_answers, notebook_of, with_address
 from lessons.site.pages import all_pages
 from lessons.site.texts import page_of, translate
 
@@ -106,6 +106,26 @@ def test_the_playground_on_the_site_links_its_lessons(tmp_path):
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert '<meta name="lessons" content="../../lessons/" data-chinese="../../zh/lessons/" ' in page
     assert (tmp_path / "page" / "weights" / "networks.bin").exists()
+
+
+def test_a_notebook_has_the_cells_and_the_pictures_of_its_text():
+    nbformat = pytest.importorskip("nbformat", reason='the site is not installed (pip install -e ".[site]")')
+    pytest.importorskip("jupytext", reason='the site is not installed (pip install -e ".[site]")')
+    notebook = notebook_of(LESSON)
+    nbformat.validate(notebook)
+    text = (ROOT / LESSON).read_text(encoding="utf-8")
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert cells == [block.strip("\n") for block in re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)]
+    pictures = [name for cell in notebook.cells for name in cell.get("attachments", {})]
+    assert len(pictures) == text.count("](figures/")
+    assert not re.search(r"\[\[\[cog|\]\(figures", "".join(cell.source for cell in notebook.cells))
+
+
+def test_the_search_finds_chinese_by_pairs_of_characters():
+    pytest.importorskip("sphinx", reason='the site is not installed (pip install -e ".[site]")')
+    from lessons.site.searching import words
+
+    assert words("元学习 MAML的 5-way") == ["元学", "学习", "MAML", "的", "5", "way"]
 
 
 @pytest.mark.slow
