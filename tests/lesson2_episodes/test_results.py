@@ -18,9 +18,9 @@ def test_an_interval_is_two_floats_whatever_the_type_of_the_values():
 
 @pytest.mark.parametrize("n", [2, 3, 4, 10, 20, 100])
 def test_the_interval_holds_the_truth_in_95_percent_of_cases_however_few_values(n):
-    draws = np.random.default_rng(n).normal(size=(20_000, n))
+    draws = np.random.default_rng(n).normal(size=(6_000, n))
     covered = np.mean([abs(mean) < interval for mean, interval in map(mean_confidence_interval, draws)])
-    assert covered == pytest.approx(0.95, abs=0.006)  # four standard errors; 1.96 gives 0.70, 0.81, 0.855, 0.92, 0.935
+    assert covered == pytest.approx(0.95, abs=0.011)  # four standard errors; 1.96 gives 0.70, 0.81, 0.855, 0.92, 0.935
 
 
 def test_the_factor_is_that_of_printed_tables():
@@ -92,12 +92,10 @@ def test_pixels_recognise_what_was_shown_and_guess_on_noise():
 # ---------------------------------------------------------------- the run
 
 
-def test_the_run_measures_four_kinds_of_episodes_and_a_seed_repeats_it(tmp_path):
-    first, again, other = (run_tiny("lesson2_episodes", tmp_path, "--episodes", "5", "--n-query", "3", "--seed", seed)
-                           for seed in "001")
-    assert first["metrics"] == again["metrics"] != other["metrics"]
-    assert set(first["metrics"]) == {f"pixels {n}-way {k}-shot" for n in (5, 20) for k in (1, 5)}
-    assert all(0 < metric["mean"] < 1 and metric["n_query"] == 3 for metric in first["metrics"].values())
+def test_the_run_measures_four_kinds_of_episodes(tmp_path):
+    metrics = run_tiny("lesson2_episodes", tmp_path, "--episodes", "5", "--n-query", "3")["metrics"]
+    assert set(metrics) == {f"pixels {n}-way {k}-shot" for n in (5, 20) for k in (1, 5)}
+    assert all(0 < metric["mean"] < 1 and metric["n_query"] == 3 for metric in metrics.values())
 
 
 @pytest.mark.parametrize(("sizes", "n_query", "left_out"), [
