@@ -48,6 +48,7 @@ WORDS = {
     "statistics of the support and queries": "支持集与查询集的统计量",
     "statistics of the training images": "训练图像的统计量",
     "no batch norm": "没有批归一化",
+    **{f"{n}-way {k}-shot": f"{n} 类 {k} 样本" for n in (5, 20) for k in (1, 5)},
 }
 NUMBER = re.compile(r"[\d\s.,±%()+×·/°-]*")
 
