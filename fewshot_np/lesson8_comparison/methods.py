@@ -18,8 +18,11 @@ from fewshot_np.lesson3_initialisation import (
     classification_loss,
     classification_objective,
     fine_tuned_scores,
+    frozen_objective,
+    frozen_scores,
     reptile_objective,
     sample_images,
+    start_with_mean,
     with_new_head,
 )
 from fewshot_np.lesson3_metric import (
@@ -27,6 +30,12 @@ from fewshot_np.lesson3_metric import (
     matching_scores,
     prototypical_objective,
     prototypical_scores,
+    relation_objective,
+    relation_scores,
+    ridge_objective,
+    ridge_scores,
+    start_relation,
+    start_ridge,
     ways,
 )
 from fewshot_np.lesson4_maml import maml_objective, maml_scores
@@ -96,6 +105,19 @@ def start_with_rates(network, n_way, rng, low, high):
     return {"start": start, "rates": initial_rates(start, rng, low, high)}
 
 
+def start_with_mean_feature(network, n_way, rng):
+    return start_with_mean(network.init(rng))
+
+
+def start_with_ridge(network, n_way, rng, strength, scale):
+    return start_ridge(network.init(rng), strength, scale)
+
+
+def start_with_relation(network, n_way, rng, n_hidden):
+    params = network.init(rng)
+    return start_relation(params, rng, len(params["block4"]["gamma"]), n_hidden)  # averaged maps: a feature per channel
+
+
 def sample_training_episodes(classes, n_way, k_shot, training, rng):
     """Episodes of the train way, or of as many classes and queries as there are."""
     n_way = min(training.train_way or n_way, len(classes))
@@ -121,9 +143,13 @@ METHODS = {
     "pixels": Method("nothing learned", pixel_scores_of),
     "fine-tuning": Method("pretraining", pretrained_scores, ("support", "queries"), classification_objective,
                           sample_training_images, head="classes"),
+    "frozen features": Method("pretraining", frozen_scores, ("support", "support and queries"), frozen_objective,
+                              sample_training_images, start_with_mean_feature, head="classes"),
     "Siamese": _metric_based(siamese_scores, objective=siamese_objective),
     "Matching": _metric_based(matching_scores, objective=matching_objective),
     "prototypical": _metric_based(prototypical_scores, objective=prototypical_objective),
+    "ridge regression": _metric_based(ridge_scores, objective=ridge_objective, start=start_with_ridge),
+    "Relation": _metric_based(relation_scores, objective=relation_objective, start=start_with_relation),
     "MAML": _adapting(maml_scores, objective=maml_objective_of),
     "first-order MAML": _adapting(maml_scores, objective=maml_objective_of),
     "ANIL": _adapting(maml_scores, objective=maml_objective_of),
@@ -143,11 +169,14 @@ def _inner_loop(inner_lr, **more):
 # were chosen on validation characters; so were Meta-SGD's first rates: with the paper's, U[0.005, 0.1], it is slower.
 TRAININGS = {
     "fine-tuning": Training(1300, 1e-2, batch=64, scores={"learning_rate": 0.1, "steps": 5}),
+    "frozen features": Training(1300, 1e-2, batch=64),
     "Siamese": Training(1200, 1e-2, batch=1, train_way=32, features="flatten",
                         objective={"negatives": "hardest", "margin": 10.0}),
     "Matching": Training(800, 1e-2, batch=1, train_way=20, n_query=5,
                          objective={"temperature": 0.05}, scores={"temperature": 0.05}),
     "prototypical": Training(800, 1e-2, batch=1, train_way=20, n_query=5),
+    "ridge regression": Training(800, 1e-2, batch=1, train_way=20, n_query=5, start={"strength": 1.0, "scale": 5.0}),
+    "Relation": Training(800, 1e-2, batch=1, train_way=20, n_query=5, start={"n_hidden": 64}),
     "MAML": Training(480, 5e-3, batch=8, **_inner_loop(1.0)),
     "first-order MAML": Training(1000, 5e-3, batch=8, **_inner_loop(0.4, first_order=True)),
     "ANIL": Training(1000, 1e-2, batch=8, **_inner_loop({"head": 2.0})),

@@ -90,7 +90,9 @@ def steps_scores(network, params, episode, statistics):
 
 # ---------------------------------------------------------------- the methods
 
+_mean_too = {name: getattr(PLAIN["frozen features"], name) for name in ("objective", "start")}
 METHODS = PLAIN | {
+    "fine-tuning": PLAIN["fine-tuning"]._replace(**_mean_too),  # one pretraining for both: fine-tuned, and frozen
     "extended prototypical": PLAIN["prototypical"]._replace(scores=refined_scores),
     "extended MAML": PLAIN["MAML"]._replace(objective=steps_objective, scores=steps_scores, start=start_of_steps),
 }
