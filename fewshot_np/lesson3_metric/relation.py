@@ -54,8 +54,12 @@ def relation_loss(logits, labels):
 # ---------------------------------------------------------------- the method, on episodes of images
 
 
-def start_relation(params, rng, n_features, n_hidden=64):
-    """The parameters of an embedding, with those of the comparison: {..., "relation": {"dense1", "head"}}."""
+def start_relation(params, rng, n_hidden=64):
+    """The parameters of an embedding, with those of the comparison: {..., "relation": {"dense1", "head"}}.
+
+    params: of a `conv4` that averages its last map, so that D is the number of channels of its last block.
+    """
+    n_features = len(params["block4"]["gamma"])
     return {**params, "relation": mlp([2 * n_features, n_hidden, 1]).init(rng)}
 
 

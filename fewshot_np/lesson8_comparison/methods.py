@@ -114,8 +114,7 @@ def start_with_ridge(network, n_way, rng, strength, scale):
 
 
 def start_with_relation(network, n_way, rng, n_hidden):
-    params = network.init(rng)
-    return start_relation(params, rng, len(params["block4"]["gamma"]), n_hidden)  # averaged maps: a feature per channel
+    return start_relation(network.init(rng), rng, n_hidden)
 
 
 def sample_training_episodes(classes, n_way, k_shot, training, rng):
