@@ -560,9 +560,8 @@ def relations_by_loops(w, b, v, classes, queries):
     for q in queries:
         row = []
         for c in classes:
-            pair = np.concatenate([c, q])
-            hidden = [np.maximum(sum(pair[d] * w[d, h] for d in range(len(pair))) + b[h], 0.0) for h in range(len(b))]
-            row.append(1 / (1 + np.exp(-sum(hidden[h] * v[h] for h in range(len(b))))))
+            hidden = np.maximum(np.dot(np.concatenate([c, q]), w) + b, 0.0)
+            row.append(1 / (1 + np.exp(-np.sum(hidden * v))))
         rows.append(row)
     return np.array(rows)
 
