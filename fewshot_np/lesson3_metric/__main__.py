@@ -1,4 +1,4 @@
-"""The run of lesson 3, part 1: a network trained in eight ways, tested on new characters; and lesson 1's curve."""
+"""The run of lesson 3, part 1: a network trained in nine ways, tested on new characters; and lesson 1's curve."""
 
 import time
 from functools import partial
@@ -48,6 +48,7 @@ from fewshot_np.lesson3_metric import (
 from fewshot_np.lesson3_metric.figures import draw_embedding, draw_training
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
+from fewshot_np.nn.primitives import cross_entropy
 
 DEFAULTS = {"n_way": 5, "k_shot": 1, "n_query": 5, "train_way": 20, "iterations": 700, "learning_rate": 1e-2,
             "channels": 32, "down": "stride", "episodes": 600, "curve_ways": 20, "repetitions": 5,
@@ -115,7 +116,7 @@ def methods(train_way, n_way):
     """{name: Method}, to find out what makes the difference.
 
     The first is the lesson's own. Each other one differs in one thing from one above it, except for the published
-    Matching Network, which is trained with as many classes as it is tested with, and for the last two, which answer in
+    Matching Network, which is trained with as many classes as it is tested with, and for the last three, which answer in
     other ways.
     """
     prototypical = prototypical_objective, prototypical_scores
@@ -129,7 +130,9 @@ def methods(train_way, n_way):
             f"matching, {train_way}-way, sharper": Method(train_way, *sharp),
             f"ridge regression, {train_way}-way": Method(train_way, ridge_objective, ridge_scores,
                                                          lambda params, rng: start_ridge(params)),
-            f"Relation, {train_way}-way": Method(train_way, relation_objective, relation_scores, start_relation)}
+            f"Relation, {n_way}-way": Method(n_way, relation_objective, relation_scores, start_relation),
+            f"Relation, {train_way}-way, cross-entropy": Method(
+                train_way, partial(relation_objective, loss=cross_entropy), relation_scores, start_relation)}
 
 
 def train_methods(options, candidates, network, start, training, validation):

@@ -44,7 +44,9 @@ def relation_loss(logits, labels):
     """Mean over queries and classes of (relation score - 1 or 0)^2, () or (T,). Sung et al. 2018, eq. 2.
 
     logits: (A,N) or (T,A,N). The score should be 1 for the query's own class and 0 for the others. Each pair is judged
-    by itself, so nothing in this loss knows that exactly one of the N classes is right.
+    by itself, so nothing in this loss knows that exactly one of the N classes is right. This is a trap where N is
+    large, because "0" for every pair is wrong in one of N only: in tasks of 20 classes training ends there. A
+    cross-entropy, which compares the N logits of a query with each other, does not.
     """
     targets = onp.eye(logits.shape[-1], dtype=logits.dtype)[onp.asarray(labels)]
     gaps = 0.5 * np.tanh(0.5 * logits) + 0.5 - targets  # (1 + tanh(z/2)) / 2 is the sigmoid of z, without an overflow
@@ -63,10 +65,13 @@ def start_relation(params, rng, n_hidden=64):
     return {**params, "relation": mlp([2 * n_features, n_hidden, 1]).init(rng)}
 
 
-def relation_objective(network, params, episode):
-    """Mean over tasks of the relation loss; all images of a task share their batch statistics."""
-    loss = relation_loss(relation_scores(network, params, episode, "support and queries"), episode.query_y)
-    return np.sum(loss) * (1 / len(episode.support_y))
+def relation_objective(network, params, episode, loss=relation_loss):
+    """Mean over tasks of the loss; all images of a task share their batch statistics.
+
+    loss: (logits (T,A,N), labels) -> (T,), that of the paper, or `cross_entropy`.
+    """
+    logits = relation_scores(network, params, episode, "support and queries")
+    return np.sum(loss(logits, episode.query_y)) * (1 / len(episode.support_y))
 
 
 def relation_scores(network, params, episode, statistics):

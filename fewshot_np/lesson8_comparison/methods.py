@@ -42,6 +42,7 @@ from fewshot_np.lesson4_maml import maml_objective, maml_scores
 from fewshot_np.lesson4_siamese import objective as siamese_objective
 from fewshot_np.lesson4_siamese import scores as siamese_scores
 from fewshot_np.lesson6_optimizer import initial_rates, meta_sgd_objective, meta_sgd_scores
+from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import value_and_grad
 
 
@@ -67,6 +68,11 @@ def maml_objective_of(network, params, episode, **inner):
 def reptile_objective_of(network, params, episode, **inner):
     """Lesson 3's: the squared distance to where fine-tuning ends."""
     return reptile_objective(partial(classification_loss, network), params, episode, **inner)
+
+
+def relation_objective_of(network, params, episode):
+    """Lesson 3's with a cross-entropy, because in episodes of 20 classes the paper's squared error learns nothing."""
+    return relation_objective(network, params, episode, cross_entropy)
 
 
 def meta_sgd_objective_of(network, params, episode):
@@ -148,7 +154,7 @@ METHODS = {
     "Matching": _metric_based(matching_scores, objective=matching_objective),
     "prototypical": _metric_based(prototypical_scores, objective=prototypical_objective),
     "ridge regression": _metric_based(ridge_scores, objective=ridge_objective, start=start_with_ridge),
-    "Relation": _metric_based(relation_scores, objective=relation_objective, start=start_with_relation),
+    "Relation": _metric_based(relation_scores, objective=relation_objective_of, start=start_with_relation),
     "MAML": _adapting(maml_scores, objective=maml_objective_of),
     "first-order MAML": _adapting(maml_scores, objective=maml_objective_of),
     "ANIL": _adapting(maml_scores, objective=maml_objective_of),

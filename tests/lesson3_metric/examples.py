@@ -20,6 +20,7 @@ from fewshot_np.lesson3_metric import (
     start_ridge,
 )
 from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.primitives import cross_entropy
 from tests.scaffolding import shaken
 
 T, N, K, Q, D = 3, 4, 2, 3, 5
@@ -55,4 +56,5 @@ METHODS = {"prototypical": (prototypical_objective, prototypical_scores),
            "matching": (matching_objective, matching_scores),
            "sharper": tuple(partial(f, temperature=0.1) for f in (matching_objective, matching_scores)),
            "ridge": (ridge_objective, ridge_scores),
-           "relation": (relation_objective, relation_scores)}
+           "relation": (relation_objective, relation_scores),
+           "relation, cross-entropy": (partial(relation_objective, loss=cross_entropy), relation_scores)}
