@@ -116,8 +116,8 @@ def methods(train_way, n_way):
     """{name: Method}, to find out what makes the difference.
 
     The first is the lesson's own. Each other one differs in one thing from one above it, except for the published
-    Matching Network, which is trained with as many classes as it is tested with, and for the last three, which answer in
-    other ways.
+    Matching Network, which is trained with as many classes as it is tested with, and for the last three, which answer
+    in other ways.
     """
     prototypical = prototypical_objective, prototypical_scores
     plain = (partial(f, distances=plain_distances) for f in prototypical)
