@@ -6,7 +6,7 @@ from autograd import numpy as np
 
 from fewshot_np.lesson3_metric import prototypes, relation_logits, relation_loss, relation_scores, start_relation
 from fewshot_np.nn.trees import grad, leaves
-from tests.lesson3_metric.examples import NETWORK, PARAMS, QUERY, QUERY_Y, SUPPORT, D, N, Q, T, episode_of_noise, points
+from tests.lesson3_metric.examples import NETWORK, PARAMS, QUERY, QUERY_Y, SUPPORT, D, N, Q, T, points, shuffled_episode
 from tests.nn.derivatives import assert_close, assert_differentiates, rebuilt
 from tests.scaffolding import vector
 
@@ -47,7 +47,7 @@ def test_gradients_and_their_gradients_are_slopes():
 
 
 def test_a_class_is_the_mean_of_its_examples_and_both_networks_learn():
-    episode = episode_of_noise()
+    episode = shuffled_episode()
     scores = relation_scores(NETWORK, PARAMS, episode, "support")
     images = onp.concatenate([episode.support_x, episode.query_x], axis=1)
     points_of = NETWORK.apply(PARAMS, images, n_reference=episode.support_x.shape[1])
