@@ -70,7 +70,7 @@ LAKE = {  # (method, learned from); the first two learn nothing
 }
 SINUSOIDS = {(name,): Training(70000, 1e-3, 25, n_query=10, schedule="constant") for name in ("MAML", "pretraining")}
 # fine-tuning answers with the network of "frozen features": see `training_identity`
-PRETRAINING = Training(8000, 1e-2, batch=64)
+PRETRAINING = Training(5000, 1e-2, batch=64)
 WORLDS = {
     **{("prototypical", world): metric_training(6000) for world in ("glyphs", "omniglot")},
     **{("frozen features", world): PRETRAINING for world in ("glyphs", "omniglot")},

@@ -219,7 +219,7 @@ def test_the_split_of_finn_is_disjoint_and_turned():
 @pytest.mark.parametrize("argv", [
     ["lake", "--method", "pixels"], ["finn", "--method", "extended MAML"],
     ["lake", "--method", "extended prototypical", "--background", "small2"],
-    ["worlds", "--method", "prototypical", "--background", "omniglot"]])
+    ["worlds", "--method", "frozen features", "--background", "omniglot"]])
 def test_a_row_end_to_end(tmp_path, capsys, argv):
     row(tmp_path, *argv)
     text = capsys.readouterr().out
