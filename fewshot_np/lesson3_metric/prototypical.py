@@ -27,7 +27,7 @@ def prototypes(embeddings, labels, n_way):
     labels: integers in 0...N-1 in any order.
     Raises: ValueError for other labels, and for a class without an example.
     """
-    check_points(embeddings)
+    _check_points(embeddings)
     members = memberships(labels, embeddings.shape[:-1], n_way, embeddings.dtype)
     shares = members / onp.sum(members, axis=-2, keepdims=True)  # each of n's K examples has the share 1/K
     return np.matmul(onp.swapaxes(shares, -1, -2), embeddings)  # (N,M) @ (M,D)
@@ -119,7 +119,7 @@ def check_pairs(a, b):
                          f"{b.shape}")
 
 
-def check_points(embeddings):
+def _check_points(embeddings):
     if embeddings.ndim not in (2, 3):
         raise ValueError(f"embeddings must be (M,D) or (T,M,D), got {embeddings.shape}")
 

@@ -47,8 +47,11 @@ def relation_loss(logits, labels):
     by itself, so nothing in this loss knows that exactly one of the N classes is right. This is a trap where N is
     large, because "0" for every pair is wrong in one of N only: in tasks of 20 classes training ends there. A
     cross-entropy, which compares the N logits of a query with each other, does not.
+    Raises: ValueError unless labels are integers in 0...N-1, one for each query.
     """
-    targets = onp.eye(logits.shape[-1], dtype=logits.dtype)[onp.asarray(labels)]
+    labels = onp.asarray(labels)
+    _check_labels(logits, labels)
+    targets = onp.eye(logits.shape[-1], dtype=logits.dtype)[labels]
     gaps = 0.5 * np.tanh(0.5 * logits) + 0.5 - targets  # (1 + tanh(z/2)) / 2 is the sigmoid of z, without an overflow
     return np.sum(gaps * gaps, axis=(-2, -1)) * (1 / (logits.shape[-2] * logits.shape[-1]))
 
@@ -91,3 +94,11 @@ def _check_relation(params, classes, queries):
     if params["dense1"]["w"].shape[0] != 2 * classes.shape[-1]:
         raise ValueError(f"a pair of {classes.shape[-1]} features each needs weights for twice as many, got "
                          f"{params['dense1']['w'].shape}")
+
+
+def _check_labels(logits, labels):
+    if labels.shape != logits.shape[:-1] or not onp.issubdtype(labels.dtype, onp.integer):
+        raise ValueError(f"logits {logits.shape} need integer labels {logits.shape[:-1]}, got {labels.shape} "
+                         f"{labels.dtype}")
+    if labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[-1]:
+        raise ValueError(f"labels must lie in 0...{logits.shape[-1] - 1}, got {labels.min()}...{labels.max()}")

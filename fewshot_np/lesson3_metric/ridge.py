@@ -13,7 +13,7 @@ import numpy as onp  # plain NumPy, for labels and what else is not differentiat
 from autograd import numpy as np  # whatever is computed with `np` can be differentiated
 
 from fewshot_np.lesson3_metric.embedding import embed, ways
-from fewshot_np.lesson3_metric.prototypical import check_points, memberships
+from fewshot_np.lesson3_metric.prototypical import check_pairs, memberships
 from fewshot_np.nn.primitives import cross_entropy
 
 # ---------------------------------------------------------------- the method, on points
@@ -41,8 +41,10 @@ def ridge_logits(embeddings_s, labels_s, embeddings_q, n_way, strength, scale):
 
     Predictions of one-hot labels lie between 0 and 1 or near, where a softmax can hardly tell them apart, so the scale
     is learned. The paper also adds one learned number to all logits of all classes, which the softmax ignores.
+
+    Raises: ValueError for shapes and labels that do not fit, and for a strength that is not positive.
     """
-    check_points(embeddings_s)
+    check_pairs(embeddings_q, embeddings_s)
     targets = memberships(labels_s, embeddings_s.shape[:-1], n_way, embeddings_s.dtype)
     return scale * np.matmul(embeddings_q, ridge_weights(embeddings_s, targets, strength))
 
@@ -54,7 +56,9 @@ def start_ridge(params, strength=1.0, scale=5.0):
     """The parameters of an embedding, with two more that are learned: {..., "ridge": {"strength", "scale"}}.
 
     Both must stay positive, so their logarithms are kept.
+    Raises: ValueError where one of them is not.
     """
+    _check_positive(strength=strength, scale=scale)
     dtype = params["block1"]["w"].dtype
     return {**params, "ridge": {"strength": onp.full((), onp.log(strength), dtype),
                                 "scale": onp.full((), onp.log(scale), dtype)}}
@@ -85,5 +89,10 @@ def _check_ridge(x, y, strength):
     if x.ndim not in (2, 3) or y.ndim != x.ndim or x.shape[:-1] != y.shape[:-1]:
         raise ValueError(f"need (M,D) and (M,N), or (T,M,D) and (T,M,N), with the same T and M, got {x.shape} and "
                          f"{y.shape}")
-    if not strength > 0:
-        raise ValueError(f"the strength must be positive, or the equations may have no solution, got {strength}")
+    _check_positive(strength=strength)  # or the equations may have no solution
+
+
+def _check_positive(**numbers):
+    for name, value in numbers.items():
+        if not value > 0:
+            raise ValueError(f"the {name} must be positive, got {value}")

@@ -73,6 +73,13 @@ def test_shapes_that_do_not_fit_are_refused(classes, queries, message):
         relation_logits(LAYERS, points(*classes), points(*queries))
 
 
+@pytest.mark.parametrize(("labels", "message"), [
+    (QUERY_Y[0], "need integer labels"), (QUERY_Y + 0.0, "need integer labels"), (QUERY_Y - 1, r"lie in 0\.\.\.3")])
+def test_bad_labels_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        relation_loss(relation_logits(LAYERS, CLASSES, QUERY), labels)
+
+
 def test_value_and_gradients_are_pytorchs():
     torch = pytest.importorskip("torch")
     arrays = [CLASSES, QUERY, *leaves(LAYERS)]

@@ -79,9 +79,13 @@ def test_shapes_that_do_not_fit_are_refused(x, y):
         ridge_weights(points(*x), points(*y), 1.0)
 
 
-def test_bad_labels_are_refused():
+def test_bad_labels_tasks_and_starts_are_refused():
     with pytest.raises(ValueError, match="class 1 has no example"):
         ridge_logits(SUPPORT[0], onp.zeros(N * K, int), QUERY[0], 2, 1.0, 1.0)
+    with pytest.raises(ValueError, match="same T and D"):
+        ridge_logits(SUPPORT, SUPPORT_Y, QUERY[0], N, 1.0, 1.0)
+    with pytest.raises(ValueError, match="the scale must be positive, got 0"):
+        start_ridge(PARAMS, scale=0.0)
 
 
 @pytest.mark.parametrize("n_examples", [N * K, 3])
