@@ -9,7 +9,7 @@ LESSONS = [
     ("1", "lesson1_data_hunger", "1", "how accuracy grows with the number of images"),
     ("2", "lesson2_episodes", "0.2", "N-way K-shot: tasks of N classes, K examples"),
     ("2", "lesson2_zero_shot", "1", "recognise characters by their names alone"),
-    ("3", "lesson3_metric", "2", "compare: prototypical and Matching Networks"),
+    ("3", "lesson3_metric", "3", "compare: prototypical and Matching Networks"),
     ("3", "lesson3_initialisation", "2.5", "a start to fine-tune: pretraining, Reptile"),
     ("4", "lesson4_siamese", "1.2", "Siamese networks: same or different?"),
     ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
