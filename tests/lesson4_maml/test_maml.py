@@ -14,7 +14,6 @@ from fewshot_np.lesson4_maml import (
     adapt,
     adapted_after,
     check_meta_gradient,
-    linear_loss,
     maml_objective,
     maml_scores,
     meta_gradient_by_hand,
@@ -22,56 +21,26 @@ from fewshot_np.lesson4_maml import (
     sample_sinusoids,
     squared_error,
 )
-from fewshot_np.nn.networks import conv4, mlp
+from fewshot_np.nn.networks import mlp
 from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
-from tests.scaffolding import assert_same_tree, assert_slope, shaken, vector
-
-N_WAY, N_TASKS = 3, 3
+from tests.lesson4_maml.problems import (
+    ANCHOR,
+    N_TASKS,
+    N_WAY,
+    conv4_problem,
+    linear_problem,
+    mlp_problem,
+    parabola,
+    pooling_conv4_problem,
+    random_episode,
+    tiny_conv4,
+)
+from tests.scaffolding import assert_same_tree, assert_slope, vector
 
 
 def of_type(params, dtype):
     return tree_map(lambda p: p.astype(dtype), params)
-
-
-def random_episode(shape, n_tasks=N_TASKS, k_shot=2, n_query=2, seed=0, dtype=float):
-    """Noise of class-dependent mean, so that there is something to learn; `shape` is that of one input."""
-    rng = onp.random.default_rng(seed)
-    labels = onp.arange(N_WAY)
-    means = rng.normal(size=(n_tasks, N_WAY, *shape))
-
-    def part(n):
-        y = onp.tile(labels.repeat(n), (n_tasks, 1))
-        return (means.repeat(n, axis=1) + 0.5 * rng.normal(size=(n_tasks, N_WAY * n, *shape))).astype(dtype), y
-
-    (support_x, support_y), (query_x, query_y) = part(k_shot), part(n_query)
-    return Episode(support_x, support_y, query_x, query_y, None, None)
-
-
-def linear_problem():
-    return linear_loss, {"w": onp.random.default_rng(5).normal(size=(4, N_WAY))}, random_episode((4,))
-
-
-def mlp_problem():
-    network = mlp([4, 7, 6, N_WAY])
-    params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, random_episode((4,))
-
-
-def conv4_problem():
-    network = tiny_conv4()
-    params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, random_episode((16, 16, 1))
-
-
-def pooling_conv4_problem():
-    network = conv4((16, 16, 1), N_WAY, channels=3)
-    params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, random_episode((16, 16, 1), n_tasks=2)
-
-
-def tiny_conv4():
-    return conv4((16, 16, 1), N_WAY, channels=4, down="stride", features="mean")
 
 
 every_problem = pytest.mark.parametrize(
@@ -99,14 +68,6 @@ def adapted(problem, inner_lr, steps, **kwargs):
 
 
 # ---------------------------------------------------------------- anchors worked by hand
-
-
-def parabola(params, x, y):
-    """(w x - y)^2 of one example, (1,) -> () or (T, 1) -> (T,)."""
-    return np.sum((params["w"] * x - y) ** 2, axis=-1)
-
-
-ANCHOR = Episode(*(onp.array([[number]]) for number in (2.0, 6.0, 1.0, 4.0)), None, None)
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(0, 1.0), (1, 2.6), (2, 2.92)])
