@@ -7,8 +7,8 @@ query's features f is a linear layer, but for |f|^2, which is the same for all c
     -|f - c|^2 = 2 c.f - |c|^2 - |f|^2,   so  w = 2 c  and  b = -|c|^2
 
 ProtoMAML starts the last layer there and then takes MAML's steps with all parameters. Before the first step it *is* the
-prototypical network, so all that the steps have to learn is what comparing does not give. The body makes the prototypes,
-and the meta-gradient flows through them into it. And N may be another in every task.
+prototypical network, so the steps only have to add what comparing does not give. The body makes the prototypes, and the
+meta-gradient flows through them into the body. And as the support makes the head, every task may have its own N.
 """
 
 from functools import partial
