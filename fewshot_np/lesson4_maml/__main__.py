@@ -49,7 +49,7 @@ TEXTS = {"method": "maml, or one of its two shortcuts",
 METHODS = {"maml": "MAML", "first-order": "first-order MAML", "anil": "ANIL"}
 CHARACTER_STEPS, SINUSOID_STEPS = (0, 1, 3, 5), (0, 1, 5, 10)  # gradient steps after which a test is made
 STATISTICS = ("support", "queries")
-COST_STEPS = (1, 2, 4, 8, 16)  # inner steps at which memory and time are measured
+COST_STEPS, QUICK_COST_STEPS = (1, 2, 4, 8, 16), (1, 4)  # inner steps at which memory and time are measured
 PROTO_TRAIN_WAY, PROTO_RATE, PROTO_WAYS, PROTO_SHOTS = 20, 0.4, (5, 10, 20), (1, 5)  # of ProtoMAML
 
 
@@ -242,7 +242,8 @@ def run_costs(options, training):
     rng, names = np.random.default_rng(options.seed), ("MAML", "implicit MAML")
     network = conv4(outputs=options.n_way, channels=options.channels, down="stride", features="mean")
     episode = sample_episodes(training, options.n_way, options.k_shot, options.k_shot, 8, rng)
-    rows = costs_of_steps(partial(classification_loss, network), network.init(rng), episode, COST_STEPS, inner_lr=0.1)
+    rows = costs_of_steps(partial(classification_loss, network), network.init(rng), episode,
+                          QUICK_COST_STEPS if options.quick else COST_STEPS, inner_lr=0.1)
     print("\n4. What inner steps cost: the largest memory that one meta-gradient of 8 tasks\n"
           "   held, and its seconds of one core.\n")
     print_table(["inner steps", *names, *names],

@@ -58,7 +58,7 @@ def solve(loss, start, x, y, inner_lr, steps, strength):
 
 
 def proximal_loss(loss, start, strength, params, x, y):
-    """loss + strength / 2 |params - start|^2: () or (T,). Rajeswaran et al. 2019, eq. 3."""
+    """loss + strength / 2 |params - start|^2: () or (T,). Rajeswaran et al. 2019, eq. 4."""
     value = loss(params, x, y)
     axes = np.ndim(value)  # 1 with a task axis, which the sums keep
 

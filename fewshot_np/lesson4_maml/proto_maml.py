@@ -27,7 +27,7 @@ from fewshot_np.nn.trees import grad, repeat
 def prototype_head(features, labels, n_way):
     """The linear layer whose logits are those of the prototypes: {"w": (D,N), "b": (N,)}, or with T in front.
 
-    features: (M,D) or (T,M,D), labels: (M,) or (T,M).   Snell et al. 2017, eq. 8, without the term that all share.
+    features: (M,D) or (T,M,D), labels: (M,) or (T,M).   Snell et al. 2017, sec. 2.4.
     Raises: ValueError as `prototypes` does: for other shapes and labels, and for a class without an example.
     """
     centres = prototypes(features, labels, n_way)  # (T,N,D)
