@@ -9,8 +9,8 @@ This equation alone says how phi moves with theta: (H + lambda I) dphi = lambda 
 at phi. No step appears in it. The meta-gradient is therefore the solution v of a linear equation,
 (I + H / lambda) v = gradient of L_query at phi, and conjugate gradients solve it with a few products H v.
 
-`onp` is plain NumPy, because nothing has to be differentiated *through*: `grad` appears only inside the products H v.
-In the shapes T is the number of tasks and P of parameters.
+`np` is autograd's NumPy, for the losses; `onp` is the plain one, for what no derivative flows through, which is nearly
+everything here. In the shapes T is the number of tasks and P of parameters.
 """
 
 from functools import partial
