@@ -93,12 +93,11 @@ def test_value_and_meta_gradient_are_torchs():
             features = torch_conv4({**body, "head": identity}, torch.tensor(EPISODE.support_x[t]), "stride", "mean")
             centres = torch.stack([features[support_y == n].mean(dim=0) for n in range(N_WAY)])
             own = {**body, "head": {"w": 2 * centres.T, "b": -(centres ** 2).sum(dim=1)}}
-            loss = cross_entropy(torch_conv4(own, torch.tensor(EPISODE.support_x[t]), "stride", "mean"), support_y)
-            names = [(layer, name) for layer in own for name in own[layer]]
-            slopes = torch.autograd.grad(loss, [own[a][b] for a, b in names], create_graph=True)
-            own = {layer: dict(own[layer]) for layer in own}
-            for (a, b), slope in zip(names, slopes, strict=True):
-                own[a][b] = own[a][b] - 0.2 * slope
+
+            def loss(own, t=t, support_y=support_y):
+                return cross_entropy(torch_conv4(own, torch.tensor(EPISODE.support_x[t]), "stride", "mean"), support_y)
+            slopes = torch.func.grad(loss)(own)  # with body and head as parameters of their own
+            own = {layer: {name: own[layer][name] - 0.2 * slopes[layer][name] for name in own[layer]} for layer in own}
             logits = torch_conv4(own, torch.tensor(EPISODE.query_x[t]), "stride", "mean")
             total = total + cross_entropy(logits, torch.tensor(EPISODE.query_y[t]))
         return total / N_TASKS
