@@ -7,7 +7,7 @@ import autograd.numpy as np
 import numpy as onp
 import pytest
 
-from fewshot_np.experiment.training import train
+from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.lesson4_maml import (
     conjugate_gradients,
     hessian_product,
@@ -21,21 +21,17 @@ from fewshot_np.lesson4_maml import (
 )
 from fewshot_np.lesson4_maml.by_hand import hessian_product_by_hand
 from fewshot_np.nn.networks import mlp
-from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, leaves, repeat, task_gradient, tree_map, value_and_grad
-from tests.lesson4_maml.problems import (
-    ANCHOR,
-    N_TASKS,
-    N_WAY,
-    conv4_problem,
-    linear_problem,
-    mlp_problem,
-    parabola,
-    random_episode,
-    tiny_conv4,
+from tests.lesson4_maml.problems import N_TASKS, N_WAY, conv4_problem, linear_problem, mlp_problem, tiny_conv4
+from tests.scaffolding import (
+    assert_same_tree,
+    assert_slope,
+    assert_trained_as_in_a_run,
+    episode_of_noise,
+    task_of,
+    vector,
 )
-from tests.scaffolding import assert_same_tree, assert_slope, vector
 
 SOLVED = {"inner_lr": 0.3, "steps": 100, "strength": 2.0, "cg_steps": 21}
 
@@ -46,7 +42,7 @@ def tanh_problem():
 
     def loss(params, x, y):
         return cross_entropy(np.matmul(np.tanh(np.matmul(x, params["body"])), params["head"]), y)
-    return loss, {"body": rng.normal(size=(4, 3)), "head": rng.normal(size=(3, N_WAY))}, random_episode((4,))
+    return loss, {"body": rng.normal(size=(4, 3)), "head": rng.normal(size=(3, N_WAY))}, episode_of_noise((4,))
 
 
 smooth_problem = pytest.mark.parametrize("problem", [linear_problem, tanh_problem])
@@ -81,8 +77,11 @@ def gaps(problem, *changes):
 def test_the_parabola_by_hand():
     # (2 w - 6)^2 has H = 8 and its minimum at 3; a spring of strength 2 from 1 ends at (8 3 + 2 1) / 10 = 2.6, where
     # the query (w - 4)^2 is 1.96 and has the gradient -2.8; of that 2 / (8 + 2) arrives at the start
+    def parabola(params, x, y):
+        return np.sum((params["w"] * x - y) ** 2, axis=-1)
+    task = Episode(*(onp.array([[number]]) for number in (2.0, 6.0, 1.0, 4.0)), None, None)
     value, gradient = value_and_grad(partial(implicit_objective, parabola))(
-        {"w": onp.array([1.0])}, ANCHOR, 0.05, 200, 2.0, 1)
+        {"w": onp.array([1.0])}, task, 0.05, 200, 2.0, 1)
     assert value == pytest.approx(1.96)
     assert gradient["w"] == pytest.approx(-0.56)
 
@@ -126,9 +125,8 @@ def test_a_strong_spring_gives_the_gradient_at_the_start():
 def test_the_gradient_at_once_is_the_mean_of_those_one_by_one():
     loss, params, episode = mlp_problem()
     inner = {"inner_lr": 0.2, "steps": 3, "strength": 0.7, "cg_steps": 3}
-    alone = [grad(lambda p, t=t: implicit_objective(
-        loss, p, type(episode)(*(field if field is None else field[t:t + 1] for field in episode)), **inner))(params)
-        for t in range(N_TASKS)]
+    alone = [grad(lambda p, t=t: implicit_objective(loss, p, task_of(episode, t), **inner))(params)
+             for t in range(N_TASKS)]
     assert_same_tree(grad(objective_of(mlp_problem(), **inner))(params),
                      tree_map(lambda *gradients: sum(gradients) / N_TASKS, *alone))
 
@@ -216,7 +214,7 @@ def test_memory_does_not_grow_with_the_steps_and_mamls_does():
 def test_float32_stays_float32():
     network = tiny_conv4()
     loss, _, _ = conv4_problem()
-    params, episode = network.init(onp.random.default_rng(0)), random_episode((16, 16, 1), dtype="float32")
+    params, episode = network.init(onp.random.default_rng(0)), episode_of_noise((16, 16, 1), dtype="float32")
     value, gradient = value_and_grad(objective_of((loss, params, episode), inner_lr=0.1, steps=2, strength=0.7,
                                                   cg_steps=2))(params)
     assert {leaf.dtype for leaf in [value, *leaves(gradient)]} == {onp.dtype("float32")}
@@ -226,11 +224,9 @@ def test_float32_stays_float32():
 def test_the_five_lines_of_training_are_what_a_run_does(tmp_path):
     network, inner = mlp([1, 8, 1]), {"inner_lr": 0.05, "steps": 3, "strength": 1.0, "cg_steps": 2}
     loss, start = partial(squared_error, network), network.init(onp.random.default_rng(0))
-    page = implicit_train(loss, start, partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)), inner, 1e-2, 5)
-    run, _ = train(partial(implicit_objective, loss, **inner), start,
-                   partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)), update=adam, schedule=constant(1e-2),
-                   iterations=5, path=tmp_path / "run.npz")
-    assert_same_tree(page, run, rtol=0)
+    first, second = (partial(sample_sinusoids, 5, 5, 4, onp.random.default_rng(1)) for _ in range(2))
+    assert_trained_as_in_a_run(implicit_train(loss, start, first, inner, 1e-2, 5),
+                               partial(implicit_objective, loss, **inner), start, second, 1e-2, 5, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "values"), [

@@ -5,7 +5,6 @@ from functools import partial
 import numpy as onp
 import pytest
 
-from fewshot_np.experiment.training import train
 from fewshot_np.lesson3_metric import prototypical_objective, prototypical_scores
 from fewshot_np.lesson4_maml import (
     proto_maml_objective,
@@ -16,14 +15,19 @@ from fewshot_np.lesson4_maml import (
 )
 from fewshot_np.nn.layers import dense
 from fewshot_np.nn.networks import Network, conv4
-from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.primitives import log_softmax
 from fewshot_np.nn.trees import grad, leaves, tree_map, value_and_grad
-from tests.lesson4_maml.problems import N_TASKS, N_WAY, random_episode
-from tests.scaffolding import assert_same_tree, assert_slope, shaken
+from tests.lesson4_maml.problems import N_TASKS, N_WAY
+from tests.scaffolding import (
+    assert_same_tree,
+    assert_slope,
+    assert_trained_as_in_a_run,
+    episode_of_noise,
+    shaken,
+)
 
 NETWORK = conv4((16, 16, 1), channels=4, down="stride", features="mean")
-EPISODE = random_episode((16, 16, 1))
+EPISODE = episode_of_noise((16, 16, 1))
 PARAMS = shaken(NETWORK.init(onp.random.default_rng(0)))
 
 
@@ -47,7 +51,7 @@ def test_without_batch_norm_so_is_its_gradient():
     def apply(params, x, n_reference=None):
         features = dense(params["body"], x)
         return dense(params["head"], features) if "head" in params else features
-    rng, episode, network = onp.random.default_rng(2), random_episode((4,)), Network(None, apply)
+    rng, episode, network = onp.random.default_rng(2), episode_of_noise((4,)), Network(None, apply)
     params = {"body": {"w": rng.normal(size=(4, 5)), "b": rng.normal(size=5)}}
     value, gradient = value_and_grad(lambda p: proto_maml_objective(network, p, episode, 0.1, 0))(params)
     expected, slope = value_and_grad(lambda p: prototypical_objective(network, p, episode))(params)
@@ -109,16 +113,15 @@ def test_value_and_meta_gradient_are_torchs():
 
 
 def test_float32_stays_float32():
-    params, episode = NETWORK.init(onp.random.default_rng(0)), random_episode((16, 16, 1), dtype="float32")
+    params, episode = NETWORK.init(onp.random.default_rng(0)), episode_of_noise((16, 16, 1), dtype="float32")
     value, gradient = value_and_grad(objective(episode=episode))(params)
     assert {leaf.dtype for leaf in [value, *leaves(gradient)]} == {onp.dtype("float32")}
 
 
 def test_the_five_lines_of_training_are_what_a_run_does(tmp_path):
     page = proto_maml_train(NETWORK, PARAMS, lambda: EPISODE, 0.2, 1, 1e-2, 3)
-    run, _ = train(partial(proto_maml_objective, NETWORK, inner_lr=0.2, steps=1), PARAMS, lambda: EPISODE, update=adam,
-                   schedule=constant(1e-2), iterations=3, path=tmp_path / "run.npz")
-    assert_same_tree(page, run, rtol=0)
+    assert_trained_as_in_a_run(page, partial(proto_maml_objective, NETWORK, inner_lr=0.2, steps=1), PARAMS,
+                               lambda: EPISODE, 1e-2, 3, tmp_path)
 
 
 def test_a_network_with_a_head_a_class_without_example_and_bad_steps_are_refused():
