@@ -167,7 +167,7 @@ TRAININGS = {
     "ANIL": Training(1000, 1e-2, batch=8, **_inner_loop({"head": 2.0})),
     "implicit MAML": Training(330, 1e-2, batch=4, scores={"inner_lr": 1.0, "steps": 2, "strength": 0.1},
                               objective={"inner_lr": 1.0, "steps": 2, "strength": 0.1, "cg_steps": 1}),
-    "ProtoMAML": Training(300, 1e-2, batch=1, train_way=20, n_query=5, **_inner_loop(0.4)),
+    "ProtoMAML": Training(400, 1e-2, batch=1, train_way=20, n_query=2, **_inner_loop(0.4)),
     "Reptile": Training(340, 1.0, batch=5, n_query=9, optimizer="sgd", schedule="linear",
                         objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
                         scores={"learning_rate": 1.0, "steps": 5}),
