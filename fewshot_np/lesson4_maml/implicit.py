@@ -70,8 +70,8 @@ def proximal_loss(loss, start, strength, params, x, y):
 def implicit_gradient(loss, phi, episode, strength, cg_steps):
     """(sum over tasks of the query loss at phi, v) with (I + H / strength) v = its gradient; v is a tree like phi.
 
-    Rajeswaran et al. 2019, Algorithm 2, by the paper's Lemma 1. H is symmetric, and where phi is a minimum H + strength I
-    has no negative eigenvalue, which is what conjugate gradients need.
+    Rajeswaran et al. 2019, Algorithm 2, by the paper's Lemma 1. H is symmetric, and where phi is a minimum no
+    eigenvalue of H + strength I is negative, which is what conjugate gradients need.
     """
     value, gradient = value_and_grad(lambda p: np.sum(loss(p, episode.query_x, episode.query_y)))(phi)
     times_hessian = hessian_product(loss, phi, episode.support_x, episode.support_y)
