@@ -1,4 +1,4 @@
-"""Lesson 8, first page: nine methods as rows of one table. What is a method, if one loop can train them all?
+"""Lesson 8, first page: all methods as rows of one table. What is a method, if one loop can train them all?
 
 Each is an objective and scores that an earlier lesson wrote, and numbers that say how it is trained: METHODS and
 TRAININGS at the end of this page. A lesson's function that does not take these arguments in this order gets a thin
