@@ -26,11 +26,9 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The quick classes, rendered once for the tests that only look at them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FEWSHOT_NP_CACHE", str(tmp_path_factory.mktemp("quick")))
-        return glyphs.load(quick=True)
+def quick(cache_of_the_session):
+    """The quick classes, rendered once for all tests that only look at them."""
+    return glyphs.load(quick=True)
 
 
 @pytest.fixture
