@@ -6,7 +6,7 @@ import autograd.numpy as np
 import numpy as onp
 import pytest
 
-from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson3_initialisation import query_logits
 from fewshot_np.lesson4_maml import (
     adapt,
     adapted_after,
@@ -21,7 +21,6 @@ from fewshot_np.nn.networks import mlp
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
 from tests.lesson4_maml.problems import (
     N_TASKS,
-    N_WAY,
     conv4_problem,
     linear_problem,
     mlp_problem,
