@@ -12,7 +12,7 @@ LESSONS = [
     ("3", "lesson3_metric", "3", "compare: prototypical and Matching Networks"),
     ("3", "lesson3_initialisation", "2.5", "a start to fine-tune: pretraining, Reptile"),
     ("4", "lesson4_siamese", "1.2", "Siamese networks: same or different?"),
-    ("4", "lesson4_maml", "1.2", "MAML: a start from which one step is enough"),
+    ("4", "lesson4_maml", "2", "MAML: a start from which one step is enough"),
     ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
     ("6", "lesson6_optimizer", "2.3", "steps that are learned: Meta-SGD, an LSTM"),
     ("6", "lesson6_model_based", "0.8", "learn a task by reading it, without steps"),

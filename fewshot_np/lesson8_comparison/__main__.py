@@ -1,4 +1,4 @@
-"""The run of lesson 8: train all methods, ask them about the same episodes, and say what each one costs."""
+"""The run of lesson 8: train every method, ask all about the same episodes, and say what each one costs."""
 
 import argparse
 import time

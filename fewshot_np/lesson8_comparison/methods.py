@@ -38,7 +38,14 @@ from fewshot_np.lesson3_metric import (
     start_ridge,
     ways,
 )
-from fewshot_np.lesson4_maml import maml_objective, maml_scores
+from fewshot_np.lesson4_maml import (
+    implicit_objective,
+    implicit_scores,
+    maml_objective,
+    maml_scores,
+    proto_maml_objective,
+    proto_maml_scores,
+)
 from fewshot_np.lesson4_siamese import objective as siamese_objective
 from fewshot_np.lesson4_siamese import scores as siamese_scores
 from fewshot_np.lesson6_optimizer import initial_rates, meta_sgd_objective, meta_sgd_scores
@@ -63,6 +70,11 @@ def train_plainly(method, training, network, classes, n_way, k_shot, rng):
 def maml_objective_of(network, params, episode, **inner):
     """Lesson 4's meta-objective, of the network's cross-entropy."""
     return maml_objective(partial(classification_loss, network), params, episode, **inner)
+
+
+def implicit_objective_of(network, params, episode, **inner):
+    """Lesson 4's objective whose gradient is implicit, of the network's cross-entropy."""
+    return implicit_objective(partial(classification_loss, network), params, episode, **inner)
 
 
 def reptile_objective_of(network, params, episode, **inner):
@@ -158,6 +170,8 @@ METHODS = {
     "MAML": _adapting(maml_scores, objective=maml_objective_of),
     "first-order MAML": _adapting(maml_scores, objective=maml_objective_of),
     "ANIL": _adapting(maml_scores, objective=maml_objective_of),
+    "implicit MAML": _adapting(implicit_scores, objective=implicit_objective_of),
+    "ProtoMAML": _adapting(proto_maml_scores, objective=proto_maml_objective, head=None),  # the support makes the head
     "Reptile": _adapting(fine_tuned_scores_of, objective=reptile_objective_of, start=start_with_empty_head),
     "Meta-SGD": _adapting(meta_sgd_scores, objective=meta_sgd_objective_of, start=start_with_rates),
 }
@@ -185,6 +199,9 @@ TRAININGS = {
     "MAML": Training(480, 5e-3, batch=8, **_inner_loop(1.0)),
     "first-order MAML": Training(1000, 5e-3, batch=8, **_inner_loop(0.4, first_order=True)),
     "ANIL": Training(1000, 1e-2, batch=8, **_inner_loop({"head": 2.0})),
+    "implicit MAML": Training(330, 1e-2, batch=4, scores={"inner_lr": 1.0, "steps": 2, "strength": 0.1},
+                              objective={"inner_lr": 1.0, "steps": 2, "strength": 0.1, "cg_steps": 1}),
+    "ProtoMAML": Training(400, 1e-2, batch=1, train_way=20, n_query=2, **_inner_loop(0.4)),
     "Reptile": Training(340, 1.0, batch=5, n_query=9, optimizer="sgd", schedule="linear",
                         objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
                         scores={"learning_rate": 1.0, "steps": 5}),
