@@ -1,6 +1,6 @@
 """Lesson 8: the comparison. Every method on the same episodes: which is right most often, and at what cost?
 
-There are ten ways here to learn new characters from one example of each. The lesson derives nothing new; it is about
+There are many ways here to learn new characters from one example of each. The lesson derives nothing new; it is about
 what a comparison must hold constant, and what it must state:
 
   the same data        all are trained on the same characters, and tested on others

@@ -56,7 +56,7 @@ def draw_matrix(values, pairs, order):
     values: {name: accuracies (E,)}; pairs: their `paired_differences`; order: the names, the best first.
     """
     n = len(order)
-    figure, axes = new_figure(9, 6.4)
+    figure, axes = new_figure(max(9, 0.7 * n), max(6.4, 0.5 * n))
     largest = max(abs(mean) for mean, _ in pairs.values()) or 1
     axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), xticks=range(n), yticks=range(n), xticklabels=order,
              yticklabels=order)
@@ -74,7 +74,8 @@ def draw_matrix(values, pairs, order):
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
     axes.set_title("Accuracy (diagonal), and row minus column on the same episodes, in points with the 95 % interval.\n"
-                   "Grey: the interval contains 0. Of 45 pairs that are alike, it would miss 0 in about two by chance",
+                   f"Grey: the interval contains 0. Of {n * (n - 1) // 2} pairs that are alike, it would miss 0 in "
+                   f"about {n * (n - 1) / 40:.0f} by chance",
                    fontsize=9)
     return figure
 
