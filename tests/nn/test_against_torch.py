@@ -8,7 +8,16 @@ from autograd import grad
 from fewshot_np.nn.layers import batch_norm
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam
-from fewshot_np.nn.primitives import conv2d, cross_entropy, log_softmax, max_pool2d, relu
+from fewshot_np.nn.primitives import (
+    attention,
+    conv2d,
+    cross_entropy,
+    log_softmax,
+    max_pool2d,
+    relu,
+    rms_norm,
+    softmax,
+)
 from fewshot_np.nn.trees import repeat, tree_map
 from tests.nn.derivatives import assert_close, gradients, normal
 from tests.scaffolding import shaken
@@ -96,6 +105,13 @@ def test_relu_log_softmax_and_cross_entropy():
     assert_torch_agrees(
         lambda x: cross_entropy(x, labels), lambda x: F.cross_entropy(x, torch.tensor(labels)), normal(4, 3)
     )
+
+
+def test_softmax_rms_norm_and_attention():
+    assert_torch_agrees(softmax, lambda x: F.softmax(x, dim=-1), 10 * normal(2, 4, 3))
+    assert_torch_agrees(rms_norm, lambda x: F.rms_norm(x, (3,), eps=1e-5), normal(2, 4, 3))
+    assert_torch_agrees(attention, F.scaled_dot_product_attention,
+                        normal(2, 4, 3), normal(2, 5, 3, seed=1), normal(2, 5, 2, seed=2))
 
 
 def case(down, features):
