@@ -1,4 +1,4 @@
-"""Real patients: the Wisconsin Diagnostic Breast Cancer table, 569 patients x 30 measurements, shipped with the package.
+"""Real patients: the Wisconsin Diagnostic Breast Cancer table, 569 patients x 30 measurements, part of this package.
 
 The measurements are of cell nuclei in an image of a fine needle aspirate; the label says what the biopsy found later.
 Source, licence (CC BY 4.0) and what was changed stand at the head of `patients.csv`.

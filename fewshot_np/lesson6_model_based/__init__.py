@@ -60,7 +60,8 @@ from fewshot_np.lesson6_model_based.patients import (
 )
 
 __all__ = ["CLIP", "CNP", "N_FEATURES", "add_point", "answer", "attend_by_loop", "attend_by_products", "check_order",
-           "class_scores", "classification_objective", "cnp_loss", "condition", "context_weights", "decode", "encode",
-           "halves", "heads_attend", "init", "logistic_regression", "nearest_mean", "nearest_neighbour", "objective",
-           "one_hot", "rates", "regression_objective", "rows_of_classes", "sample_features",
-           "sample_for_training", "sample_patients", "sample_rule", "sample_tables", "score_all", "standardise", "train_cnp", "train_in_context", "transformer"]
+           "class_scores", "classification_objective", "cnp_loss", "condition", "context_weights", "decode",
+           "encode", "halves", "heads_attend", "init", "logistic_regression", "nearest_mean", "nearest_neighbour",
+           "objective", "one_hot", "rates", "regression_objective", "rows_of_classes", "sample_features",
+           "sample_for_training", "sample_patients", "sample_rule", "sample_tables", "score_all", "standardise",
+           "train_cnp", "train_in_context", "transformer"]

@@ -60,7 +60,7 @@ def context_weights(scores, n_context):
 def heads_attend(params, x, context, n_heads):
     """x (T,M,D) looks at context (T,C,D) with n_heads heads of D/H features each -> (T,M,D).
 
-    params: {"q", "k", "v", "o"}, all (D,D). A head is a slice of the features, so that each may look for something else.
+    params: {"q", "k", "v", "o"}, all (D,D). A head is a slice of the features, so each may look for something else.
     """
     q, k, v = (_split(linear(a, params[name]), n_heads) for a, name in ((x, "q"), (context, "k"), (context, "v")))
     return linear(_join(attention(q, k, v)), params["o"])

@@ -40,8 +40,8 @@ def sample_tables(k_shot, n_query, n_tasks, rng, statistics="support", n_feature
     _check_draw(k_shot=k_shot, n_query=n_query, n_tasks=n_tasks, n_features=n_features)
     n_used = n_features if rng.random() < 0.5 else int(rng.integers(1, n_features + 1))
     n_rows = 3 * (k_shot + n_query)  # of which each class has a third or more
-    x = sample_features(n_rows, n_used, n_tasks, rng)
-    y = halves(sample_rule(x, rng), rng)
+    x, causes = sample_features(n_rows, n_used, n_tasks, rng)
+    y = halves(sample_rule(x, causes, rng), rng)
     x = np.concatenate([x, np.zeros((n_tasks, n_rows, n_features - n_used))], axis=-1)
     rows = rows_of_classes(y, k_shot + n_query)  # (T, 2, K+Q)
     support, query = (np.take_along_axis(x, part.reshape(n_tasks, -1, 1), axis=1)
@@ -51,23 +51,28 @@ def sample_tables(k_shot, n_query, n_tasks, rng, statistics="support", n_feature
 
 
 def sample_features(n_rows, n_features, n_tasks, rng):
-    """Tables (T,M,F) whose features share a few hidden causes, each in its own way, with noise; a third is skewed."""
+    """Tables (T,M,F) whose features share some hidden causes, each in its own way, with noise; and the causes (T,M,C).
+
+    A third of the tables is skewed, as sizes and concentrations are.
+    """
     n_causes = int(rng.integers(1, n_features + 1))
     causes = rng.standard_normal((n_tasks, n_rows, n_causes))
     mixture = rng.standard_normal((n_tasks, n_causes, n_features)) / n_causes ** 0.5
     noise = rng.random((n_tasks, 1, 1)) * 0.5 * rng.standard_normal((n_tasks, n_rows, n_features))
     x = causes @ mixture + noise
-    return np.exp(0.5 * x) if rng.random() < 1 / 3 else x
+    return np.exp(0.5 * x) if rng.random() < 1 / 3 else x, causes
 
 
-def sample_rule(x, rng):
-    """A number for each row, above which it is of class 1: (T,M,F) -> (T,M). Half of the rules are straight."""
-    n_tasks, _, n_features = x.shape
+def sample_rule(x, causes, rng):
+    """A number for each row, above which it is of class 1: (T,M,F) and (T,M,C) -> (T,M). Three kinds of rules."""
+    kind, (n_tasks, _, n_features) = int(rng.integers(3)), x.shape
     x = (x - x.mean(axis=1, keepdims=True)) / (x.std(axis=1, keepdims=True) + 1e-6)
-    if rng.random() < 0.5:  # a weighted sum of some of the features
+    if kind == 0:  # the class is one of the hidden causes, as an illness is: it shows in all features a little
+        score = causes[..., :1]
+    elif kind == 1:  # a weighted sum of some of the features
         chosen = rng.random((n_tasks, n_features, 1)) < rng.uniform(0.2, 1)
         score = x @ (chosen * rng.standard_normal((n_tasks, n_features, 1)))
-    else:  # a small random network
+    else:  # a small random network: boundaries with bends
         hidden = int(rng.integers(2, 16))
         weights = rng.standard_normal((n_tasks, n_features, hidden)) * 0.7
         score = np.tanh(x @ weights + rng.standard_normal((n_tasks, 1, hidden))) @ rng.standard_normal(

@@ -97,7 +97,7 @@ def train_in_context(objective, params, sample, learning_rate, iterations):
 
 def _init(n_features, n_targets, width, layers, rng):
     params = {"x": _dense(rng, n_features, width), "y": _dense(rng, n_targets, width, gain=2)}
-    for i in range(1, layers + 1):  # what is added to h starts small, so that at first every layer is almost the identity
+    for i in range(1, layers + 1):  # what is added to h starts small, so at first a layer changes little
         params[f"layer{i}"] = {
             **{name: _normal(rng, width, width) for name in ("q", "k", "v")}, "o": _normal(rng, width, width, 0.1),
             "in": _dense(rng, width, 2 * width, gain=2), "out": _dense(rng, 2 * width, width, gain=0.1),

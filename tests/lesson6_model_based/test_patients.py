@@ -1,4 +1,4 @@
-"""Made-up tasks and real patients: what is drawn, in which units, by whom it is classified; no patient is trained on."""
+"""Made-up tasks and real patients: what is drawn, in which units, and by whom it is classified."""
 
 from functools import partial
 from pathlib import Path

@@ -5,28 +5,39 @@ from types import SimpleNamespace
 import numpy as onp
 import pytest
 
+from fewshot_np.data import patients
 from fewshot_np.experiment.records import load_params
 from fewshot_np.lesson4_maml import adapt, sample_sinusoids
 from fewshot_np.lesson6_model_based import __main__ as lesson
-from fewshot_np.lesson6_model_based import decode, encode, init
+from fewshot_np.lesson6_model_based import context_run, decode, encode, init
 from fewshot_np.lesson6_model_based.figures import whole_curve
 from fewshot_np.nn.trees import leaves, repeat
 from tests import scaffolding
-from tests.scaffolding import no_training
+from tests.scaffolding import assert_same_tree, no_training
 
-TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2"]
+TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--curve-iterations", "2",
+        "--table-iterations", "2", "--patient-episodes", "5", "--embedding-iterations", "1", "--character-iterations",
+        "1"]
 
 
 def test_the_run_is_finite_and_the_same_seed_gives_the_same_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(lesson, "POINTS", (1, 50))  # for speed: two lines of the table, and no search for a rate
     monkeypatch.setattr(lesson, "tune_rate", lambda error, rates: rates[0])
+    monkeypatch.setattr(context_run, "SHOTS", (1, 10))
     first, again, other = (scaffolding.run_tiny("lesson6_model_based", tmp_path, *TINY, "--seed", seed)["metrics"]
                            for seed in ("0", "0", "1"))
     assert all(onp.isfinite(value) for metric in first.values() for value in metric.values())
     assert all(set(first[f"{name}, {n}"]) == {"mean", "interval"} for name in lesson.METHODS
                for n in ("1 points", "50 points", "50 points, twice as tall"))
     assert first["MAML, 10 steps, 1000 points, cost"]["milliseconds"] > 0
-    for name in ("cnp.npz", "maml.npz"):
+    for k, other_name in [(1, "logistic regression"), (10, "nearest patient")]:
+        where = f"patients, K = {k}, statistics of the support and queries, "
+        mine, its, gap = (first[where + name]["mean"] for name in (
+            "transformer", other_name, f"transformer minus {other_name}"))
+        assert mine - its == pytest.approx(gap)
+        both = [first[f"{where}transformer, {rate}"]["mean"] for rate in ("sensitivity", "specificity")]
+        assert mine == pytest.approx(sum(both) / 2)  # the classes are balanced
+    for name in ("cnp.npz", "maml.npz", "transformer-curves.npz", "transformer-tables.npz"):
         assert all(leaf.dtype == "float32" and onp.isfinite(leaf).all()
                    for leaf in leaves(load_params(tmp_path / name)))
 
@@ -37,7 +48,6 @@ def test_the_run_is_finite_and_the_same_seed_gives_the_same_numbers(tmp_path, mo
 
 
 @pytest.mark.parametrize(("argv", "error", "message"), [
-    (["--data", "omniglot"], ValueError, "learns sinusoids, not images"),
     (["--n-way", "5"], SystemExit, "2"),
     (["--episodes", "1"], SystemExit, "2"),
     (["--inner-lr", "nan"], SystemExit, "2"),
@@ -51,12 +61,14 @@ def test_what_is_impossible_is_refused_before_training(argv, error, message, tmp
 def test_curve_fitters_answer_as_their_own_functions_do():
     rng = onp.random.default_rng(0)
     cnp, maml, tasks = init(rng), lesson.MAML_NETWORK.init(rng), sample_sinusoids(4, 4, 3, rng)
+    reader = context_run.CURVES.init(rng)
     support = tasks.support_x, tasks.support_y
-    expected = {"CNP": decode(cnp, encode(cnp, *support), tasks.query_x)}
+    expected = {"CNP": decode(cnp, encode(cnp, *support), tasks.query_x),
+                "transformer": context_run.CURVES.apply(reader, *support, tasks.query_x)}
     for name, rate, steps in [("MAML, 1 step", 0.01, 1), ("MAML, 10 steps", 0.002, 10)]:
         adapted = adapt(lesson.sinusoid_loss, repeat(maml, 3), *support, rate, steps)
         expected[name] = lesson.MAML_NETWORK.apply(adapted, tasks.query_x)
-    fitters = lesson.curve_fitters(cnp, maml, 0.01, 0.002)
+    fitters = lesson.curve_fitters(cnp, maml, 0.01, 0.002, reader)
     assert set(fitters) == set(expected) == set(lesson.METHODS)
     for name, fit in fitters.items():
         onp.testing.assert_array_equal(fit(*support)(tasks.query_x), expected[name])
@@ -83,6 +95,16 @@ def test_the_fastest_call_is_timed(monkeypatch):
     ticks = iter([0.0, 5.0, 10.0, 12.0, 20.0, 29.0])
     monkeypatch.setattr(lesson.time, "perf_counter", lambda: next(ticks))
     assert lesson.milliseconds(lambda: None, repeats=3) == pytest.approx(2000.0)
+
+
+def test_no_patient_is_ever_trained_on(tmp_path, monkeypatch):
+    """With the table out of reach the training on made-up tables goes the same way, to the last bit."""
+    options = SimpleNamespace(seed=0, out=tmp_path, table_batch=4, table_iterations=3, transformer_rate=1e-3)
+    with_patients = context_run.train_on_tables(options)
+    monkeypatch.setattr(patients, "TABLE", tmp_path / "not there")
+    assert_same_tree(context_run.train_on_tables(options), with_patients, rtol=0)
+    with pytest.raises(FileNotFoundError):
+        context_run.measure_patients(with_patients, "support", 1, options)
 
 
 # ---------------------------------------------------------------- what the lesson claims, on three seeds

@@ -10,7 +10,7 @@ from fewshot_np.experiment.training import train
 from fewshot_np.lesson4_maml import sample_sinusoids
 from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import leaves, tree_map, value_and_grad
-from tests.nn.derivatives import assert_close, assert_differentiates, normal, rebuilt
+from tests.nn.derivatives import assert_close, assert_differentiates, rebuilt
 from tests.scaffolding import assert_same_tree, shaken
 
 NETWORK = lesson.transformer(n_features=3, n_targets=2, width=8, layers=2, n_heads=2)
