@@ -1,6 +1,8 @@
 """`python -m fewshot_np`: the contents page."""
 
 import sys
+import sysconfig
+from pathlib import Path
 
 LESSONS = [
     # number, module, minutes of a default run, what it is about
@@ -40,10 +42,20 @@ def main(argv=()):
           f"  python -m fewshot_np.{PLAYGROUND}")
     print(f"\nThe papers' experiments, in hours: python -m fewshot_np.{RESULTS} PROTOCOL\n"
           f"Is your own MAML second order? python -m fewshot_np.{REFEREE} --help\n"
-          "The texts and the exercises are in the folder lessons/ of the repository: read\n"
+          f"{where_the_texts_are()} read\n"
           "lessons/README.md, and run python -m lessons for the first exercise\n"
           "(or, without its loop, pytest lessons -x).\n"
           f"\nFirst: python -m fewshot_np.{LESSONS[0][1]}")
+
+
+def where_the_texts_are(package=Path(__file__).parent, prefix=None):
+    """Beside the package in a checkout; a wheel installs them, to be copied, because exercises are written into."""
+    if (package.parent / "lessons" / "README.md").exists():
+        return "The texts and the exercises are in the folder lessons/ of the repository:"
+    installed = Path(prefix or sysconfig.get_path("data")) / "share" / "fewshot_np"
+    if (installed / "lessons" / "README.md").exists():
+        return f"The texts and the exercises are in\n  {installed}\nCopy that folder to a place of your own, and there"
+    return "The texts and the exercises are in the folder lessons/ of the source distribution:"
 
 
 if __name__ == "__main__":

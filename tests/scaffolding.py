@@ -1,14 +1,19 @@
 """What the tests of several lessons build on: small data, trees as vectors, runs that are tiny or must not train."""
 
 import importlib
+import os
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
+from fewshot_np.__main__ import LESSONS
 from fewshot_np.data import ImageClasses
 from fewshot_np.experiment import training
 from fewshot_np.experiment.records import read_record
+from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, tree_map
 
 # ---------------------------------------------------------------- trees
@@ -49,6 +54,9 @@ def assert_slope(objective, at, seed=3, eps=1e-7, rtol=1e-6, gradient=None):
 
 # ---------------------------------------------------------------- data
 
+needs_omniglot = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
+                                    reason="FEWSHOT_NP_DATA names no folder with the real Omniglot")
+
 
 def classes_of(*sizes, side=2, seed=0):
     """Classes of these sizes, "class 0" and so on; the images are noise, and lie in random order."""
@@ -56,6 +64,24 @@ def classes_of(*sizes, side=2, seed=0):
     labels = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     images = rng.integers(0, 256, (len(labels), side, side, 1)).astype(np.uint8)
     return ImageClasses(images, labels, [f"class {c}" for c in range(len(sizes))], ["script"] * len(sizes))
+
+
+def episode_of_noise(shape, n_way=3, k_shot=2, n_query=2, n_tasks=3, dtype=float, shuffled=False, seed=0):
+    """Inputs of this shape, noise about a mean of their class, so that there is something to learn; without ids."""
+    rng = np.random.default_rng(seed)
+    means = rng.normal(size=(n_tasks, n_way, *shape))
+
+    def part(n):
+        y = np.tile(np.arange(n_way).repeat(n), (n_tasks, 1))
+        y = rng.permuted(y, axis=1) if shuffled else y
+        return (means[np.arange(n_tasks)[:, None], y] + 0.5 * rng.normal(size=(*y.shape, *shape))).astype(dtype), y
+
+    return Episode(*part(k_shot), *part(n_query), None, None)
+
+
+def task_of(episode, task):
+    """One task of the episode, with its task axis."""
+    return Episode(*(None if field is None else field[task:task + 1] for field in episode))
 
 
 def folder_of(path, *sizes):
@@ -84,10 +110,19 @@ def run_of(lesson):
     return importlib.import_module(f"fewshot_np.{lesson}.__main__")
 
 
+def assert_trained_as_in_a_run(page, objective, params, sample, learning_rate, iterations, path):
+    """What a page's loop of five lines gave is what `experiment.training.train` gives, to the last bit."""
+    run, _ = training.train(objective, params, sample, update=adam, schedule=constant(learning_rate),
+                            iterations=iterations, path=path / "run.npz")
+    assert_same_tree(page, run, rtol=0)
+
+
 def no_training(monkeypatch):
     """From here on a run that comes as far as training fails: it should have refused before."""
     def train(*args, **kwargs):
         raise AssertionError("training started")
+    for _, lesson, *_ in LESSONS:  # a run that is first imported below would keep the forbidden `train`
+        run_of(lesson)
     real = training.train  # beforehand: `training` is one of the modules
     for name, module in list(sys.modules.items()):
         if name.startswith("fewshot_np.") and getattr(module, "train", None) is real:

@@ -1,12 +1,13 @@
 """`python -m fewshot_np`, the contents page."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import fewshot_np
-from fewshot_np.__main__ import LESSONS, main
+from fewshot_np.__main__ import LESSONS, main, where_the_texts_are
 from fewshot_np.experiment.records import read_record
 
 PACKAGE = Path(fewshot_np.__file__).parent
@@ -33,6 +34,23 @@ def test_the_page_names_every_lesson_the_results_the_texts_and_the_exercises(cap
     named = [module for _, module, _, _ in LESSONS]
     programs = ["fewshot_np.results", "fewshot_np.playground"]
     assert all(name in page for name in [*named, *programs, "lessons/README.md", "python -m lessons "])
+
+
+def test_the_page_says_where_the_texts_are_however_the_package_was_installed(tmp_path):
+    assert "in the folder lessons/ of the repository:" in where_the_texts_are()
+    package, installed = tmp_path / "site-packages" / "fewshot_np", tmp_path / "prefix"
+    assert "source distribution:" in where_the_texts_are(package, installed)
+    share = installed / "share" / "fewshot_np"
+    (share / "lessons").mkdir(parents=True)
+    (share / "lessons" / "README.md").touch()
+    assert f"\n  {share}\nCopy that folder" in where_the_texts_are(package, installed)
+
+
+def test_a_wheel_holds_what_the_exercises_need():
+    """The folder and the settings of pytest, where the contents page looks for them."""
+    with open(Path(__file__).parents[1] / "pyproject.toml", "rb") as file:
+        wheel = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["shared-data"] == {name: f"share/fewshot_np/{name}" for name in ("lessons", "pyproject.toml")}
 
 
 def test_a_word_is_answered_with_the_command_that_was_meant():

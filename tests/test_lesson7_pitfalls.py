@@ -9,11 +9,11 @@ from fewshot_np import lesson7_pitfalls as lesson
 from fewshot_np.data.classes import to_float
 from fewshot_np.experiment.records import load_params
 from fewshot_np.lesson2_episodes import mean_confidence_interval, sample_episodes
-from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson3_initialisation import classification_loss
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.trees import leaves, repeat, tree_map
-from tests.scaffolding import classes_of, no_training, run_of, run_tiny
+from tests.scaffolding import classes_of, run_tiny
 
 N_WAY, K_SHOT, N_QUERY, N_TASKS = 4, 2, 5, 3
 SETTING = N_WAY, K_SHOT, N_QUERY, N_TASKS
@@ -59,21 +59,13 @@ def assert_images_are_those_of_the_ids(episode, classes):
 # ---------------------------------------------------------------- batch norm
 
 
-def test_query_batches_by_hand():
-    batches = lesson.query_batches(n_way=2, n_query=10)
-    assert list(batches) == ["1 of each class", "5 of each class", "10 of each class", "alone", "of one class"]
-    np.testing.assert_array_equal(batches["1 of each class"], [[i, 10 + i] for i in range(10)])
-    np.testing.assert_array_equal(batches["5 of each class"], [[0, 1, 2, 3, 4, 10, 11, 12, 13, 14],
-                                                               [5, 6, 7, 8, 9, 15, 16, 17, 18, 19]])
-    np.testing.assert_array_equal(batches["10 of each class"], [range(20)])
-    np.testing.assert_array_equal(batches["alone"], [[i] for i in range(20)])
-    np.testing.assert_array_equal(batches["of one class"], [range(10), range(10, 20)])
-
-
 @pytest.mark.parametrize("n_query", [1, 2, 5, 7, 15])
 def test_every_query_is_asked_once_in_batches_of_every_kind(n_query):
     kinds = lesson.query_batches(3, n_query)
-    assert f"{n_query} of each class" in kinds
+    assert {"1 of each class", f"{n_query} of each class"} <= set(kinds)
+    assert ("5 of each class" in kinds) == (n_query % 5 == 0)
+    assert kinds["alone"].shape == (3 * n_query, 1)
+    np.testing.assert_array_equal(kinds["of one class"] // n_query, np.arange(3)[:, None].repeat(n_query, axis=1))
     for name, batches in kinds.items():
         np.testing.assert_array_equal(np.sort(batches.ravel()), np.arange(3 * n_query))
         if name.endswith("of each class"):
@@ -81,13 +73,7 @@ def test_every_query_is_asked_once_in_batches_of_every_kind(n_query):
                 np.testing.assert_array_equal(np.bincount(batch // n_query, minlength=3), [int(name.split()[0])] * 3)
 
 
-def test_all_queries_together_are_the_statistics_of_the_queries(network, adapted, episode):
-    together = lesson.query_batches(N_WAY, N_QUERY)[f"{N_QUERY} of each class"]
-    np.testing.assert_allclose(lesson.logits_in_batches(network, adapted, episode.query_x, together),
-                               query_logits(network, adapted, episode, "queries"), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", ["1 of each class", "alone", "of one class"])
+@pytest.mark.parametrize("kind", ["1 of each class", f"{N_QUERY} of each class", "alone", "of one class"])
 def test_batches_against_a_loop_over_tasks_and_batches(network, adapted, episode, kind):
     batches = lesson.query_batches(N_WAY, N_QUERY)[kind]
     logits = lesson.logits_in_batches(network, adapted, episode.query_x, batches)
@@ -185,14 +171,6 @@ def test_groups_are_consecutive_and_drop_the_rest():
         lesson.in_groups(np.zeros(4), 5)
 
 
-def test_the_model_chosen_on_the_test_tasks_by_hand():
-    accuracy = np.array([[1.0, 0.8, 0.0, 0.2, 0.5, 0.5],
-                         [0.5, 0.5, 0.6, 0.8, 0.0, 0.0]])
-    np.testing.assert_allclose(lesson.chosen_on_test(accuracy, 2), [0.9, 0.7, 0.5])
-    np.testing.assert_allclose(lesson.accuracy_on_other_groups(accuracy, 2),
-                               [(0.1 + 0.5) / 2, (0.5 + 0.0) / 2, (0.9 + 0.1) / 2])
-
-
 def test_the_interval_over_images_is_that_of_single_zeros_and_ones():
     right = np.random.default_rng(0).random((40, 75)) < 0.7
     expected = mean_confidence_interval(right.ravel().astype(float))[1]
@@ -213,10 +191,9 @@ def test_coverage_by_hand():
     assert lesson.coverage(accuracy, 2, lambda group: 0.21 if group[0] < 0.5 else 0) == 0.5
 
 
-def test_differences_by_hand():
-    flattering, honest = np.array([0.5, 0.7, 0.9]), np.array([0.3, 0.6, 0.6])
-    assert lesson.difference(flattering, honest, paired=True) == pytest.approx((0.2, 4.303 * 0.1 / 3 ** 0.5))
-    assert lesson.difference(flattering, honest[:2], paired=False) == pytest.approx(
+def test_an_unpaired_difference_by_hand():
+    flattering, honest = np.array([0.5, 0.7, 0.9]), np.array([0.3, 0.6])
+    assert lesson.difference(flattering, honest, paired=False) == pytest.approx(
         (0.7 - 0.45, (4.303**2 * 0.04 / 3 + 12.706**2 * 0.045 / 2) ** 0.5))
     with pytest.raises(ValueError, match="broadcast"):  # a pair needs as many values
         lesson.difference(np.zeros(3), np.zeros(4), paired=True)
@@ -251,18 +228,6 @@ def test_other_ways_shots_and_steps_run(tmp_path):
     metrics = run_tiny("lesson7_pitfalls", tmp_path, *TINY, "--n-way", "3", "--k-shot", "2", "--inner-steps", "2",
                        "--n-query", "2", "--iterations", "7", "--small-iterations", "1")["metrics"]
     assert "1 query in 2 is a support image: flattering" in metrics
-
-
-@pytest.mark.parametrize(("argv", "message"), [
-    (["--episodes", "9"], "need 10 or more of them, got 9"),
-    (["--n-way", "60"], "60-way episodes need 60 classes"),
-    (["--n-query", "20"], r"1 support \+ 20 query need 21"),
-    (["--few-classes", "4"], "5-way episodes need 5 classes, there are 4")])
-def test_what_cannot_be_done_is_refused_before_training(argv, message, tmp_path, monkeypatch):
-    main = run_of("lesson7_pitfalls").main
-    no_training(monkeypatch)
-    with pytest.raises(ValueError, match=message):
-        main(["--quick", *argv, "--out", str(tmp_path)])
 
 
 @pytest.mark.slow

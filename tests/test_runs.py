@@ -5,7 +5,7 @@ import pytest
 
 from fewshot_np.__main__ import LESSONS
 from fewshot_np.experiment.records import read_record
-from tests.scaffolding import no_training, run_of
+from tests.scaffolding import folder_of, no_training, run_of
 
 # the smallest settings that still go through every line; what is not here runs with --quick alone
 TINY = {
@@ -42,6 +42,21 @@ def test_help_names_every_option_and_fits_the_terminal(lesson, capsys, monkeypat
     assert all(option in text for option in ("--data", "--seed", "--out", "--quick", "--full"))
     assert max(map(len, text.splitlines())) <= 80
     assert text.isascii()
+
+
+@pytest.mark.parametrize("lesson", ["lesson3_metric", "lesson3_initialisation", "lesson4_siamese", "lesson4_maml",
+                                    "lesson5_project", "lesson6_optimizer", "lesson7_pitfalls", "lesson8_comparison"])
+def test_with_nine_images_a_class_the_refusal_names_an_option_that_helps(lesson, tmp_path, monkeypatch):
+    no_training(monkeypatch)
+    argv = ["--quick", "--data", str(folder_of(tmp_path / "own", *[9] * 24)), "--n-query", "15", "--n-way", "3",
+            "--out", str(tmp_path / "out")]
+    helps = [["--train-shots", "9"]] if lesson == "lesson3_initialisation" else []
+    for option, value in [*helps, ["--n-query", "8"]]:
+        with pytest.raises(ValueError, match=f"choose {option} {value} or less"):
+            run_of(lesson).main(argv)
+        argv += [option, value]
+    with pytest.raises(AssertionError, match="training started"):
+        run_of(lesson).main(argv)
 
 
 @pytest.mark.parametrize("lesson", NAMES)

@@ -287,7 +287,7 @@ def load(split=None, quick=False, seed=0):
         progress = tqdm(code_points, desc="rendering glyphs", unit=" characters", ascii=True, leave=False)
         return np.concatenate([draw_character(code_point, seed) for code_point in progress])
 
-    images = cached(cache_name(code_points, seed), draw_all)
+    images = cached(cache_name(code_points, seed), draw_all, (len(code_points) * DRAWINGS, SIZE, SIZE, 1))
     groups = [script_of(name) for name in names]
     classes = ImageClasses(images, np.repeat(np.arange(len(names)), DRAWINGS), names, groups)
     if split is None:

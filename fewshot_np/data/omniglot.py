@@ -19,23 +19,22 @@ import os
 import re
 import sys
 import zipfile
-import zlib
 from collections import defaultdict
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import PIL
-import platformdirs
 from PIL import Image
 from tqdm import tqdm
 
-from fewshot_np.data.cache import cached
+from fewshot_np.data.cache import at_home, cached, user_folder
 from fewshot_np.data.classes import ImageClasses
 from fewshot_np.data.files import write_atomically
+from fewshot_np.data.folders import at_size, fit
 
 VERSION = 1       # of the decoding; raise it when a change below alters a byte of the images
 SIDE = 105        # pixels along the side of an original drawing
+LONGEST = 100_000    # bytes of an entry, unpacked: drawings have a few hundred, the longest list of a run some thousand
 URL = "https://github.com/brendenlake/omniglot/raw/master/python"
 COMMAND = "python -m fewshot_np.data.omniglot"
 
@@ -59,12 +58,13 @@ EXPECTED = {
 # --- The data set ----------------------------------------------------------------------------------------
 
 
-def load(root=None, split=None, size=28):
+def load(root=None, split=None, size=28, fitted=False):
     """Omniglot as ImageClasses, (M, size, size, 1); 20 drawings of each class, group = alphabet.
 
     split: "background" (964 characters), "evaluation" (659 of other alphabets), "small1" or "small2" (parts of
            the background); None for the first two, all 1,623. The order of the classes is always the same.
-    size:  pixels along the side; 105 is the original.
+    size:  pixels along the side; 105 is the original.   fitted: cut out, centred and of one size, as
+           `folders.read_image(fitted=True)` reads photos.
 
     Raises: FileNotFoundError, saying where it looked, for a missing archive; ValueError for an incomplete one, saying
     what is missing, for an unknown split and for a size below 1.
@@ -74,7 +74,7 @@ def load(root=None, split=None, size=28):
         raise ValueError(f"split must be None or one of {', '.join(map(repr, splits))}, got {split!r}")
     if size < 1:
         raise ValueError(f"size must be 1 or more, got {size}")
-    parts = [read_drawings(find(kind, root), kind, size)
+    parts = [read_drawings(find(kind, root), kind, size, fitted)
              for kind in (("background", "evaluation") if split is None else (split,))]
     names = [name for of_part, _, _ in parts for name in of_part]
     counts = np.concatenate([of_part for _, of_part, _ in parts])
@@ -98,7 +98,7 @@ def with_rotations(classes):
         classes.groups * 4)
 
 
-def read_drawings(path, kind, size):
+def read_drawings(path, kind, size, fitted=False):
     """An archive's characters ("Alphabet/character01"), drawings of each, and images (M, size, size, 1)."""
     with open_archive(path) as archive:
         drawings = list_drawings(archive, kind)
@@ -107,10 +107,12 @@ def read_drawings(path, kind, size):
         def decode_all():
             progress = tqdm(entries, desc=f"reading Omniglot, {kind}", unit=" drawings", ascii=True,
                             leave=False)
-            return np.stack([decode(archive.read(entry), size) for entry in progress])
+            return np.stack([decode(read_entry(archive, entry), size, fitted) for entry in progress])
 
         content = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        images = cached(f"omniglot-v{VERSION}-{kind}-{size}-pillow{PIL.__version__}-{content}", decode_all)
+        reading = f"{size}{'-fitted' * fitted}"
+        images = cached(f"omniglot-v{VERSION}-{kind}-{reading}-pillow{PIL.__version__}-{content}", decode_all,
+                        (len(entries), size, size, 1))
     return list(drawings), [len(of_character) for of_character in drawings.values()], images
 
 
@@ -129,15 +131,17 @@ def list_drawings(archive, kind):
     return dict(drawings)
 
 
-def decode(png, size):
+def decode(png, size, fitted=False):
     """The bytes of a drawing, 1-bit with ink black, as (size, size, 1) uint8: ink 255 on paper 0."""
     try:
         with Image.open(io.BytesIO(png)) as image:
+            if image.size != (SIDE, SIDE):      # before anything is decoded, however large it claims to be
+                raise ValueError(f"a drawing has {image.width} x {image.height} pixels instead of {SIDE} x {SIDE}")
             grey = image.convert("L")       # first: Pillow resizes 1-bit images by leaving out pixels
-    except (OSError, SyntaxError) as error:     # what Pillow raises on broken bytes
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:     # what Pillow raises on broken bytes
         raise ValueError(f"a drawing cannot be decoded, {error}") from error
-    if grey.size != (SIDE, SIDE):
-        raise ValueError(f"a drawing has {grey.width} x {grey.height} pixels instead of {SIDE} x {SIDE}")
+    if fitted and grey.getextrema()[0] < 128:
+        return at_size(fit(255 - np.asarray(grey)), size)
     if size != SIDE:
         grey = grey.resize((size, size), Image.Resampling.LANCZOS)
     return 255 - np.asarray(grey)[..., None]
@@ -183,10 +187,10 @@ def list_runs(archive):
 
 def read_run(archive, folder, size):
     """The Run in a folder of the archive; each line of its class_labels.txt is "TEST_FILE TRAINING_FILE"."""
-    words = archive.read(f"{folder}/class_labels.txt").decode("ascii").split()
+    words = read_entry(archive, f"{folder}/class_labels.txt").decode("ascii").split()
     test, answers = words[0::2], words[1::2]
     training = sorted(set(answers))                 # class01.png, class02.png, ...
-    train_images, test_images = (np.stack([decode(archive.read(file), size) for file in files])
+    train_images, test_images = (np.stack([decode(read_entry(archive, file), size) for file in files])
                                  for files in (training, test))
     return Run(train_images, test_images, np.array([training.index(answer) for answer in answers]))
 
@@ -197,10 +201,9 @@ def read_run(archive, folder, size):
 def roots(root=None):
     """The folders to look in, in this order: `root` alone, or $FEWSHOT_NP_DATA and the user's data folder."""
     if root:
-        return [Path(root).expanduser()]
+        return [at_home(root)]
     variable = os.environ.get("FEWSHOT_NP_DATA")
-    return [Path(folder).expanduser()
-            for folder in (variable, platformdirs.user_data_dir("fewshot_np")) if folder]
+    return [at_home(folder) for folder in (variable, user_folder("data")) if folder]
 
 
 def archive_folder(root):
@@ -236,6 +239,21 @@ def compare(found, expected):
         raise ValueError(f"found {counts[0]}; expected {counts[1]}")
 
 
+def read_entry(archive, name):
+    """The bytes of an entry, which may not be longer than any of Omniglot's, whatever it claims to unpack to.
+
+    Raises: ValueError if it is, or if it cannot be unpacked.
+    """
+    try:
+        with archive.open(name) as entry:
+            content = entry.read(LONGEST + 1)
+    except Exception as error:      # encryption, compressions and damaged bytes each have kinds of their own
+        raise ValueError(f"{name} cannot be unpacked, {error}") from error
+    if len(content) > LONGEST:
+        raise ValueError(f"{name} unpacks to more than {LONGEST:,} bytes")
+    return content
+
+
 @contextlib.contextmanager
 def open_archive(path, source=None):
     """Open a zip archive for the block.
@@ -245,7 +263,7 @@ def open_archive(path, source=None):
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError, OverflowError) as error:
         remedy = "" if source else f" (`{COMMAND}`, with the same --data-root if there is one, fetches it again)"
         raise ValueError(f"{source or path} is damaged, cut off, or not Omniglot's: {error}{remedy}") from error
 
@@ -257,9 +275,8 @@ def check(path, kind, source=None):
     """
     with open_archive(path, source) as archive:
         list_runs(archive) if kind == "runs" else list_drawings(archive, kind)
-        damaged = archive.testzip()
-        if damaged:
-            raise ValueError(f"{damaged} does not match its checksum")
+        for entry in archive.namelist():        # reading to its end compares the checksum
+            read_entry(archive, entry)
 
 
 # --- The download ----------------------------------------------------------------------------------------

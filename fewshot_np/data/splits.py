@@ -28,8 +28,10 @@ def hold_out_groups(classes, n_groups, rng):
     return classes.subset(np.flatnonzero(~held_out)), classes.subset(np.flatnonzero(held_out))
 
 
-def load_splits(options):
+def load_splits(options, fitted=False):
     """[train, validation, test] of what `options.data` names: "glyphs", "omniglot", or a folder of class folders.
+
+    fitted: drawings are cut out, centred and of one size (`folders.read_image`); the glyphs are so from the start.
 
     No class is in two of them, and no script of the glyphs or alphabet of Omniglot either. Random choices depend on
     `options.seed`.
@@ -39,21 +41,21 @@ def load_splits(options):
     if options.data == "glyphs":
         return [glyphs.load(split, quick=options.quick) for split in ("train", "validation", "test")]
     if options.data == "omniglot":
-        return omniglot_splits(options)
-    return folder_splits(options)
+        return omniglot_splits(options, fitted)
+    return folder_splits(options, fitted)
 
 
-def omniglot_splits(options):
+def omniglot_splits(options, fitted=False):
     """Test on the official evaluation set; validate on 5 of the background's 30 alphabets, train on the others."""
     rng = np.random.default_rng(options.seed)
-    train, validation = hold_out_groups(omniglot.load(options.data_root, "background"), 5, rng)
-    test = omniglot.load(options.data_root, "evaluation")
+    train, validation = hold_out_groups(omniglot.load(options.data_root, "background", fitted=fitted), 5, rng)
+    test = omniglot.load(options.data_root, "evaluation", fitted=fitted)
     if not options.quick:
         return [train, validation, test]
     return [split_classes(part, [size], rng)[0] for part, size in [(train, 60), (validation, 30), (test, 60)]]
 
 
-def folder_splits(options):
+def folder_splits(options, fitted=False):
     """Half of the reader's classes for training, and a quarter each for validation and test.
 
     If a quarter would not fill an episode, all classes are for the test, and the glyphs for training. These contain
@@ -62,7 +64,7 @@ def folder_splits(options):
     if not Path(options.data).expanduser().exists():
         raise FileNotFoundError(f"--data {options.data} is neither glyphs nor omniglot, and there is no folder of that "
                                 "name")
-    classes = folders.load(options.data)
+    classes = folders.load(options.data, fitted=fitted)
     quarter = len(classes) // 4
     if quarter >= getattr(options, "n_way", 5):
         print(f"{options.data}: {len(classes)} classes, split at random: half to train on, a quarter to test on.")

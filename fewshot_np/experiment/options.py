@@ -66,10 +66,10 @@ def parse_options(lesson, description, defaults, quick, full, choices=None, argv
     return SimpleNamespace(**values)
 
 
-def add_option(parser, name, value, text, allowed=None):
+def add_option(parser, name, value, text, allowed=None, nargs=None):
     """Add the option of this name, whose default is `value`: a number, a switch (False), or one of the words `allowed`.
 
-    text: what --help says.
+    text: what --help says.   nargs: argparse's, "+" for a list of one or more.
     """
     flag = "--" + name.replace("_", "-")
     if value is False:
@@ -77,7 +77,7 @@ def add_option(parser, name, value, text, allowed=None):
         return
     parse = None if allowed else _number_like(value, AT_LEAST.get(name))
     metavar = None if allowed else "N" if isinstance(value, int) else "X"
-    parser.add_argument(flag, type=parse, choices=allowed, metavar=metavar, help=f"{text} ({value})")
+    parser.add_argument(flag, type=parse, choices=allowed, metavar=metavar, nargs=nargs, help=f"{text} ({value})")
 
 
 def prepare_out(parser, values, lock=None):

@@ -114,9 +114,9 @@ def _begin(params, path, label, rng, options):
 
 
 def _rates(options):
-    """The options that are learning rates, with their values, in words."""
-    return " or ".join(f"--{name.replace('_', '-')} ({value:g})" for name, value in vars(options).items()
-                       if is_rate(name))
+    """The options that are learning rates, with their values, in words: those of the training before inner loops'."""
+    names = sorted(filter(is_rate, vars(options)), key=lambda name: "inner" in name)
+    return " or ".join(f"--{name.replace('_', '-')} ({getattr(options, name):g})" for name in names)
 
 
 def _far_above(loss, losses):

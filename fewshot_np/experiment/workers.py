@@ -3,20 +3,28 @@
 Threads would not do: autograd's tape is global, so two gradients at once would return wrong numbers without an error.
 """
 
+import io
 import multiprocessing
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from contextlib import contextmanager
 from itertools import pairwise
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from fewshot_np.nn.kernels import keep_freed_memory
 from fewshot_np.nn.trees import tree_map, value_and_grad
+
+NO_GUARD = 77  # the exit code of a worker that came to start workers itself
+GUARD = """workers import the script that starts them, so it must not start them while it is imported: write
+    if __name__ == "__main__":
+before the part that trains, and indent that part below it"""
 
 
 class WorkerDied(RuntimeError):
@@ -87,11 +95,9 @@ def split(batch, n_parts):
 
 def _start(workers, objective, n_workers):
     """Append (process, connection) to workers, spawned because forked processes would inherit locks of BLAS threads."""
-    try:
-        pickle.dumps(objective)
-    except Exception as error:  # pickle has three kinds for it
-        raise ValueError("with workers, the objective must pickle, as a functools.partial of module-level functions "
-                         f"does: {error}") from None
+    _check_objective(objective)
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that runs the script once more
+        sys.exit(NO_GUARD)
     context = multiprocessing.get_context("spawn")
     with _ctrl_c_postponed():
         for number in range(n_workers):
@@ -101,6 +107,33 @@ def _start(workers, objective, n_workers):
             process.start()
             there.close()  # the last copy is the worker's: when it dies, `here` ends
             workers.append((process, here))
+
+
+def _check_objective(objective):
+    """Raises: ValueError for an objective that does not pickle, or that a worker could not import."""
+    finder = _Finder()
+    try:
+        finder.dump(objective)
+    except Exception as error:  # pickle has three kinds for it
+        raise ValueError("with workers, the objective must pickle, as a functools.partial of module-level functions "
+                         f"does: {error}") from None
+    program = sys.modules["__main__"]
+    is_file = getattr(program, "__spec__", None) is not None or Path(getattr(program, "__file__", "")).is_file()
+    if finder.found and not is_file:
+        raise ValueError(f"workers cannot import {', '.join(sorted(finder.found))}, which a notebook cell or a prompt "
+                         "defines: write it into a .py file and import it from there, or use one worker")
+
+
+class _Finder(pickle.Pickler):
+    """A pickler that notes in `found` the functions and classes of the program itself."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO())
+        self.found = set()
+
+    def persistent_id(self, thing):
+        if getattr(thing, "__module__", None) == "__main__" and hasattr(thing, "__qualname__"):
+            self.found.add(thing.__qualname__)
 
 
 @contextmanager
@@ -151,6 +184,8 @@ def _receive_all(workers):
 
 def _death(process):
     process.join(timeout=5)
+    if process.exitcode == NO_GUARD:
+        return ValueError(GUARD)
     if process.exitcode is not None and process.exitcode < 0:
         hint = " (did the memory run out?)" if process.exitcode == -9 else ""
         return WorkerDied(f"{process.name} was killed by signal {-process.exitcode}{hint}")

@@ -56,4 +56,5 @@ def _check_sizes(classes, n_way, n_train, n_held_out):
     for name, ids in zip(classes.names, classes.images_of, strict=True):
         if len(ids) < n_train + n_held_out:
             raise ValueError(f"class {name!r} has {len(ids)} images; {n_train} to learn from and {n_held_out} held out "
-                             f"need {n_train + n_held_out}")
+                             f"need {n_train + n_held_out}: add {n_train + n_held_out - len(ids)} to it, or take the "
+                             "class out")

@@ -53,7 +53,19 @@ def _check_draw(classes, n_way, k_shot, n_query, n_tasks):
             raise ValueError(f"{name} must be a positive integer, got {n!r}")
     if n_way > len(classes):
         raise ValueError(f"{n_way}-way episodes need {n_way} classes, there are {len(classes)}")
-    for name, ids in zip(classes.names, classes.images_of, strict=True):
-        if len(ids) < k_shot + n_query:
-            raise ValueError(f"class {name!r} has {len(ids)} images; {k_shot} support + {n_query} query need "
-                             f"{k_shot + n_query}")
+    fewest, name = min((len(ids), name) for ids, name in zip(classes.images_of, classes.names, strict=True))
+    if fewest < k_shot + n_query:
+        raise ValueError(f"class {name!r} has {fewest} images; {k_shot} support + {n_query} query need "
+                         f"{k_shot + n_query}: {_cure(fewest, k_shot, n_query)}")
+
+
+def _cure(n_images, k_shot, n_query):
+    """Which option of a run would help, with a value that works for a class of n_images."""
+    if n_images < 2:
+        return "add an image to it, or take the class out"
+    if k_shot == n_query:      # what is a training's own choice, so that --n-query alone would not change it
+        return f"choose --k-shot {n_images // 2} or less, and no more with --n-query"
+    if k_shot < n_images:
+        return f"choose --n-query {n_images - k_shot} or less"
+    most = max(1, n_images - n_query)
+    return f"choose --k-shot {most} or less" + f" and --n-query {n_images - most} or less" * (most + n_query > n_images)

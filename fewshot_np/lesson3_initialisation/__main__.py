@@ -152,6 +152,10 @@ def sample_reptile_tasks(options, training, rng):
     """Tasks of `train_shots` images of each class; that one of them is called a query makes no difference here."""
     if options.train_shots < 2:
         raise ValueError(f"train_shots must be at least 2, got {options.train_shots}")
+    fewest, name = min((len(ids), name) for ids, name in zip(training.images_of, training.names, strict=True))
+    if fewest < options.train_shots:
+        raise ValueError(f"class {name!r} has {fewest} images, and a task of Reptile takes {options.train_shots}: "
+                         + (f"choose --train-shots {fewest} or less" if fewest > 1 else "add one, or take it out"))
     return sample_episodes(training, options.n_way, options.train_shots - 1, 1, options.meta_batch, rng)
 
 

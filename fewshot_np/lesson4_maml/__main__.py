@@ -55,7 +55,8 @@ def main(argv=None):
     started = time.perf_counter()
     splits = load_splits(options)
     refuse_impossible(*(partial(sample_episodes, part, options.n_way, options.k_shot, n_query, 1)
-                        for part, n_query in zip(splits, (options.k_shot, 5, options.n_query), strict=True)))
+                        for part, n_query in zip(splits, (options.k_shot, min(5, options.n_query), options.n_query),
+                                                 strict=True)))
     print(f"{options.n_way} characters that it has never seen, {options.k_shot} example(s) of each:\n"
           "watch a network learn them in one step of gradient descent.\n"
           "New to this? Lesson 3 is the easier start: python -m fewshot_np.lesson3_metric")
@@ -95,7 +96,8 @@ def train_characters(options, network, inner_lr, training, validation, rng):
                         steps=options.inner_steps, first_order=options.method == "first-order")
 
     def validation_accuracy(params):
-        episode = sample_episodes(validation, n_way, k_shot, 5, 40, np.random.default_rng(options.seed))
+        episode = sample_episodes(validation, n_way, k_shot, min(5, options.n_query), 40,
+                                  np.random.default_rng(options.seed))
         logits = maml_scores(network, params, episode, "support", inner_lr, options.inner_steps)
         return accuracies(logits, episode.query_y).mean()
 

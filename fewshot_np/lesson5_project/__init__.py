@@ -15,7 +15,7 @@ It is trained by cross-entropy, like any classifier of two classes: same or diff
     python -m fewshot_np.lesson5_project --draw                                   your own hand
 """
 
-from fewshot_np.lesson5_project.calibration import Model, calibrate, make_model
+from fewshot_np.lesson5_project.calibration import Model, calibrate, make_model, sharpness
 from fewshot_np.lesson5_project.network import (
     BEST_PUSH,
     embed_images,
@@ -24,7 +24,7 @@ from fewshot_np.lesson5_project.network import (
     siamese_network,
     sigmoid,
 )
-from fewshot_np.lesson5_project.photos import Answer, classify, in_words, read_photos
+from fewshot_np.lesson5_project.photos import Answer, Photos, classify, in_words, read_photos, titles_of
 from fewshot_np.lesson5_project.rewired import (
     embedded_scores,
     objective,
@@ -35,6 +35,7 @@ from fewshot_np.lesson5_project.rewired import (
     train_rewired,
 )
 
-__all__ = ["BEST_PUSH", "Answer", "Model", "calibrate", "classify", "embed_images", "embedded_scores",
+__all__ = ["BEST_PUSH", "Answer", "Model", "Photos", "calibrate", "classify", "embed_images", "embedded_scores",
            "embedding", "in_words", "make_model", "n_parameters", "objective", "pair_logits", "pair_weights",
-           "read_photos", "same_logits", "scores", "siamese_network", "sigmoid", "train_rewired"]
+           "read_photos", "same_logits", "scores", "sharpness", "siamese_network", "sigmoid", "titles_of",
+           "train_rewired"]

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fewshot_np.data import ImageClasses, folders
+from fewshot_np.data import ImageClasses
 from fewshot_np.data.classes import to_float
 from fewshot_np.data.splits import group_phrase, load_splits
 from fewshot_np.experiment.evaluation import evaluate
-from fewshot_np.experiment.figures import save_figure
 from fewshot_np.experiment.options import parse_options, run
 from fewshot_np.experiment.records import check_replaceable
 from fewshot_np.experiment.report import finish, metric, percent, print_table
@@ -32,13 +31,13 @@ from fewshot_np.lesson5_project import (
     classify,
     embed_images,
     embedded_scores,
-    in_words,
     n_parameters,
     pair_logits,
-    read_photos,
+    sharpness,
     siamese_network,
     sigmoid,
 )
+from fewshot_np.lesson5_project.calibration import known_scores, softmax
 from fewshot_np.lesson5_project.figures import draw_answers, draw_wirings
 from fewshot_np.lesson5_project.model_file import (
     REWIRED,
@@ -48,10 +47,11 @@ from fewshot_np.lesson5_project.model_file import (
     train_model,
     train_wiring,
 )
+from fewshot_np.lesson5_project.use import run_classify
 from fewshot_np.playground import write_arrays
 from fewshot_np.playground.server import PAGE, make_server, serve
 
-DOCUMENT, PIXELS = "as in the document", "nearest pixels"
+DOCUMENT, PIXELS, UNFITTED = "as in the document", "nearest pixels", "nearest pixels, not fitted"
 
 
 def main(argv=None):
@@ -66,7 +66,7 @@ def main(argv=None):
 
 def run_lesson(options):
     started = time.perf_counter()
-    training, validation, test = load_splits(options)
+    training, validation, test = load_splits(options, fitted=True)
     refuse_what_cannot_be_drawn(options, training, validation, test)
     check_replaceable(model_path(options))
     print(f"Are two images of the same character? Asked about {len(test)} characters{group_phrase(test, options)}\n"
@@ -76,6 +76,7 @@ def run_lesson(options):
                REWIRED: embed_images(model.params, test.images)}
     metrics, same, distances = run_verification(options, model, outputs, test)
     metrics |= run_recognition(options, model, outputs, test)
+    metrics |= run_sureness(options, model, outputs, test)
     rng = np.random.default_rng(options.seed)
     figures = {"wirings": draw_wirings(outputs[DOCUMENT][:, 0], distances, same, (None, 1 - model.threshold), test,
                                        rng)}
@@ -112,10 +113,12 @@ def options_of_use():
     """The options that this lesson alone has."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     use = parser.add_argument_group("use it")
-    use.add_argument("--classify", nargs="+", metavar="PHOTO", help="say which class of --support each image is of")
+    use.add_argument("--classify", nargs="+", metavar="PHOTO",
+                     help="say which class of --support each image is of: files, folders, patterns")
     use.add_argument("--support", metavar="FOLDER", help="examples: one sub-folder of images for each class")
     use.add_argument("--draw", action="store_true", help="draw in the browser and see who recognises it")
-    use.add_argument("--model", metavar="FILE", help="the trained model (model.npz in --out); made where there is none")
+    use.add_argument("--model", metavar="FILE",
+                     help="the trained model; without it that in --out, or one that the same options trained")
     return parser
 
 
@@ -169,6 +172,8 @@ def run_verification(options, model, outputs, test):
 def run_recognition(options, model, outputs, test):
     """Print the accuracy of N-way K-shot recognition; returns its metrics."""
     rng, n_way = np.random.default_rng(options.seed), options.n_way
+    # the glyphs are fitted when they are made, and of a folder the same file is not read twice
+    unfitted = load_splits(options)[2].images if options.data == "omniglot" else None
 
     def measure(episode):
         labels = episode.support_y
@@ -178,6 +183,10 @@ def run_recognition(options, model, outputs, test):
                   DOCUMENT: -plain_distances(q1, prototypes(s1, labels, n_way)),
                   REWIRED: embedded_scores(model.params, s128, q128, labels, n_way),
                   "its prototypes": -squared_distances(q128, prototypes(s128, labels, n_way))}
+        if unfitted is not None:
+            as_it_is = episode._replace(support_x=to_float(unfitted[episode.support_ids]),
+                                        query_x=to_float(unfitted[episode.query_ids]))
+            values[UNFITTED] = pixel_scores(None, as_it_is)
         return {name: accuracies(value, episode.query_y) for name, value in values.items()}
 
     values = evaluate(measure, lambda n: sample_episodes(test, n_way, options.k_shot, options.n_query, n, rng),
@@ -185,6 +194,28 @@ def run_recognition(options, model, outputs, test):
     print(f"\n3. Which of {n_way} is it? {options.k_shot} example(s) of each, {options.episodes} episodes, "
           f"{options.n_query} queries\n   per class, each answered by itself; guessing scores {100 / n_way:.1f} %.\n")
     return print_accuracies(values, "recognition", "nearest or most alike")
+
+
+def run_sureness(options, model, outputs, test, ways=(5, 10, 20)):
+    """How often the answer is right among N classes, how often `sharpness` says so, and what p(same) would say."""
+    n, rng = min(map(len, test.images_of)), np.random.default_rng(options.seed)
+    of_test = model._replace(known=np.stack([outputs[REWIRED][rng.choice(ids, n, replace=False)]
+                                             for ids in test.images_of]))
+    rows, metrics = [], {}
+    for n_way in ways:
+        if n_way > len(test) or options.k_shot >= n:
+            continue
+        z = known_scores(of_test, n_way, options.k_shot, options.episodes, rng)
+        values = {"right": z.argmax(axis=-1) == np.arange(n_way),
+                  "said": softmax(z * sharpness(model, n_way, options.k_shot)).max(axis=-1),
+                  "said of a pair": sigmoid(z).max(axis=-1)}
+        results = {name: mean_confidence_interval(value.mean(axis=1)) for name, value in values.items()}
+        rows.append([str(n_way), *(percent(*result) for result in results.values())])
+        metrics |= {f"sureness, {n_way} ways, {name}": metric(*result) for name, result in results.items()}
+    print("\n4. How sure may it be? An answer's probability should be how often it is right.\n"
+          "   It is calibrated on episodes of validation characters with as many ways.\n")
+    print_table(["ways", "right", "says", "p(same) says"], rows)
+    return metrics
 
 
 def run_unknown_classes(options, model, outputs, test):
@@ -203,7 +234,7 @@ def run_unknown_classes(options, model, outputs, test):
 
     values = evaluate(measure, lambda n: sample_episodes(test, n_way + 1, k_shot, options.n_query, n, rng),
                       options.episodes, label="unknown classes")
-    print(f"\n4. And if it is none of the {n_way}? The best above the threshold, or \"none of these\".\n")
+    print(f"\n5. And if it is none of the {n_way}? The best above the threshold, or \"none of these\".\n")
     metrics = print_accuracies(values, "none of these", "queries of")
     print(f"\n   The threshold is that of one pair; an unknown class has {n_way} chances to pass.")
     return metrics
@@ -227,21 +258,7 @@ def draw_unknown_class(model, test, options, rng):
     return draw_answers(episode.query_x[0], [*support.names, "unknown class"], answers, support)
 
 
-# ---------------------------------------------------------------- use it: your own images, your own hand
-
-
-def run_classify(options):
-    if not options.support:
-        raise ValueError("--classify needs --support FOLDER: a folder with one sub-folder of examples for each class")
-    support, queries = folders.load(options.support, fitted=True), read_photos(options.classify)
-    model = find_model(options)
-    answers = classify(model, to_float(support.images), support.labels, queries)
-    print(f"{len(support.images)} examples of {len(support)} classes, seen once. Which is it? p: probability of same\n")
-    for path, answer in zip(options.classify, answers, strict=True):
-        print("  " + in_words(Path(path).name, answer, support.names))
-    print(f"\n\"None of these\": no class above p = {model.threshold:.2f}, which was chosen on other characters.")
-    figure = draw_answers(queries, options.classify, answers, support)
-    print(f"\nWritten: {save_figure(figure, options.out / 'classified' / 'answers.png')}")
+# ---------------------------------------------------------------- use it: your own hand
 
 
 def run_draw(options):

@@ -1,10 +1,14 @@
 """The model on the disk (not a page): saved, found again, or trained first where there is none yet."""
 
+import hashlib
+import json
+import warnings
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from fewshot_np.data.cache import cache_folder
 from fewshot_np.data.splits import load_splits
 from fewshot_np.experiment.records import check_replaceable, load_params, save_params
 from fewshot_np.experiment.report import refuse_impossible
@@ -18,14 +22,23 @@ from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.trees import leaves, tree_map
 
 REWIRED = "rewired"
+READING = "fitted"      # how images are read, in training and in use: `folders.read_image(fitted=True)`
+VERSION = 1             # of the training; raise it when a change alters the model that the same options train
+TRAINED_BY = ("data", "data_root", "quick", "seed", "n_way", "train_way", "iterations", "learning_rate", "pairs")
+
+
+class _OtherReading(Exception):
+    """The model is of images that were read in another way."""
 
 
 def find_model(options):
-    """The model that --model names or that a run has left in --out; where there is none it is trained and saved."""
-    path = model_path(options)
-    if path.exists():
-        return load_model(path)
-    splits = load_splits(options)
+    """The model that --model names, that a run has left in --out, or that these options have trained before, in
+    whatever folder; where there is none it is trained and saved."""
+    for path in [model_path(options)] if options.model else [model_path(options), kept_path(options)]:
+        if path.exists():
+            print(f"The model: {path}")
+            return load_model(path)
+    splits = load_splits(options, fitted=True)
     refuse_what_cannot_be_drawn(options, *splits)
     print(f"There is no model {path} yet, so one is trained first. This is done once.\n")
     return train_model(options, *splits[:2])
@@ -37,7 +50,24 @@ def train_model(options, training, validation):
     params = train_wiring(options, objective, training, options.iterations, REWIRED)
     model = make_model(params, validation, options.pairs, np.random.default_rng(options.seed))
     save_model(model_path(options), model)
+    if not options.model:
+        try:
+            save_model(kept_path(options), model)
+        except OSError as error:
+            warnings.warn(f"{kept_path(options)} cannot be written ({error.strerror}): the model is in "
+                          f"{model_path(options)} alone", stacklevel=2)
     return model
+
+
+def kept_path(options):
+    """The one place of the model that these options train, whatever folder one works in."""
+    what = {name: getattr(options, name) for name in TRAINED_BY} | {"reading": READING, "version": VERSION}
+    folder = Path(options.data).expanduser()
+    if options.data not in ("glyphs", "omniglot") and folder.is_dir():
+        files = [file.stat() for file in folder.rglob("*")]
+        what |= {"data": str(folder.resolve()), "files": len(files), "newest": max(file.st_mtime_ns for file in files)}
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+    return cache_folder() / "lesson5_project" / f"{folder.name}-{key}.npz"
 
 
 def train_wiring(options, loss, classes, iterations, name):
@@ -65,7 +95,9 @@ def model_path(options):
 
 
 def save_model(path, model):
-    return save_params(path, {"params": model.params, "threshold": np.array(model.threshold)})
+    known = np.zeros((0, 0, 128), "float32") if model.known is None else model.known
+    return save_params(path, {"params": model.params, "threshold": np.array(model.threshold), "known": known,
+                              "reading": np.array(READING)})
 
 
 def load_model(path, input_shape=(28, 28, 1)):
@@ -78,7 +110,13 @@ def load_model(path, input_shape=(28, 28, 1)):
         fits = tree_map(lambda p, q: p.shape == q.shape, saved["params"],
                         siamese_network(input_shape).init(np.random.default_rng(0)))
         if all(leaves(fits)):
-            return Model(saved["params"], float(saved["threshold"]))
-    except (KeyError, TypeError, ValueError):
+            model = Model(saved["params"], float(saved["threshold"]), saved.get("known"))
+            if str(saved.get("reading")) != READING:
+                raise _OtherReading
+            return model if model.known.size else model._replace(known=None)
+    except _OtherReading:
+        raise ValueError(f"{path} was trained by an earlier version, whose images may have been read otherwise than "
+                         "your photos are: give another --model, and it is trained there") from None
+    except (KeyError, TypeError, ValueError, AttributeError):
         pass
     raise ValueError(f"{path} is not a model of this lesson for images of {input_shape}; it was left as it is")

@@ -3,70 +3,125 @@
 `np` is the plain NumPy: nothing is differentiated here.
 """
 
-import sys
+import glob
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from fewshot_np.data.folders import read_image
+from fewshot_np.data.classes import to_float
+from fewshot_np.data.folders import in_groups, read_with_doubt, reason_of, visible
+from fewshot_np.lesson5_project.calibration import sharpness, softmax
 from fewshot_np.lesson5_project.network import embedding, sigmoid
 from fewshot_np.lesson5_project.rewired import embedded_scores, same_logits
+
+SUREST = 0.99      # what is above could not be measured on some hundred episodes
 
 
 class Answer(NamedTuple):
     """label: the class, or None for "none of these".   probabilities: of *same* with each class, (N,).
 
     nearest: the positions of all support images, the most alike first.   alike: the probability of each, (M,).
+    shares: the probability of each class if it is one of them, (N,), which add up to 1.
     """
 
     label: int | None
     probabilities: np.ndarray
     nearest: np.ndarray
     alike: np.ndarray
+    shares: np.ndarray
 
 
 def classify(model, support_x, support_y, query_x):
     """Answers, one per query. Images (M,28,28,1) and (Q,28,28,1) float32, ink 1; labels (M,) in 0...N-1."""
     support, query = embedding(model.params, support_x), embedding(model.params, query_x)
     n_way = int(np.max(support_y)) + 1
-    probabilities = sigmoid(embedded_scores(model.params, support[None], query[None], support_y[None], n_way)[0])
+    logits = embedded_scores(model.params, support[None], query[None], support_y[None], n_way)[0].astype(float)
+    shares = softmax(logits * sharpness(model, n_way, max(1, round(len(support_x) / n_way))))
     alike = sigmoid(same_logits(model.params, query[:, None], support[None]))
-    return [Answer(int(p.argmax()) if p.max() > model.threshold else None, p, np.argsort(-a, kind="stable"), a)
-            for p, a in zip(probabilities, alike, strict=True)]
+    return [Answer(int(p.argmax()) if p.max() > model.threshold else None, p, np.argsort(-a, kind="stable"), a, share)
+            for p, a, share in zip(sigmoid(logits), alike, shares, strict=True)]
 
 
-def read_photos(paths):
-    """The images in these files, (Q,28,28,1) float32.
+# ---------------------------------------------------------------- photos
 
-    Raises: FileNotFoundError or ValueError, which name the file.
+
+class Photos(NamedTuple):
+    """images: (Q,28,28,1) float32, of the files `paths`.   skipped, doubts: [(path, reason)] of what could not be read,
+    and of what may have been read wrongly."""
+
+    paths: list
+    images: np.ndarray
+    skipped: list
+    doubts: list
+
+
+def read_photos(words, progress=iter):
+    """The Photos of these files, of all files in these folders, and of what patterns as "*.jpg" match.
+
+    progress: wraps the list of the files, and may show how far it is.
+
+    Raises: FileNotFoundError or ValueError, which name the file, if there is none that can be read.
     """
-    images = []
-    for path in map(Path, paths):
+    paths, images, skipped, doubts = [], [], [], []
+    for path in progress(photo_paths(words)):
         try:
-            images.append(read_image(path.expanduser(), fitted=True))
-        except FileNotFoundError:
-            raise FileNotFoundError(f"there is no file {path}") from None
+            image, doubt = read_with_doubt(path, fitted=True)
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    return np.stack(images).astype(np.float32) * np.float32(1 / 255)
+            is_absent = isinstance(error, FileNotFoundError)
+            skipped.append((path, "there is no such file" if is_absent else reason_of(error)))
+            continue
+        paths.append(path)
+        images.append(image)
+        doubts += [(path, doubt)] * bool(doubt)
+    if not images:
+        kind = FileNotFoundError if all(not path.exists() for path, _ in skipped) else ValueError
+        raise kind(f"none of the photos can be read: {in_groups(skipped)}")
+    return Photos(paths, to_float(np.stack(images)), skipped, doubts)
+
+
+def photo_paths(words):
+    """The files that names of files and folders, and patterns that the shell has left as they are, stand for.
+
+    Raises: FileNotFoundError for a pattern without a match, ValueError for a folder without files.
+    """
+    paths = []
+    for word in words:
+        path = Path(word).expanduser()
+        if path.is_dir():
+            found = [file for entry in visible(path) for file in (photo_paths([entry]) if entry.is_dir() else [entry])]
+            if not found:
+                raise ValueError(f"there are no files in the folder {path}")
+        elif not path.exists() and glob.has_magic(str(path)):
+            found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+            if not found:
+                raise FileNotFoundError(f"no file matches {path}")
+        else:
+            found = [path]
+        paths += found
+    return paths
 
 
 # ---------------------------------------------------------------- answers in words
 
 
+def titles_of(paths):
+    """The names of the files, or where two have the same name the whole paths."""
+    names = [Path(path).name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+
+
 def in_words(title, answer, names):
-    """An answer in one line: the class, its probability, and the next best."""
-    first, second = (f"{printable(names[i])} p = {answer.probabilities[i]:.2f}"
-                     for i in np.argsort(-answer.probabilities)[:2])
-    best = first if answer.label is not None else f"none of these (nearest: {first})"
-    return f"{printable(title):18}  {best}; then {second}"
+    """An answer in one line: the class, how often it is right, and the next best; or the nearest of none.
 
-
-def printable(name, width=18):
-    """A name of the reader's as the terminal can show it, which may know few letters."""
-    encoding = sys.stdout.encoding or "ascii"
-    return shorten(name.encode(encoding, "replace").decode(encoding), width)
+    Of "none of these" only the probability of *same* is told, because the shares are those of one that is among them.
+    No more than SUREST is said.
+    """
+    shares = np.minimum(answer.shares, SUREST)
+    best, second = np.argsort(-answer.probabilities)[:2]
+    if answer.label is None:
+        return f"{title}  none of these (nearest: {names[best]}, {100 * answer.probabilities[best]:.0f} %)"
+    return f"{title}  {names[best]} p = {shares[best]:.2f}; then {names[second]} p = {shares[second]:.2f}"
 
 
 def shorten(text, width):

@@ -88,7 +88,7 @@ def split_parts(options, rng):
     few, others = split_classes(training, [n_few, len(training) - n_few], rng)
     pool, = split_classes(test, [min(2 * options.n_way, len(test))], rng)
     parts = {"train": training, "validation": validation, "test": test, "few": few, "others": others, "pool": pool}
-    n_query = {"train": options.k_shot, "validation": 5}
+    n_query = {"train": options.k_shot, "validation": min(5, options.n_query)}
     refuse_impossible(*(partial(sample_episodes, part, options.n_way, options.k_shot,
                                 n_query.get(name, options.n_query), 1) for name, part in parts.items()))
     return parts
@@ -126,7 +126,8 @@ def train_network(name, network, iterations, classes, options, validation, seed=
         return spoil(episode) if spoil else episode
 
     def validate(params):
-        episode = sample_episodes(validation, options.n_way, options.k_shot, 5, 60, np.random.default_rng(options.seed))
+        episode = sample_episodes(validation, options.n_way, options.k_shot, min(5, options.n_query), 60,
+                                  np.random.default_rng(options.seed))
         checkpoints.append((accuracy((network, params), episode, options).mean(), (network, params)))
         return checkpoints[-1][0]
 

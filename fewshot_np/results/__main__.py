@@ -1,37 +1,15 @@
 """The program of the papers' protocols: one row of a table, or all of them, one after the other."""
 
 import argparse
-import os
-import platform
 import sys
-import time
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from fewshot_np.experiment.figures import draw_learning_curve, save_figure
-from fewshot_np.experiment.lock import locked
 from fewshot_np.experiment.options import SMOKE_TEST, add_option, prepare_out, run
-from fewshot_np.experiment.records import save_or_elsewhere, write_record
-from fewshot_np.experiment.report import plus_minus, print_table
-from fewshot_np.results.finn import run_finn
-from fewshot_np.results.lake import run_lake
-from fewshot_np.results.rows import (
-    KEYS,
-    TABLES,
-    find_row,
-    folder_of,
-    has_record,
-    in_words,
-    sibling_of,
-    task_of,
-    with_key,
-)
-from fewshot_np.results.sinusoids import run_sinusoids
-from fewshot_np.results.variants import METHODS
-from fewshot_np.results.worlds import run_worlds
+from fewshot_np.results.cluster import LOCAL, run_on_cluster
+from fewshot_np.results.rows import KEYS, TABLES, find_row, folder_of, has_record, in_words, with_key
+from fewshot_np.results.running import run_in_folder
 
-PROTOCOLS = {"finn": run_finn, "lake": run_lake, "sinusoids": run_sinusoids, "worlds": run_worlds}
 ABOUT = {"finn": "5 or 20 characters of Omniglot from anywhere, as in most papers",
          "lake": "20 characters of one alphabet: the 20 runs of Lake et al. 2015",
          "sinusoids": "curves, at the settings of Finn et al. 2017",
@@ -39,7 +17,7 @@ ABOUT = {"finn": "5 or 20 characters of Omniglot from anywhere, as in most paper
 
 # a row is --method, a task and --seed; of the other options a protocol has those that change something in it
 METHOD = {"method": ("all", "one of those below; all: every row that has no record yet")}
-SEED = {"seed": (0, "seed of the training")}
+SEED = {"seed": (0, "seed of the training, or several")}
 EPISODES = {"episodes": (1000, "test episodes")}
 EFFORT = {"effort": (1.0, "length of the training, as a multiple of the row's"),
           "resume": (False, "go on where a run with the same options was stopped")}
@@ -55,7 +33,6 @@ FOLDERS = {"network": "test the network of this run instead of training: for a r
            "data_root": "where Omniglot's archives are"}
 FOLDERS_OF = {"finn": ("network", "data_root"), "lake": ("network", "data_root"), "sinusoids": (),
               "worlds": ("data_root",)}
-DIVERGED = 1e6  # an error above it, or NaN, is not worth its digits
 QUICK = {"effort": 0.0005, "episodes": 12}
 
 
@@ -63,53 +40,39 @@ def main(argv=None):
     options = parse(argv)
     if options is None:
         return
-    one_row = options.method != "all"
-    if one_row:
-        find_row(options)
-    elif getattr(options, "network", None):
-        raise ValueError("--network is for one row: name its --method")
-    for one in [options] if one_row else [with_key(options, key) for key in TABLES[options.protocol]]:
-        again = one_row and (one.resume or getattr(one, "network", None))
-        if has_record(one) and not again:
-            print(f"There is {folder_of(one)} already.\n")
-            continue
-        if not one_row and "network" in FOLDERS_OF[options.protocol]:
-            one.network = sibling_of(one)
-        folder_of(one).mkdir(exist_ok=True)
-        with locked(folder_of(one)):
-            run_row(one)
-        print()
+    cluster, share = vars(options).pop("cluster"), options.method == "all"
+    rows = rows_of(options)
+    if cluster:
+        run_on_cluster(cluster, [one for one in rows if not is_there(one, share)], share)
+        return
+    for one in rows:
+        if not is_there(one, share):
+            run_in_folder(one, share)
+            print()
 
 
-def run_row(options):
-    """Train and test one row; leave its record and its learning curve in its folder, and then print it."""
-    started, row, task, folder = time.perf_counter(), find_row(options), task_of(options), folder_of(options)
-    print(f"{options.method}, {task}, after the protocol {options.protocol}:\n"
-          "how good is it, measured as in the papers?\n")
-    metrics, history = PROTOCOLS[options.protocol](options, METHODS.get(options.method), row, folder)
-    metrics["row"] = {"task": task, **(row._asdict() if row else {}),
-                      "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
-    if history:
-        metrics["row"] |= {"training seconds": round(history["seconds"], 1), "validation": history["validation"]}
-        if "loss" in history:
-            curve = draw_learning_curve(history, f"{options.method}, {task}")
-            save_or_elsewhere(partial(save_figure, curve), folder / "learning_curve.png")
-        else:
-            metrics["row"]["training commit"] = history["commit"]
-    if getattr(options, "network", None):
-        options.network = Path(options.network).name  # in the record: which run, not where on this machine
-    seconds = time.perf_counter() - started
-    record = save_or_elsewhere(lambda path: write_record(path.parent, "results", options, seconds, metrics),
-                               folder / "record.json")
-    print_row(options, {name: each for name, each in metrics.items() if name != "row"})
-    print(f"\nWritten: {record}")
+def is_there(options, all_rows):
+    """Say so where a row has its record, and is not to be made again."""
+    if not has_record(options) or (not all_rows and (options.resume or getattr(options, "network", None))):
+        return False
+    print(f"There is {folder_of(options)} already.\n")
+    return True
 
 
-def print_row(options, metrics):
-    scale, unit = (1, "") if options.protocol == "sinusoids" else (100, " %")
-    print_table(["", "95 % interval"],
-                [[name, plus_minus(each["mean"], each["interval"], scale=scale, digits=2) + unit
-                  if each["mean"] < DIVERGED else "diverges"] for name, each in metrics.items()])
+def rows_of(options):
+    """The options of each row that was asked for: one or all of the protocol's, once for each seed.
+
+    Raises: ValueError for a row that the protocol does not have, and for more rows than one with --network.
+    """
+    keys = [tuple(getattr(options, name) for name in KEYS[options.protocol])]
+    if options.method == "all":
+        keys = list(TABLES[options.protocol])
+    if getattr(options, "network", None) and (options.method == "all" or len(options.seed) > 1):
+        raise ValueError("--network is for one row: name its --method, and one --seed")
+    rows = [SimpleNamespace(**vars(with_key(options, key)) | {"seed": seed}) for seed in options.seed for key in keys]
+    for one in rows:
+        find_row(one)
+    return rows
 
 
 # ---------------------------------------------------------------- the command line
@@ -136,6 +99,7 @@ def parse(argv=None):
         parser.print_help()
         return None
     defaults = {name: value for name, (value, _) in OPTIONS[protocol].items()} | dict.fromkeys(FOLDERS_OF[protocol])
+    defaults |= {"seed": [defaults["seed"]], "cluster": None}
     quick = {name: value for name, value in QUICK.items() if name in defaults} if given.get("quick") else {}
     values = {"quick": False, "out": Path("runs") / ("results-quick" if quick else "results"),
               **defaults, **quick, **given}
@@ -159,9 +123,11 @@ def add_protocol(protocols, protocol, about, command):
                         help=f"{METHOD['method'][1]} (all)")
     for name, (value, text) in OPTIONS[protocol].items():
         if name != "method":
-            add_option(parser, name, value, text, words.get(name))
+            add_option(parser, name, value, text, words.get(name), nargs="+" if name == "seed" else None)
     for name in FOLDERS_OF[protocol]:
         parser.add_argument("--" + name.replace("_", "-"), metavar="FOLDER", help=FOLDERS[name])
+    parser.add_argument("--cluster", nargs="?", const=LOCAL, metavar="ADDRESS",
+                        help="hand the rows to the Dask scheduler there; without an address: to a process per core")
     parser.add_argument("--out", metavar="FOLDER", help="where the folders of the rows go (runs/results)")
     parser.add_argument("--quick", action="store_true", help="a few seconds per row, to see that it runs")
 

@@ -78,18 +78,19 @@ def embeddings(exercise, answer, clock):
         return None
     figure, ax = new_figure(6, 4.5)
     for (x, y), label in zip(points, labels, strict=True):
-        ax.text(x, y, str(label), ha="center", va="center")
-    for name, at, colour, marker, fill in (("expected", expected, BLUE, "o", "none"),
-                                           ("yours", mine, ORANGE, "X", ORANGE)):
+        ax.plot(x, y, marker=f"${label}$", color="black", ls="none", markersize=8)
+    for name, at, colour, marker, fill, above in (("expected", expected, BLUE, "o", "none", 6),
+                                                  ("yours", mine, ORANGE, "X", ORANGE, -14)):
         ax.plot(*at.T, marker, color=colour, label=name, markersize=11, markerfacecolor=fill)
         for label, (x, y) in enumerate(at):
-            ax.annotate(f" {label}", (x, y), color=colour, xytext=(8, 4), textcoords="offset points")
-    ax.set(title="prototypes; a number is an example, and its label")
+            ax.annotate(f"{name} {label}", (x, y), color=colour, xytext=(10, above), textcoords="offset points")
+    ax.set(title="prototypes; a black number is an example, and its label")
+    ax.margins(0.2)
     ax.legend()
     return figure
 
 
-def curve(name, inputs_at, xs, label, exercise, answer, clock):
+def curve(name, inputs_at, xs, label, exercise, answer, clock, scale="linear"):
     """The answer and the reference as curves over one number: inputs_at(x) are the arguments."""
     def values(f):
         outcome = call(lambda: np.array([np.ravel(np.asarray(f(*inputs_at(x)), float)) for x in xs]), (),
@@ -102,6 +103,7 @@ def curve(name, inputs_at, xs, label, exercise, answer, clock):
     for title, rows, style in (("expected", expected, {"color": BLUE}), ("yours", mine, {"color": ORANGE, "ls": "--"})):
         for i, row in enumerate(rows.T):
             axes.plot(xs, row, label=title if not i else None, lw=2.5, **style)
+    axes.set_xscale(scale, **({"linthresh": 1e-3} if scale == "symlog" else {}))
     axes.set(xlabel=label, title=name)
     axes.legend()
     return figure
@@ -164,5 +166,6 @@ PICTURES = {
                          np.linspace(-2, 2, 81), "b - a in the first feature"),
     "project.1": matrices,
     "optimizer.3": partial(curve, "preprocess, p = 5: both numbers", lambda x: (np.array([x]), 5.0),
-                           np.concatenate([-np.logspace(1, -4, 80), np.logspace(-4, 1, 80)]), "gradient"),
+                           np.concatenate([-np.logspace(1, -4, 80), np.logspace(-4, 1, 80)]), "gradient",
+                           scale="symlog"),
 }

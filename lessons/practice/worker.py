@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from lessons.teacher.checking import check_file, discover
+from lessons.teacher.checking import check_file, discover, mistake_table
 
 BEAT = 0.5  # seconds
 
@@ -37,6 +37,12 @@ def heartbeat(seconds, log, done):
     faulthandler.cancel_dump_traceback_later()
 
 
+def warm_up(exercise):
+    """While the reader reads and writes: what the message about a wrong answer will need, so that it comes at once."""
+    from lessons.practice import pictures  # noqa: F401 (matplotlib takes half a second)
+    mistake_table(exercise)
+
+
 def serve(requests, replies, log):
     exercises = {exercise.id: exercise for exercise in discover(Path.cwd() / sys.argv[1])}
     threads = threading.active_count()
@@ -55,6 +61,7 @@ def serve(requests, replies, log):
         beating.join()
         result["spent"] = threading.active_count() > threads  # a loop that could not be ended runs on
         print(json.dumps(result), file=replies, flush=True)
+        warm_up(exercises[request["id"]])
 
 
 def main():

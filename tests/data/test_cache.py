@@ -1,10 +1,16 @@
 """Arrays kept in a file: built once, and anew when the file is damaged."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fewshot_np.data.cache import cache_folder, cached
 
+ROOT = Path(__file__).parents[2]
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
 
@@ -59,3 +65,49 @@ def test_a_folder_that_cannot_be_written_is_a_warning(folder):
     folder.write_text("a file where the folder should be")
     with pytest.warns(UserWarning, match="cannot write the cache"):
         assert np.array_equal(cached("thing", lambda: ARRAY), ARRAY)
+
+
+@pytest.mark.parametrize("kept", [ARRAY[:1], ARRAY.astype(float)], ids=["shape", "kind"])
+def test_an_array_of_another_shape_or_kind_is_made_anew(kept):
+    cached("thing", lambda: kept)
+    with pytest.warns(UserWarning, match=r"it holds .* not uint8 of \(2, 3, 4\)"):
+        assert np.array_equal(cached("thing", lambda: ARRAY, ARRAY.shape), ARRAY)
+    assert np.array_equal(cached("thing", unwanted, ARRAY.shape), ARRAY)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+    cached("thing", lambda: ARRAY)
+    monkeypatch.setattr("numpy.load", refuse)
+    with pytest.warns(UserWarning, match=r"thing\.npz may not be read \(Permission denied\): making it anew"):
+        assert np.array_equal(cached("thing", lambda: ARRAY), ARRAY)
+
+
+def test_a_tilde_is_the_users_home(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("FEWSHOT_NP_CACHE", "~/x")
+    assert cache_folder() == tmp_path / "x"
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only the administrator can become another user")
+def test_a_user_in_no_list_of_users_without_a_home(tmp_path):
+    program = ("import os\nfrom fewshot_np.data.cache import cache_folder\nfrom fewshot_np.data.omniglot import roots\n"
+               "os.setuid(54321)\nprint(cache_folder(), *roots())")
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT, capture_output=True, text=True,
+                          env={"PATH": os.environ["PATH"], "TMPDIR": "/tmp"}, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["/tmp/fewshot_np-54321/cache", "/tmp/fewshot_np-54321/data"]
+
+
+@pytest.mark.parametrize("answer", ["~/.cache/fewshot_np", RuntimeError("no home")])
+def test_a_user_without_a_home_has_folders_among_the_temporary_ones(monkeypatch, tmp_path, answer):
+    def ask(name):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+    monkeypatch.delenv("FEWSHOT_NP_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_dir", ask)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert cache_folder().parent.parent == tmp_path

@@ -12,6 +12,7 @@ import pytest
 from matplotlib import ft2font
 
 from fewshot_np.data import glyphs
+from fewshot_np.lesson2_episodes import accuracies, sample_episodes, scores
 
 LETTER_A, ZHE, BRAILLE_1, BRAILLE_4 = 0x41, 0x416, 0x2801, 0x2808
 SANS = glyphs.FACES[0]
@@ -145,15 +146,6 @@ def test_a_hand_at_rest_draws_what_was_printed():
     assert np.corrcoef(drawing.ravel(), small.ravel())[0, 1] > 0.95
 
 
-def test_a_shift_moves_the_ink():
-    printed = glyphs.render_character(ZHE, SANS)[None]
-    along = (np.arange(2 * glyphs.SIZE, dtype=np.float32) + 0.5) / 2 - glyphs.SIZE / 2
-    along = np.broadcast_to(along, (1, 2 * glyphs.SIZE, 2 * glyphs.SIZE))
-    still = glyphs.sample(printed, along, along.swapaxes(1, 2))
-    moved = glyphs.sample(printed, along - 3, along.swapaxes(1, 2))      # 3 pixels, which are 6 samples
-    np.testing.assert_allclose(moved[:, :, 6:], still[:, :, :-6], atol=1e-4)
-
-
 def test_a_lower_threshold_is_a_broader_pen_and_ink_lies_between_0_and_1():
     printed = np.stack([glyphs.render_character(ZHE, face) for face in glyphs.faces_of(ZHE)])
     thin, normal, broad = (glyphs.draw(printed, np.random.default_rng(3), **weight)
@@ -168,13 +160,6 @@ def test_a_character_is_drawn_alike_whoever_else_is_drawn(quick):
     for k in (0, 120, 199):
         code_point = ord(unicodedata.lookup(quick.names[k]))
         np.testing.assert_array_equal(glyphs.draw_character(code_point, 0), quick.images[quick.labels == k])
-
-
-def test_a_character_can_be_drawn_in_its_place_and_by_a_calmer_hand():
-    one, four = (glyphs.draw_character(dots, 0, placement="em", elastic=0.3, shift=1).mean((0, 1, 3))
-                 for dots in (BRAILLE_1, BRAILLE_4))
-    columns = np.arange(glyphs.SIZE)
-    assert (four @ columns) / four.sum() - (one @ columns) / one.sum() > 3
 
 
 def test_another_process_draws_the_same_bytes_and_another_seed_others():
@@ -280,19 +265,10 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path, few, monkeypatch)
 # --- How hard they are -----------------------------------------------------------------------------------
 
 
-def pixel_neighbour_accuracy(classes, n_episodes=1000, n_way=5, n_query=5):
+def pixel_neighbour_accuracy(classes):
     """5-way 1-shot accuracy, in per cent, of the nearest neighbour in pixels."""
-    rng = np.random.default_rng(0)
-    pixels = classes.images.reshape(len(classes), glyphs.DRAWINGS, -1).astype(np.float32)
-    right = []
-    for _ in range(n_episodes):
-        chosen = rng.choice(len(classes), n_way, replace=False)
-        drawings = np.stack([rng.choice(glyphs.DRAWINGS, 1 + n_query, replace=False) for _ in chosen])
-        episode = pixels[chosen[:, None], drawings]
-        support, query = episode[:, 0], episode[:, 1:].reshape(n_way * n_query, -1)
-        distances = (support**2).sum(1) - 2 * query @ support.T      # without |query|², the same for all
-        right.append(distances.argmin(1) == np.repeat(np.arange(n_way), n_query))
-    return 100 * np.mean(right)
+    episode = sample_episodes(classes, 5, 1, 5, 1000, np.random.default_rng(0))
+    return 100 * accuracies(scores(None, episode), episode.query_y).mean()
 
 
 @pytest.mark.slow

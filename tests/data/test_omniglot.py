@@ -6,30 +6,25 @@ import functools
 import http.server
 import io
 import os
+import struct
 import threading
+import zipfile
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from fewshot_np.data import files, omniglot
+from fewshot_np.data import cache, files, folders, omniglot
 from tests.data import archives
 from tests.data.archives import packed, png
-
-real = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
-                          reason="FEWSHOT_NP_DATA names no folder with the real Omniglot")
+from tests.scaffolding import needs_omniglot
 
 # The small archives: {alphabet: number of characters}, two drawings of each.
-SMALL = {
-    "background": {"Greek": 2, "Latin": 1},
-    "evaluation": {"Tengwar": 2},
-    "small1": {"Greek": 2},
-    "small2": {"Latin": 1},
-}
-COUNTS = {
-    **{kind: archives.counts(alphabets) for kind, alphabets in SMALL.items()},
-    "runs": {"runs": 2, "training drawings": 6, "test drawings": 6},
-}
+SMALL = {"background": {"Greek": 2, "Latin": 1}, "evaluation": {"Tengwar": 2}, "small1": {"Greek": 2},
+         "small2": {"Latin": 1}}
+COUNTS = {**{kind: archives.counts(alphabets) for kind, alphabets in SMALL.items()},
+          "runs": {"runs": 2, "training drawings": 6, "test drawings": 6}}
 
 
 def ink_of(number):
@@ -69,7 +64,7 @@ def own_folders(tmp_path, monkeypatch, request):
         return
     monkeypatch.setenv("FEWSHOT_NP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FEWSHOT_NP_DATA", raising=False)
-    monkeypatch.setattr(omniglot.platformdirs, "user_data_dir", lambda name: str(tmp_path / "user" / name))
+    monkeypatch.setattr(cache.platformdirs, "user_data_dir", lambda name: str(tmp_path / "user" / name))
     monkeypatch.setattr(omniglot, "EXPECTED", COUNTS)
 
 
@@ -239,6 +234,53 @@ def test_a_damaged_archive_or_drawing_is_a_clear_error(root, damage):
         omniglot.load(root)
 
 
+def flagged(position, value, length=2):
+    """Every entry's header, in both places that have one, with other bytes at a position (that of the local header)."""
+    def change(data):
+        data = bytearray(data)
+        for mark, more in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+            at = data.find(mark)
+            while at >= 0:
+                data[at + position + more:at + position + more + length] = value.to_bytes(length, "little")
+                at = data.find(mark, at + 4)
+        return bytes(data)
+    return change
+
+
+def with_a_bomb(data):
+    """An entry of a few hundred bytes that unpacks to a hundred megabytes."""
+    whole, entries = io.BytesIO(), drawings("background")
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content if not name.endswith("character01/0001_01.png") else bytes(10 ** 8))
+    return whole.getvalue()
+
+
+def huge(side):
+    """A drawing whose header says that it has side x side pixels; there are none of them."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + bytes(4) + b"IDAT"
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize(("damage", "message"), [
+    (flagged(6, 1), "encrypted"), (flagged(8, 77), "compression"), (flagged(4, 255), "version"),
+    (with_a_bomb, "unpacks to more than 100,000 bytes"), (with_a_drawing(huge(12_000)), "12000 x 12000 pixels"),
+    (with_a_drawing(huge(60_000)), "decompression bomb")],
+    ids=["encrypted", "unknown compression", "version of tomorrow", "bomb", "large", "picture that is a bomb"])
+def test_an_archive_that_cannot_be_unpacked_is_refused_and_repaired(mirror, root, damage, message):
+    path = root / "omniglot/images_background.zip"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's") as caught:
+        omniglot.load(root)
+    assert message in str(caught.value)
+    if "pixels" not in message and "bomb" not in message:   # those are whole archives, of other drawings
+        assert not omniglot.is_whole(path, "background")
+        omniglot.main(["--data-root", str(root), "--url", mirror.url])
+        assert omniglot.load(root, "background")
+
+
 # --- The download ----------------------------------------------------------------------------------------
 
 
@@ -335,7 +377,7 @@ TRICKS = {
     "nothing": (lambda handler, data: answer(handler, b""), "not a zip file"),
     "another archive": (lambda handler, data: answer(handler, packed({"a.txt": b""})), "found 0 alphabets"),
     "changed bytes": (lambda handler, data: answer(handler, data.replace(png(1), bytes(len(png(1))))),
-                      "does not match its checksum"),
+                      "Bad CRC-32"),
     "not there": (lambda handler, data: answer(handler, b"", status=404), "the server answered 404"),
     "server error": (lambda handler, data: answer(handler, b"", status=503), "the server answered 503"),
 }
@@ -425,7 +467,7 @@ def real_data(tmp_path_factory):
         yield os.environ["FEWSHOT_NP_DATA"]
 
 
-@real
+@needs_omniglot
 def test_the_real_characters(real_data):
     classes = omniglot.load(real_data)
     assert classes.images.shape == (32460, 28, 28, 1)
@@ -442,7 +484,7 @@ def test_the_real_characters(real_data):
     assert np.array_equal(braille[2], braille[18])
 
 
-@real
+@needs_omniglot
 @pytest.mark.parametrize("split", ["small1", "small2"])
 def test_the_real_small_backgrounds_are_parts_of_the_background(real_data, split):
     small, background = omniglot.load(real_data, split), omniglot.load(real_data, "background")
@@ -450,7 +492,7 @@ def test_the_real_small_backgrounds_are_parts_of_the_background(real_data, split
     assert np.array_equal(small.images, same.images)
 
 
-@real
+@needs_omniglot
 def test_the_real_runs(real_data):
     """Nearest neighbour on the pixels errs on 81.0 % of the 400 trials."""
     errors, seen = [], []
@@ -463,3 +505,15 @@ def test_the_real_runs(real_data):
     assert np.mean(errors) == pytest.approx(0.81)
     evaluation = {image.tobytes() for image in omniglot.load(real_data, "evaluation", size=105).images}
     assert {image.tobytes() for image in seen} <= evaluation
+
+
+def test_fitted_drawings_are_read_as_photos_are(tmp_path):
+    image = Image.new("1", (105, 105), 1)
+    ImageDraw.Draw(image).line([(20, 10), (20, 50), (45, 50)], fill=0, width=2)
+    image.save(tmp_path / "a.png")
+    mine = omniglot.decode((tmp_path / "a.png").read_bytes(), 28, fitted=True).astype(int)
+    assert np.abs(mine - folders.read_image(tmp_path / "a.png", fitted=True)).max() <= 2
+    assert np.abs(mine - omniglot.decode((tmp_path / "a.png").read_bytes(), 28)).mean() > 10
+    blank = Image.new("1", (105, 105), 1)
+    blank.save(tmp_path / "b.png")
+    assert not omniglot.decode((tmp_path / "b.png").read_bytes(), 28, fitted=True).any()

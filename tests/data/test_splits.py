@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fewshot_np.data import glyphs, omniglot
+from fewshot_np.data import folders, glyphs, omniglot
 from fewshot_np.data.splits import group_phrase, hold_out_groups, load_splits, load_test, split_classes
 from tests.data import archives
 from tests.scaffolding import classes_of, folder_of
@@ -184,3 +184,20 @@ def test_no_folder_and_no_classes_are_the_loaders_errors(tmp_path):
         load_splits(options_of(tmp_path / "missing"))
     with pytest.raises(ValueError, match="0 sub-folders"):
         load_splits(options_of(tmp_path))
+
+
+@pytest.mark.parametrize("n_classes", [23, 6])
+def test_images_of_a_folder_are_fitted_where_that_is_asked(tmp_path, n_classes):
+    folder_of(tmp_path / "mine", *[2] * n_classes)
+    test = load_splits(options_of(tmp_path / "mine"), fitted=True)[2]
+    fitted = folders.load(tmp_path / "mine", fitted=True)
+    for name, ids in zip(test.names, test.images_of, strict=True):
+        np.testing.assert_array_equal(test.images[ids], fitted.images[fitted.images_of[fitted.names.index(name)]])
+
+
+def test_fitted_omniglot_is_the_same_split_read_otherwise(root):
+    plain, fitted = (load_splits(options_of("omniglot", data_root=root), fitted) for fitted in (False, True))
+    assert [part.names for part in plain] == [part.names for part in fitted]
+    assert (plain[2].images != fitted[2].images).any()
+    again = load_splits(options_of("omniglot", data_root=root))          # each has a cache of its own
+    np.testing.assert_array_equal(plain[2].images, again[2].images)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from functools import partial
@@ -300,3 +301,46 @@ def test_ctrl_c_while_the_workers_start_ends_the_run_and_them(tmp_path):
     assert "went on" not in done.stdout
     assert (done.returncode, done.stderr) == (1, "\nstopped by hand; what had been saved before is whole\n")
     wait_until_gone(pids)
+
+
+# ---------------------------------------------------------------- scripts and notebooks
+
+UNGUARDED = """
+from tests.experiment import long_run
+from fewshot_np.experiment.workers import shared_value_and_grad
+import numpy as np
+def mine(params, batch):
+    return long_run.mean_loss(params, batch)
+with shared_value_and_grad({objective}, 2) as loss_and_gradient:
+    rng = np.random.default_rng(0)
+    loss_and_gradient(long_run.NETWORK.init(rng), long_run.sample_tasks(4, rng))
+    print("done")
+"""
+
+
+def run_script(*arguments, **options):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=100,
+                          env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, **options)
+
+
+@pytest.mark.parametrize("objective", ["mine", "long_run.mean_loss"])
+def test_a_script_without_a_main_guard_is_told_to_write_one(tmp_path, objective):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED.format(objective=objective), encoding="utf-8")
+    done = run_script(str(script))
+    assert done.returncode != 0
+    assert done.stderr.count("Traceback") == 1                       # this process's own
+    assert "ValueError: workers import the script" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr
+    assert len(done.stderr.splitlines()) < 30
+    before, training = UNGUARDED.format(objective=objective).split("with ")
+    guarded = textwrap.indent("with " + training, "    ")
+    script.write_text(f'{before}if __name__ == "__main__":\n{guarded}', encoding="utf-8")
+    assert run_script(str(script)).stdout == "done\n"
+
+
+def test_an_objective_of_a_notebook_cell_is_refused_by_name():
+    done = run_script("-c", UNGUARDED.format(objective="mine"))      # as in a notebook, the program is no file
+    assert "ValueError: workers cannot import mine, which a notebook cell or a prompt defines" in done.stderr
+    assert done.stderr.count("Traceback") == 1
+    assert run_script("-c", UNGUARDED.format(objective="long_run.mean_loss")).stdout == "done\n"

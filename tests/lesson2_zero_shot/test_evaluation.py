@@ -38,11 +38,6 @@ def test_regularisers_are_those_of_the_best_rehearsal():
     assert zero_shot.accuracy(again, np.arange(len(play))) == table.max()
 
 
-def test_accuracy_anchor():
-    table = np.array([[[3, 1, 2], [0, 5, 1]], [[0, 0, 9], [0, 0, 9]]])  # 2 classes, 2 images each, 3 answers
-    assert zero_shot.accuracy(table, np.array([0, 2])) == 0.75
-
-
 def test_no_unseen_class_occurs_in_training(monkeypatch):
     """Whatever is known of the unseen, images or names, is spoiled; nothing that is fitted or chosen may change."""
     features = described_features(noise=1.0)
@@ -108,12 +103,6 @@ def test_data_without_names_are_refused_with_the_reason(tmp_path, monkeypatch, d
     monkeypatch.setattr(run_of("lesson2_zero_shot"), "run_writing", None)
     with pytest.raises(ValueError, match=f"--data {data}: zero-shot learning needs side information"):
         run_tiny("lesson2_zero_shot", tmp_path, "--data", data)
-
-
-def test_one_split_has_no_interval(tmp_path, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        run_tiny("lesson2_zero_shot", tmp_path, "--repetitions", "1")
-    assert "--repetitions: '1' is not an integer of at least 5" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- the claims

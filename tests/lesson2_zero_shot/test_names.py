@@ -44,11 +44,6 @@ def test_each_writing_has_enough_characters_for_its_claim():
     assert not any(" AND " in name or "STROKE" in name or "TOPBAR" in name for name in latin)  # two marks, other tails
 
 
-def test_signatures_anchor():
-    np.testing.assert_array_equal(zero_shot.signatures([("e", "tilde"), ("o", "tilde"), ("e", "acute")]),
-                                  [[1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0]])  # e, o; acute, tilde
-
-
 # ---------------------------------------------------------------- splits
 
 

@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 
-from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.lesson3_metric import (
     matching_objective,
     matching_scores,
@@ -14,7 +13,7 @@ from fewshot_np.lesson3_metric import (
     prototypical_scores,
 )
 from fewshot_np.nn.networks import conv4
-from tests.scaffolding import shaken
+from tests.scaffolding import episode_of_noise, shaken
 
 T, N, K, Q, D = 3, 4, 2, 3, 5
 
@@ -34,14 +33,7 @@ SUPPORT_Y, QUERY_Y = shuffled_labels(K, seed=3), shuffled_labels(Q, seed=4)
 
 NETWORK = conv4((16, 16, 1), channels=3, down="stride", features="mean")
 PARAMS = shaken(NETWORK.init(np.random.default_rng(1)))
-
-
-def episode_of_noise(dtype=float, n_tasks=T):
-    rng = np.random.default_rng(0)
-    support_x, query_x = (rng.normal(size=(n_tasks, N * n, 16, 16, 1)).astype(dtype) for n in (K, Q))
-    return Episode(support_x, shuffled_labels(K, n_tasks, 3), query_x, shuffled_labels(Q, n_tasks, 4), None, None)
-
-
+shuffled_episode = partial(episode_of_noise, (16, 16, 1), N, K, Q, n_tasks=T, shuffled=True)
 # the methods of the lesson, (objective, scores)
 METHODS = {"prototypical": (prototypical_objective, prototypical_scores),
            "plain": tuple(partial(f, distances=plain_distances) for f in (prototypical_objective, prototypical_scores)),

@@ -23,11 +23,6 @@ def test_matching_is_the_vote_of_slow_loops(temperature):
         onp.testing.assert_allclose(alone, log_p[t], rtol=1e-10)
 
 
-def test_attend_by_hand():
-    similarities = onp.log([[1.0, 2, 3, 2]])  # weights 1/8, 2/8, 3/8, 2/8
-    onp.testing.assert_allclose(onp.exp(attend(similarities, onp.array([1, 0, 1, 2]), 3)), [[2 / 8, 4 / 8, 2 / 8]])
-
-
 def test_attend_far_from_every_example():
     """Support 0 and 40, query 1: minus the squared distances are -1 and -1521, and exp(-1520) is 0 for a computer."""
     log_p = attend(-squared_distances(onp.array([[1.0]]), onp.array([[0.0], [40.0]])), onp.array([0, 1]), 2)

@@ -11,14 +11,14 @@ from fewshot_np.experiment.records import load_params, read_record
 from fewshot_np.lesson2_episodes import accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_metric import prototypical_scores
-from fewshot_np.lesson3_metric.__main__ import main, methods, possible_settings
+from fewshot_np.lesson3_metric.__main__ import methods, possible_settings
 from fewshot_np.lesson3_metric.figures import draw_embedding
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad
-from tests.lesson3_metric.examples import NETWORK, PARAMS, K, N, Q, episode_of_noise
-from tests.scaffolding import classes_of, folder_of, no_training, run_tiny, vector
+from tests.lesson3_metric.examples import NETWORK, PARAMS, K, N, Q, shuffled_episode
+from tests.scaffolding import classes_of, folder_of, run_tiny, vector
 
 TINY = ["--iterations", "3", "--episodes", "5", "--channels", "4", "--n-query", "2", "--train-way", "8",
         "--curve-ways", "3", "--scratch-iterations", "1"]
@@ -37,13 +37,9 @@ def tiny(tmp_path_factory):
 
 def test_the_record_has_every_method_in_every_setting_and_the_differences(tiny):
     metrics = read_record(tiny / "record.json")["metrics"]
-    all_queries = [f"{name}, statistics of the support and queries" for name in (NAMES[0], NAMES[-1])]
-    rows = ["nearest pixels", "no training", *NAMES, *all_queries]
-    rows += [f"{name} minus {NAMES[0]}" for name in NAMES[1:] + all_queries]
-    settings = ["5-way 1-shot", "5-way 5-shot", "20-way 1-shot"]
-    curves = {f"{learner}, {n} images per class" for n in (1, 2, 5, 10, 15)
-              for learner in ("nearest pixels", "network from scratch", "nearest prototype")}
-    assert set(metrics) == curves | {f"{row}, {setting}" for row in rows for setting in settings}
+    rows = ["nearest pixels", "no training", *NAMES, f"{NAMES[0]}, statistics of the support and queries"]
+    assert set(metrics) > {f"{row}, {setting}" for row in rows
+                           for setting in ("5-way 1-shot", "5-way 5-shot", "20-way 1-shot")}
     assert all(np.isfinite([metric["mean"], metric["interval"]]).all() for metric in metrics.values())
     for name in NAMES[1:]:
         difference, ours, reference = (metrics[f"{row}, 5-way 1-shot"]["mean"]
@@ -66,7 +62,7 @@ def test_no_two_methods_end_alike(tiny):
 
 
 def test_what_trains_is_what_tests():
-    candidates, episode = methods(20, 5), episode_of_noise()
+    candidates, episode = methods(20, 5), shuffled_episode()
     assert [method.train_way for method in candidates.values()] == [20, 5, 20, 5, 20, 20]
     for method in candidates.values():
         scores = method.scores(NETWORK, PARAMS, episode, "support and queries")
@@ -107,21 +103,9 @@ def test_settings_are_those_for_which_there_is_enough(n_classes, n_images, expec
     assert possible_settings(classes_of(*[n_images] * n_classes), options) == expected
 
 
-@pytest.mark.parametrize(("argv", "error", "message"), [
-    (["--n-way", "60"], ValueError, "60-way episodes need 60 classes"),
-    (["--n-query", "20"], ValueError, r"1 support \+ 20 query need 21"),
-    (["--k-shot", "19"], ValueError, r"19 support \+ 2 query need 21"),
-    (["--repetitions", "1"], SystemExit, "2"), (["--train-way", "1"], SystemExit, "2"),
-    (["--down", "up"], SystemExit, "2")])
-def test_what_cannot_be_is_refused_before_training(argv, error, message, tmp_path, monkeypatch):
-    no_training(monkeypatch)
-    with pytest.raises(error, match=message):
-        main(["--quick", *TINY, *argv, "--out", str(tmp_path / "out")])
-
-
 def test_the_picture_marks_as_prototypes_the_means_of_the_support():
     start, other = (NETWORK.init(np.random.default_rng(seed)) for seed in (0, 1))
-    panel = draw_embedding(NETWORK, start, other, episode_of_noise("float32", n_tasks=1)).axes[1]
+    panel = draw_embedding(NETWORK, start, other, shuffled_episode(dtype="float32", n_tasks=1)).axes[1]
     lines = [np.transpose(line.get_data()) for line in panel.lines]
     assert len(lines) == 3 * N  # of each class its examples, its queries, its prototype
     for support, query, centre in zip(lines[0::3], lines[1::3], lines[2::3], strict=True):

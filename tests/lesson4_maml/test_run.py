@@ -65,19 +65,6 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path):
     assert first != other
 
 
-@pytest.mark.parametrize(("argv", "error", "message"), [
-    (["--n-way", "60"], ValueError, "60-way episodes need 60 classes"),
-    (["--n-query", "20"], ValueError, r"1 support \+ 20 query need 21"),
-    (["--k-shot", "11"], ValueError, r"11 support \+ 11 query need 22"),
-    (["--episodes", "1"], SystemExit, "2"),
-    (["--inner-lr", "nan"], SystemExit, "2"),
-    (["--method", "reptile"], SystemExit, "2")])
-def test_what_is_impossible_is_refused_before_training(argv, error, message, tmp_path, monkeypatch):
-    no_training(monkeypatch)
-    with pytest.raises(error, match=message):
-        lesson.main(["--quick", *argv, "--out", str(tmp_path / "out")])
-
-
 @pytest.mark.parametrize("name", ["record.json", "characters.npz", "sinusoids-pretrained.npz", "episode.png"])
 def test_foreign_files_are_refused_before_training(name, tmp_path, capsys, monkeypatch):
     no_training(monkeypatch)

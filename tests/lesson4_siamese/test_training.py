@@ -9,11 +9,10 @@ import numpy as onp
 import pytest
 
 from fewshot_np import lesson4_siamese as lesson
-from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.trees import grad, leaves, tree_map, value_and_grad
 from tests.nn.derivatives import assert_close
-from tests.scaffolding import assert_slope, shaken, vector
+from tests.scaffolding import assert_slope, episode_of_noise, shaken, vector
 
 N_WAY, N_TASKS = 3, 2
 NETWORK = conv4((16, 16, 1), channels=3, down="stride")
@@ -22,20 +21,7 @@ both_losses = pytest.mark.parametrize("loss", [lesson.contrastive_loss, lesson.d
 either_negatives = pytest.mark.parametrize("negatives", ["random", "hardest"])
 
 
-def tiny_episode(n_tasks=N_TASKS, k_shot=2, n_query=2, seed=0, shuffled=False):
-    rng = onp.random.default_rng(seed)
-
-    def part(n):
-        y = onp.tile(onp.arange(N_WAY).repeat(n), (n_tasks, 1))
-        if shuffled:
-            y = onp.stack([rng.permutation(row) for row in y])
-        return rng.uniform(size=(*y.shape, 16, 16, 1)), y
-
-    return Episode(*part(k_shot), *part(n_query), None, None)
-
-
-def in_float32(episode):
-    return episode._replace(support_x=episode.support_x.astype("float32"), query_x=episode.query_x.astype("float32"))
+tiny_episode = partial(episode_of_noise, (16, 16, 1), N_WAY, n_tasks=N_TASKS)
 
 
 def one_number(values):
@@ -56,7 +42,7 @@ def test_partners_by_hand():
 @pytest.mark.parametrize(("k_shot", "shuffled"), [(1, False), (2, True), (3, True)])
 @either_negatives
 def test_a_query_is_paired_with_all_of_its_class_and_as_many_others(negatives, k_shot, shuffled):
-    episode = tiny_episode(4, k_shot=k_shot, shuffled=shuffled)
+    episode = tiny_episode(n_tasks=4, k_shot=k_shot, shuffled=shuffled)
     rng = onp.random.default_rng(1)
     support, query = (rng.normal(size=(*y.shape, 5)) for y in (episode.support_y, episode.query_y))
     partners = lesson.choose_partners(support, query, episode.support_y, episode.query_y, negatives)
@@ -127,7 +113,7 @@ def test_gradient_of_the_objective_and_of_its_gradient(negatives, loss):
 def test_identical_images_leave_the_gradient_finite_and_float32(negatives):
     params = tree_map(lambda p: p.astype("float32"), PARAMS)
     f = value_and_grad(partial(lesson.objective, NETWORK, negatives=negatives))
-    for episode in (in_float32(tiny_episode(k_shot=1, n_query=1)), in_float32(tiny_episode())):
+    for episode in (tiny_episode(k_shot=1, n_query=1, dtype="float32"), tiny_episode(dtype="float32")):
         blank = episode._replace(support_x=0 * episode.support_x, query_x=0 * episode.query_x)
         value, gradient = f(params, blank)
         assert value == pytest.approx(50.0)  # half of the pairs: 10^2
@@ -154,16 +140,8 @@ def test_scores_are_minus_the_distance_to_the_nearest_of_each_class(statistics, 
             assert values[t, m, c] == pytest.approx(-nearest, rel=1e-9)
 
 
-def test_a_query_is_scored_by_itself_with_the_statistics_of_the_support():
-    episode = tiny_episode()
-    one = episode._replace(query_x=episode.query_x[:, :1])
-    for statistics, change in [("support", (0, 1e-10)), ("support and queries", (1e-3, onp.inf))]:
-        alone, together = (lesson.scores(NETWORK, PARAMS, e, statistics)[:, 0] for e in (one, episode))
-        assert change[0] <= onp.abs(alone - together).max() <= change[1]
-
-
 def test_scores_need_no_query_labels_recognise_a_support_image_and_stay_float32():
-    episode = in_float32(tiny_episode())
+    episode = tiny_episode(dtype="float32")
     values = lesson.scores(NETWORK, tree_map(lambda p: p.astype("float32"), PARAMS),
                     episode._replace(query_x=episode.support_x, query_y=None), "support")
     assert values.dtype == "float32"

@@ -1,6 +1,8 @@
 """The reader's photos: every kind is read and classified, bad ones are named."""
 
-import io
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,9 +10,9 @@ from PIL import Image, ImageDraw
 
 from fewshot_np.lesson5_project import classify
 from fewshot_np.lesson5_project.__main__ import main
-from fewshot_np.lesson5_project.figures import drawable
+from fewshot_np.lesson5_project.figures import draw_answers, drawable, save_answers
 from fewshot_np.lesson5_project.model_file import save_model
-from fewshot_np.lesson5_project.photos import printable
+from fewshot_np.lesson5_project.photos import Answer, in_words, photo_paths
 from tests.lesson5_project.parts import SHAPES, by_hand_model, small_classes
 from tests.scaffolding import no_training
 
@@ -87,20 +89,87 @@ def test_an_unknown_class_is_none_of_these(own, capsys):
     assert "none of these (nearest: " in capsys.readouterr().out
 
 
-def test_names_that_a_terminal_or_a_font_may_not_know(own, capsys, monkeypatch):
+def test_none_of_these_tells_how_alike_the_nearest_is():
+    def answer(label):
+        return Answer(label, np.array([0.1, 0.46, 0.2]), np.arange(3), np.zeros(3), np.array([0.1, 0.7, 0.2]))
+    assert in_words("a.jpg", answer(None), ["cat", "house", "tree"]) == "a.jpg  none of these (nearest: house, 46 %)"
+    assert in_words("a.jpg", answer(1), ["cat", "house", "tree"]) == "a.jpg  house p = 0.70; then tree p = 0.20"
+
+
+def test_names_are_whole_and_in_any_script(own, capsys):
+    long = "a-rather-long-name-of-a-class"
     (own / "support" / "cross").rename(own / "support" / "十字")
-    run_classify(own, photo(own / "x.png", "cross"))
-    assert "十字 p = " in capsys.readouterr().out
-    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
-    assert printable("十字") == "??"
+    (own / "support" / "zigzag").rename(own / "support" / long)
+    run_classify(own, photo(own / "x.png", "cross"), photo(own / "the-zigzag-of-yesterday-evening.png", "zigzag"))
+    out = capsys.readouterr().out
+    assert "十字 p = " in out
+    assert f"the-zigzag-of-yesterday-evening.png  {long} p = " in out
     assert drawable(["α", "十字"], 0, 9) == "α"
     assert drawable(["α", "十字"], 1, 9) == "class 2"
 
 
+def test_a_path_that_the_output_cannot_show_stops_nothing(own):
+    (own / "support" / "cross").rename(own / "support" / "十字")
+    photo(own / "相片.png", "cross")
+    (own / "坏.png").write_bytes(b"no image")
+    command = ["-m", "fewshot_np.lesson5_project", "--classify", own / "相片.png", own / "坏.png",
+               "--support", own / "support", "--model", own / "model.npz", "--out", own / "结果"]
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True,
+                          env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"})
+    assert (own / "结果" / "classified" / "answers.png").exists(), done.stderr
+    assert b"??.png" in done.stdout
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 1                          # for the photo that is none
+
+
+def test_bad_photos_are_skipped_with_a_line_and_the_exit_code_says_so(own, capsys):
+    (own / "bad.png").write_bytes(b"no image")
+    photos = [photo(own / "a.png", "cross"), own / "bad.png", own / "nowhere.png", photo(own / "b.png", "zigzag")]
+    with pytest.raises(SystemExit) as end:
+        run_classify(own, *photos)
+    assert end.value.code == "2 of 4 photos could not be read"      # text: exit code 1
+    out = capsys.readouterr().out
+    assert "a.png  cross p = " in out
+    assert "b.png  zigzag p = " in out
+    out = " ".join(out.split())
+    assert "2 photos skipped: 1 not an image" in out
+    assert "1 there is no such file" in out
+
+
+def test_folders_and_patterns_of_photos(own, capsys, monkeypatch):
+    for name in ("new/b.png", "new/a.png", "new/deeper/c.png", "z.png"):
+        photo(own / name, "cross")
+    (own / "new" / ".hidden").write_bytes(b"")
+    found = [own / "new" / name for name in ("a.png", "b.png", "deeper/c.png")]
+    assert photo_paths([own / "new", own / "z.png"]) == [*found, own / "z.png"]
+    assert photo_paths([own / "new" / "*.png"]) == found[:2]
+    assert photo_paths([str(own / "**" / "c.png")]) == found[2:]
+    run_classify(own, own / "new", own / "new" / "?.png")
+    assert capsys.readouterr().out.count("cross p = ") == 5
+    (own / "empty").mkdir()
+    for word, error, message in [("*.jpg", FileNotFoundError, r"no file matches .*\*\.jpg"),
+                                 ("empty", ValueError, "there are no files in the folder .*empty")]:
+        with pytest.raises(error, match=message):
+            run_classify(own, own / word)
+
+
+def test_a_photo_that_is_an_example_itself_is_told(own, capsys):
+    run_classify(own, own / "support" / "cross" / "1.png", photo(own / "mine.png", "cross", pen=9, scale=0.8))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "so its answer proves nothing: 1.png Written" in out
+
+
+def test_a_doubtful_photo_is_told(own, capsys):
+    desk = Image.new("L", (800, 600), 40)
+    desk.paste(Image.open(photo(own / "sheet.png", "cross", size=(400, 400))).convert("L"), (200, 100))
+    desk.save(own / "desk.png")
+    run_classify(own, own / "desk.png")
+    assert "1 photos perhaps read wrongly: 1 its ink is one large blob" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(("photos", "more", "error", "message"), [
-    (["nowhere.png"], {}, FileNotFoundError, "there is no file .*nowhere.png"),
-    (["support"], {}, ValueError, "support: Is a directory|support: Permission denied"),
-    (["model.npz"], {}, ValueError, "model.npz: not an image"),
+    (["nowhere.png"], {}, FileNotFoundError, "there is no such file .*nowhere.png"),
+    (["model.npz"], {}, ValueError, "none of the photos can be read: 1 not an image.*model.npz"),
     (["a.png"], {"--support": "no"}, FileNotFoundError, "there is no folder"),
     (["a.png"], {"--model": "a.png"}, ValueError, "damaged or not a parameter file"),
 ])
@@ -122,3 +191,48 @@ def test_the_first_use_trains_a_model_and_the_second_finds_it(own, monkeypatch, 
     no_training(monkeypatch)
     run_classify(own, own / "a.png", **more)
     assert "There is no model" not in capsys.readouterr().out
+
+
+def test_a_model_is_found_again_from_any_folder(own, monkeypatch, capsys):
+    monkeypatch.setenv("FEWSHOT_NP_CACHE", str(own / "cache"))
+    photo(own / "a.png", "cross")
+
+    def use(*more):
+        main(["--quick", "--classify", str(own / "a.png"), "--support", str(own / "support"), "--iterations", "2",
+              "--pairs", "40", *more])
+        return capsys.readouterr().out
+
+    assert "trained first. This is done once." in use("--out", str(own / "one"))
+    no_training(monkeypatch)
+    assert str(own / "cache") in use("--out", str(own / "two"))       # one place, whatever the folder
+    assert str(own / "one" / "model.npz") in use("--out", str(own / "one"))
+    with pytest.raises(AssertionError, match="training started"):      # other options are another model
+        use("--out", str(own / "three"), "--seed", "1")
+
+
+def test_the_numbers_are_explained_with_the_data_they_come_from(own, capsys):
+    known = np.random.default_rng(0).random((4, 3, 128), dtype="float32")
+    save_model(own / "model.npz", by_hand_model(0.0)._replace(known=known))
+    run_classify(own, photo(own / "x.png", "cross", pen=8))
+    out = capsys.readouterr().out
+    assert "if it is one of 3. Calibrated on\nepisodes of 3 validation characters" in out
+    assert max(len(line) for line in out.splitlines() if str(own) not in line) <= 80
+
+
+def test_many_answers_stand_on_pages_and_take_time_in_proportion(tmp_path):
+    classes = small_classes(3, 4)
+    queries = np.repeat(classes.images / np.float32(255), 6, axis=0)[:65]
+    answers = classify(by_hand_model(0.5), classes.images / np.float32(255), classes.labels, queries)
+    (tmp_path / "answers-9.png").write_bytes(b"of an earlier use")
+    (tmp_path / "answers-mine.png").write_bytes(b"not of an earlier use")
+    pages = save_answers(tmp_path, queries, [f"{i}.png" for i in range(65)], answers, classes)
+    assert [page.name for page in pages] == ["answers.png", "answers-2.png", "answers-3.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [*(page.name for page in pages), "answers-mine.png"])
+    heights = [Image.open(page).size[1] for page in pages]
+    assert heights[0] == heights[1] > 5 * heights[2]
+    figure = draw_answers(queries[:30], [f"{i}.png" for i in range(30)], answers[:30], classes)
+    assert len(figure.axes) == 1                                 # the layout of many axes took minutes
+    assert len(figure.axes[0].images) == 30 * 6
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {f"{i}.png" for i in range(30)} <= set(texts)

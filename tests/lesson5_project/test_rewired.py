@@ -6,6 +6,7 @@ import pytest
 from fewshot_np import lesson5_project as lesson
 from fewshot_np.experiment.records import save_params
 from fewshot_np.lesson2_episodes import Episode
+from fewshot_np.lesson5_project import calibration
 from fewshot_np.lesson5_project.model_file import load_model, save_model
 from fewshot_np.nn.trees import leaves, tree_map, value_and_grad
 from tests.lesson5_project.parts import random_params, small_classes
@@ -96,13 +97,56 @@ def test_calibration_of_pairs_that_are_all_told_apart_stays_finite():
     assert all(onp.isfinite(leaf).all() for leaf in leaves(fitted))
 
 
+def blurred_model(n_classes=60, n_images=8, seed=0):
+    """A model by hand, p(same) of which falls with distance, and classes that lie so near that it errs."""
+    rng = onp.random.default_rng(seed)
+    centres = rng.normal(0, 1, (n_classes, 1, 128))
+    head = {"w": onp.full((128, 1), -0.2), "b": onp.array([22.0])}
+    return lesson.Model({"head": head}, 0.5, centres + rng.normal(0, 1.6, (n_classes, n_images, 128)))
+
+
+@pytest.mark.parametrize(("n_way", "k_shot"), [(2, 1), (5, 1), (10, 1), (10, 5), (30, 1)])
+def test_an_answer_is_as_often_right_as_it_says_among_any_number_of_classes(n_way, k_shot):
+    a = lesson.sharpness(blurred_model(), n_way, k_shot)
+    z = calibration.known_scores(blurred_model(seed=1), n_way, k_shot, 400, onp.random.default_rng(5))  # other classes
+    p = calibration.softmax(a * z).max(axis=-1)
+    right = z.argmax(axis=-1) == onp.arange(n_way)
+    assert abs(p.mean() - right.mean()) < 0.03
+    for low, high in [(0, 0.5), (0.5, 0.8), (0.8, 1.01)]:
+        chosen = (p >= low) & (p < high)
+        if chosen.sum() > 300:
+            assert abs(p[chosen].mean() - right[chosen].mean()) < 0.08
+    if n_way == 10 and k_shot == 1:                       # p(same) of a pair says something else
+        assert abs(lesson.sigmoid(z).max(axis=-1).mean() - right.mean()) > 0.05
+
+
+def test_the_calibration_takes_what_it_has():
+    assert lesson.sharpness(blurred_model()._replace(known=None), 5, 1) == 1
+    few = lesson.Model(blurred_model().params, 0.5, blurred_model(3, 2).known)
+    assert onp.isfinite(lesson.sharpness(few, 40, 9))
+    sure = lesson.Model(blurred_model().params, 0.5, onp.random.default_rng(0).normal(0, 9, (9, 1, 128)).repeat(4, 1))
+    assert 1 <= lesson.sharpness(sure, 5, 1) < 1e6
+
+
 def test_a_model_is_saved_and_loaded_again(tmp_path):
     model = lesson.make_model(random_params(), small_classes(), 40, onp.random.default_rng(0))
     save_model(tmp_path / "m.npz", model)
     again = load_model(tmp_path / "m.npz")
     assert again.threshold == model.threshold
+    onp.testing.assert_array_equal(again.known, model.known)
+    assert model.known.shape == (5, 4, 128)
+    without = model._replace(known=None)
+    save_model(tmp_path / "m.npz", without)
+    assert load_model(tmp_path / "m.npz").known is None
     assert 0 <= model.threshold <= 1
     onp.testing.assert_array_equal(vector(again.params), vector(model.params))
+
+
+@pytest.mark.parametrize("reading", [{}, {"reading": onp.array("as it is")}])
+def test_a_model_of_images_that_were_read_otherwise_is_refused(tmp_path, reading):
+    save_params(tmp_path / "m.npz", {"params": random_params(), "threshold": onp.array(0.5)} | reading)
+    with pytest.raises(ValueError, match="read otherwise than your photos are"):
+        load_model(tmp_path / "m.npz")
 
 
 @pytest.mark.parametrize("what", [{"head": {"w": onp.zeros(3)}}, {"params": random_params((20, 20, 1)),

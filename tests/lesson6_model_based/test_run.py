@@ -13,7 +13,7 @@ from fewshot_np.lesson6_model_based import context_run, decode, encode, init
 from fewshot_np.lesson6_model_based.figures import whole_curve
 from fewshot_np.nn.trees import leaves, repeat
 from tests import scaffolding
-from tests.scaffolding import assert_same_tree, no_training
+from tests.scaffolding import assert_same_tree
 
 TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--curve-iterations", "2",
         "--table-iterations", "2", "--patient-episodes", "5", "--embedding-iterations", "1", "--character-iterations",
@@ -45,17 +45,6 @@ def test_the_run_is_finite_and_the_same_seed_gives_the_same_numbers(tmp_path, mo
         return {name: metric for name, metric in metrics.items() if "cost" not in name}
     assert errors(again) == errors(first)
     assert errors(other) != errors(first)
-
-
-@pytest.mark.parametrize(("argv", "error", "message"), [
-    (["--n-way", "5"], SystemExit, "2"),
-    (["--episodes", "1"], SystemExit, "2"),
-    (["--inner-lr", "nan"], SystemExit, "2"),
-    (["--iterations", "0"], SystemExit, "2")])
-def test_what_is_impossible_is_refused_before_training(argv, error, message, tmp_path, monkeypatch):
-    no_training(monkeypatch)
-    with pytest.raises(error, match=message):
-        lesson.main(["--quick", *argv, "--out", str(tmp_path)])
 
 
 def test_curve_fitters_answer_as_their_own_functions_do():

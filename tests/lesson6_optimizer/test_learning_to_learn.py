@@ -7,13 +7,12 @@ import numpy as onp
 import pytest
 
 from fewshot_np import lesson6_optimizer as lesson
-from fewshot_np.experiment.training import train
 from fewshot_np.lesson4_maml import sample_sinusoids, squared_error
 from fewshot_np.nn.networks import mlp
-from fewshot_np.nn.optimizers import adam, constant, sgd
+from fewshot_np.nn.optimizers import sgd
 from fewshot_np.nn.trees import grad, leaves, tree_map, value_and_grad
 from tests.nn.derivatives import assert_differentiates, rebuilt
-from tests.scaffolding import assert_same_tree, assert_slope, shaken, vector
+from tests.scaffolding import assert_same_tree, assert_slope, assert_trained_as_in_a_run, shaken, vector
 
 NETWORK = mlp([1, 4, 1])
 LOSS = partial(squared_error, NETWORK)
@@ -67,15 +66,6 @@ def test_derivatives_where_the_gradients_do_not_depend_on_the_steps():
     assert all(leaf.any() for leaf in leaves(grad(lambda p: lesson.optimizer_objective(loss, p, tasks, 3))(params)))
 
 
-def test_no_second_derivative_is_taken_whatever_the_rule():
-    # step -phi * gradient on theta^2 / 2, from 1 with phi 1/2: through the second gradient it would be -0.375
-    def objective(phi):
-        losses, _, _ = lesson.optimise(lambda theta, gradient, state: (theta - phi * gradient, state),
-                                       lambda theta, x, y: np.sum(theta ** 2) / 2, onp.ones(1), None, None, 2)
-        return sum(losses) / 2
-    assert grad(objective)(onp.array(0.5)) == pytest.approx(-0.4375)
-
-
 def test_the_gradients_that_are_read_are_constants_in_later_steps():
     params, tasks, read = small_optimizer(), three_tasks(), []
 
@@ -118,9 +108,7 @@ def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(tmp_pat
     assert value.dtype == "float32"
     assert all(leaf.dtype == "float32" for leaf in leaves(gradient))
     page = lesson.optimizer_train(LOSS, params, lambda: tasks, 2, 1e-2, 4)
-    run, _ = train(objective, params, lambda: tasks, update=adam, schedule=constant(1e-2), iterations=4,
-                   path=tmp_path / "run.npz")
-    assert_same_tree(page, run, rtol=0)
+    assert_trained_as_in_a_run(page, objective, params, lambda: tasks, 1e-2, 4, tmp_path)
 
 
 # ---------------------------------------------------------------- what it is trained on

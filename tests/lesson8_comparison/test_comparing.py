@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fewshot_np.lesson2_episodes import mean_confidence_interval, sample_episodes
+from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson8_comparison import (
     METHODS,
     accuracies_by_statistics,
@@ -48,14 +48,6 @@ def test_paired_differences_by_hand():
     assert set(pairs) == {("a", "b"), ("b", "a")}
     assert pairs["a", "b"] == pytest.approx((0.1, 0.0), abs=1e-12)  # each episode the same: no doubt at all
     assert pairs["b", "a"][0] == -pairs["a", "b"][0]
-
-
-def test_pairing_narrows_the_interval_where_episodes_are_hard_for_both():
-    rng = np.random.default_rng(0)
-    hardness = rng.normal(0, 0.1, 400)
-    results = {name: 0.5 + hardness + rng.normal(0, 0.02, 400) for name in "ab"}
-    widths = [mean_confidence_interval(values)[1] for values in results.values()]
-    assert paired_differences(results)["a", "b"][1] < 0.5 * np.hypot(*widths)
 
 
 def test_images_are_counted(episode):

@@ -9,7 +9,7 @@ import pytest
 
 from fewshot_np.experiment.methods import OPTIMIZERS, SCHEDULES, Training, build_network, train_method
 from fewshot_np.lesson2_episodes import sample_episodes
-from fewshot_np.lesson3_initialisation import classification_loss, mini_batches, reptile_step
+from fewshot_np.lesson3_initialisation import classification_loss
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.lesson8_comparison import METHODS, TRAININGS, sample_training_episodes, train_plainly
 from fewshot_np.nn.trees import leaves, repeat, value_and_grad
@@ -103,17 +103,6 @@ def test_the_methods_of_one_family_differ_as_they_should():
     adapted = adapt(loss, repeat(params, len(batch.support_y)), batch.support_x, batch.support_y,
                     TRAININGS["ANIL"].objective["inner_lr"], 1)
     assert np.array_equal(adapted["block1"]["w"][0], params["block1"]["w"])
-
-
-def test_a_step_down_reptiles_objective_is_a_reptile_step():
-    loss, params, batch = loss_of("Reptile")
-    inner, network = TRAININGS["Reptile"].objective, untrained("Reptile")[1]
-    phi = repeat(params, len(batch.support_y))
-    for x, y in mini_batches(batch, inner["inner_batch"], inner["inner_steps"]):
-        phi = adapt(partial(classification_loss, network), phi, x, y, inner["inner_lr"], 1)
-    _, gradient = value_and_grad(loss)(params, batch)
-    np.testing.assert_allclose(vector(params) - 0.5 * vector(gradient), vector(reptile_step(params, phi, 0.5)),
-                               rtol=1e-3, atol=1e-5)
 
 
 def test_pretraining_tells_all_characters_apart_and_answers_with_a_new_head(episode):

@@ -340,14 +340,14 @@ def learner_and_memory_begin_anew(update, loss, phi, theta, steps_before, segmen
 
 @pytest.mark.parametrize(("id", "answer", "right_name"), [
     ("episodes.3", lambda v: (v.mean(), t_factor(len(v)) * v.std(ddof=1) / (len(v) - 1) ** 0.5), "one_less_twice"),
-    ("episodes.3", lambda v: (v.mean(), 1.96 * v.std() / len(v)), None),
+    ("episodes.3", lambda v: (v.mean(), t_factor(len(v)) * v.std() / len(v)), None),
     ("model_based.1", lambda h, params, x, y: np.sum(encoded(h, params, x, y), axis=1) / max(x.shape[1] - 1, 1), None),
     ("model_based.1", lambda h, params, x, y: np.sum(encoded(h, params, x, y), axis=1) / x.shape[1] ** 0.5, None),
     ("siamese.1", pull_of_the_mean, None),
     ("optimizer.5", learner_and_memory_begin_anew, "no_steps_before"),
     ("siamese.4", pairs_with_the_second_image_the_next_or_the_one_before, None),
     ("metric.1", lambda e, labels, n_way: np.array([np.max(e[labels == n], axis=0) for n in range(n_way)]), None),
-    ("pitfalls.2", lambda a, b: (np.mean(a - b), 1.96 * np.std(a - b, ddof=1) / np.sqrt(2 * len(a))), None),
+    ("pitfalls.2", lambda a, b: (np.mean(a - b), t_factor(len(a)) * np.std(a - b, ddof=1) / np.sqrt(2 * len(a))), None),
 ])
 def test_nobody_is_accused_of_a_mistake_that_was_not_made(id, answer, right_name):
     failure = check(exercise_by(id), answer)
@@ -493,7 +493,4 @@ def test_changed_exercise_files_are_told_from_stubs(fresh, tmp_path):
 
 def test_the_library_knows_nothing_of_the_lessons_folder():
     for path in Path(fewshot_np.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [
-                node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not [name for name in names if name.split(".")[0] == "lessons"], path
+        assert not re.search(r"^\s*(from|import) lessons\b", path.read_text(encoding="utf-8"), re.MULTILINE), path

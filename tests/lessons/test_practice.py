@@ -350,6 +350,26 @@ def test_reset_changes_nothing_but_the_one_function(course, body, newline):
     assert answers.reset(exercise, stub) != backup
 
 
+def test_stubs_come_from_gits_history_and_a_lost_file_too(course):
+    """Also where the reader has committed answers."""
+    def git(*arguments):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=course, check=True,
+                       capture_output=True, timeout=60)
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    exercise = next(e for e in discover(course / "lessons") if e.id == "metric.2")
+    assert answers.stub_of(exercise, "as remembered") == "as remembered"
+    git("init")
+    for text in (STUBS, solved("return a"), solved(RIGHT)):
+        file_of(course).write_text(text, encoding="utf-8")
+        git("add", "-A")
+        git("commit", "-m", "a change")
+    assert answers.stub_of(exercise, None) == answers.source_of(STUBS, "squared_distances")
+    file_of(course).unlink()
+    answers.put_back(file_of(course))
+    assert file_of(course).read_text(encoding="utf-8") == solved(RIGHT)
+
+
 def test_progress_survives_what_an_update_does(course):
     exercises = discover(course / "lessons")
     exercise = next(e for e in exercises if e.id == "metric.2")

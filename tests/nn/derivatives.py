@@ -3,7 +3,6 @@
 import autograd.numpy as np
 import numpy
 from autograd import grad
-from autograd.test_util import check_grads
 
 from fewshot_np.nn.trees import tree_map
 
@@ -69,21 +68,6 @@ def assert_differentiates(f, *arguments, order=2, seed=0, rtol=2e-6, directions=
 
         assert_differentiates(first_order, cotangent, *arguments, order=order - 1, seed=seed + 1, rtol=rtol,
                               directions=directions, step=step)
-
-
-def assert_autograd_agrees(f, *arguments):
-    numpy.random.seed(0)  # noqa: NPY002 - check_grads draws from the global generator
-    check_grads(f, modes=["rev"], order=2)(*arguments)
-
-
-def after_inner_step(loss, rate=0.1):
-    """params -> loss after one gradient step on that very loss, for a tuple of arrays."""
-
-    def meta_loss(arguments):
-        stepped = tuple(a - rate * g for a, g in zip(arguments, grad(loss)(arguments), strict=True))
-        return loss(stepped)
-
-    return meta_loss
 
 
 def hessian_vector_product(loss, arguments, vectors):

@@ -27,7 +27,6 @@ from fewshot_np.nn.primitives import (
 )
 from fewshot_np.nn.trees import grad, leaves, tree_map
 from tests.nn.derivatives import (
-    assert_autograd_agrees,
     assert_close,
     assert_differentiates,
     distinct,
@@ -127,11 +126,6 @@ def every(*tables, forms=("no tasks", "tasks in x", "tasks everywhere")):
 def test_derivatives_match_finite_differences_to_second_order_and_of_primitives_to_third(name, f, arrays):
     step, rtol = (1e-6, 1e-5) if name in NETWORKS else (1e-5, 2e-6)
     assert_differentiates(f, *arrays, order=3 if name in PRIMITIVES or name == "mlp" else 2, step=step, rtol=rtol)
-
-
-@every(PRIMITIVES, LAYERS)
-def test_autograds_own_check_accepts_two_orders(name, f, arrays):
-    assert_autograd_agrees(f, *arrays)
 
 
 @every(PRIMITIVES, LAYERS, NETWORKS)

@@ -1,5 +1,6 @@
 """Parts and threads change the time a primitive takes, and not a bit of a result."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy
@@ -50,26 +51,18 @@ def test_gradients_have_the_same_bits_with_any_number_of_threads(monkeypatch, sh
         assert all(numpy.array_equal(a, b) for a, b in zip(leaves(gradient), leaves(same), strict=True))
 
 
-def test_parts_of_any_size_give_the_values_of_the_whole(monkeypatch):
-    x, v = normal(2, 5, 9, 7, 3), normal(2, 3)
-    operations = [lambda: primitives.relu(x), lambda: primitives.max_pool2d(x, 2), lambda: primitives.scale(x, v),
-                  lambda: primitives.scale_and_shift(x, v, v), lambda: primitives.shift(x, v[0])]
-    whole = [operation() for operation in operations]
-    for cache_bytes in (1, 1000, 5000):
-        monkeypatch.setattr(kernels, "CACHE_BYTES", cache_bytes)
-        for operation, expected in zip(operations, whole, strict=True):
-            numpy.testing.assert_array_equal(operation(), expected)
-
-
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("tasks", [(), (3,)], ids=["no tasks", "tasks"])
-def test_a_convolution_in_chunks_is_the_convolution_of_the_whole(monkeypatch, stride, padding, tasks):
-    x, w = normal(*tasks, 11, 9, 8, 4), normal(*tasks, 3, 3, 4, 5)
+@pytest.mark.parametrize(("f", "shapes"), [
+    (primitives.relu, [(9, 7, 3)]), (primitives.max_pool2d, [(9, 7, 3)]), (primitives.scale, [(9, 7, 3), (3,)]),
+    (primitives.scale_and_shift, [(9, 7, 3), (3,), (3,)]), (primitives.shift, [(9, 7, 3), (3,)]),
+    *((partial(conv2d, stride=stride, padding=padding), [(9, 8, 4), (3, 3, 4, 5)])
+      for stride in (1, 2) for padding in ("valid", "same"))])
+def test_parts_of_any_size_give_the_values_and_gradients_of_the_whole(monkeypatch, f, shapes, tasks):
+    arrays = [normal(*tasks, 11, *shapes[0]), *(normal(*tasks, *shape) for shape in shapes[1:])]
 
     def value_and_gradients():
-        y = conv2d(x, w, stride, padding)
-        return y, *gradients(lambda x, w: conv2d(x, w, stride, padding), (x, w), normal(*y.shape, seed=1))
+        y = f(*arrays)
+        return y, *gradients(f, arrays, normal(*y.shape, seed=1))
 
     whole = value_and_gradients()
     for cache_bytes in (1, 30_000, 300_000):  # one image at a time; a few, the last chunk incomplete; several tasks

@@ -2,17 +2,14 @@
 
 import pickle
 
-import autograd.numpy as np
 import numpy
 import pytest
-from autograd import grad
 
 from fewshot_np.nn.networks import Network, conv4, mlp
-from fewshot_np.nn.primitives import cross_entropy
-from fewshot_np.nn.trees import leaves, repeat, tree_map
+from fewshot_np.nn.trees import leaves, repeat
 from tests.nn import slow
 from tests.nn.derivatives import assert_close
-from tests.scaffolding import assert_slope, shaken
+from tests.scaffolding import shaken
 
 SHAPE = (17, 19, 3)
 LABELS = numpy.array([0, 1, 2, 1, 0])
@@ -111,42 +108,6 @@ def test_mlp_is_the_loops():
     params = shaken(network.init(generator()))
     for n_reference in (None, 3):
         assert_close(network.apply(params, x, n_reference), slow.mlp(params, x))
-
-
-@every_down
-def test_with_a_reference_no_query_touches_another_image(down):
-    network, params, x = network_params_images(down)
-    changed = x.copy()
-    changed[4] = images(1, seed=1)[0]
-    before, after = network.apply(params, x, n_reference=3), network.apply(params, changed, n_reference=3)
-    assert_close(before[:4], after[:4])
-    assert_close(before[:3], network.apply(params, x[:3]))
-    assert numpy.abs(network.apply(params, x)[:4] - network.apply(params, changed)[:4]).max() > 1e-6
-
-
-@every_down
-@every_reference
-def test_the_meta_gradient_of_conv4_matches_finite_differences(down, n_reference):
-    network, params, x = network_params_images(down)
-
-    def loss(params):
-        return np.sum(cross_entropy(network.apply(params, x, n_reference), LABELS))
-
-    def after_a_step(params):
-        return loss(tree_map(lambda p, g: p - 0.3 * g, params, grad(loss)(params)))
-
-    assert_slope(after_a_step, params, rtol=1e-5)
-
-
-def test_repeated_parameters_are_shared_parameters():
-    (network, params, _), x = network_params_images(), images(2, 5)
-    assert_close(network.apply(repeat(params, 2), x), network.apply(params, x))
-
-    def loss(params):
-        return np.sum(cross_entropy(network.apply(params, x), numpy.stack([LABELS, LABELS])))
-
-    for a, b in zip(leaves(grad(loss)(params)), leaves(grad(lambda p: loss(repeat(p, 2)))(params)), strict=True):
-        assert_close(a, b)
 
 
 @pytest.mark.parametrize("network", [*(small_conv4(*form) for form in FORMS), mlp((4, 5, 2))],

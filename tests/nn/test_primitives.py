@@ -24,7 +24,7 @@ from fewshot_np.nn.primitives import (
     stop_gradient,
 )
 from tests.nn import slow
-from tests.nn.derivatives import after_inner_step, assert_close, gradients, hessian_vector_product, normal
+from tests.nn.derivatives import assert_close, gradients, hessian_vector_product, normal
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 LABELS = numpy.array([2, 0, 1, 2])
@@ -123,12 +123,6 @@ def test_cross_entropy_takes_any_integer_labels(dtype):
     assert_close(cross_entropy(normal(4, 3), LABELS.astype(dtype)), slow.cross_entropy(normal(4, 3), LABELS))
 
 
-def test_log_softmax_survives_logits_of_a_thousand():
-    logits = numpy.array([[1000.0, 0.0, -1000.0]])
-    assert_close(log_softmax(logits), [[0.0, -1000.0, -2000.0]])
-    assert_close(gradients(log_softmax, (logits,), numpy.array([[0.0, 1.0, 0.0]]))[0], [[-1.0, 1.0, 0.0]])
-
-
 def test_equal_weights_for_every_task_are_shared_weights():
     x, w = normal(3, 2, 7, 5, 2), normal(3, 3, 2, 3)
     read_only = numpy.broadcast_to(w, (3, *w.shape))
@@ -156,29 +150,12 @@ def test_relu_has_derivative_zero_at_zero_in_both_orders():
         numpy.testing.assert_array_equal(order(x), [0.0, 0.0, 0.0, 1.0])
 
 
-def test_max_pool_gives_the_gradient_to_the_first_of_equal_pixels_and_drops_incomplete_windows():
-    x = zeros((1, 3, 5, 1))
-    x[0, :2, 2:4, 0] = [[0.0, 3.0], [3.0, 3.0]]
-    x[0, 2], x[0, :, 4] = 9.0, 9.0
-    numpy.testing.assert_array_equal(max_pool2d(x)[0, ..., 0], [[0.0, 3.0]])
-    expected = zeros((1, 3, 5, 1))
-    expected[0, 0, 0, 0], expected[0, 0, 3, 0] = 5.0, 7.0
-    numpy.testing.assert_array_equal(gradients(max_pool2d, (x,), numpy.array([5.0, 7.0]).reshape(1, 1, 2, 1))[0],
-                                     expected)
-
-
 def test_safe_norm_has_derivative_zero_at_zero_in_both_orders():
     x, direction = numpy.array([[0.0, 0.0], [3.0, 4.0]]), normal(2, 2)
     assert_close(safe_norm(x), [0.0, 5.0])
     assert_close(grad(lambda x: np.sum(safe_norm(x)))(x), [[0.0, 0.0], [0.6, 0.8]])
     second = hessian_vector_product(lambda a: np.sum(safe_norm(a[0])), (x,), (direction,))[0]
     assert_close(second, [[0.0, 0.0], (numpy.eye(2) - numpy.outer(x[1], x[1]) / 25) @ direction[1] / 5])
-
-
-def test_safe_norm_squared_in_a_loss_is_smooth_through_zero():
-    meta_loss, x = after_inner_step(lambda arrays: np.sum(relu(1.0 - safe_norm(arrays[0])) ** 2)), zeros((3, 2))
-    assert numpy.isfinite(meta_loss((x,)))
-    assert numpy.isfinite(grad(meta_loss)((x,))[0]).all()
 
 
 # ---------------------------------------------------------------- memory

@@ -1,8 +1,6 @@
 """The protocol of Lake et al.: its distance and its runs, training within alphabets, distortions; nothing of the test
 is trained on."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -13,15 +11,12 @@ from fewshot_np.results.lake import (
     as_episode,
     hausdorff_errors,
     ink_points,
-    modified_hausdorff,
     sample_within,
 )
 from fewshot_np.results.rows import LAKE
 from fewshot_np.results.variants import METHODS
 from tests.results.characters import characters
-
-needs_omniglot = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
-                                    reason="FEWSHOT_NP_DATA names no folder with Omniglot")
+from tests.scaffolding import needs_omniglot
 
 
 @pytest.fixture
@@ -30,21 +25,6 @@ def rng():
 
 
 # ---------------------------------------------------------------- the modified Hausdorff distance
-
-
-def test_modified_hausdorff_by_hand():
-    a, b = np.array([[0.0, 0], [0, 2]]), np.array([[0.0, 0]])
-    assert modified_hausdorff(a, b) == 1.0  # a to b: (0 + 2) / 2; b to a: 0
-    assert modified_hausdorff(b, a) == 1.0
-    assert modified_hausdorff(a, a) == 0.0
-
-
-def test_modified_hausdorff_equals_loops(rng):
-    for m, n in ((3, 5), (7, 2), (1, 1)):
-        a, b = rng.normal(size=(m, 2)), rng.normal(size=(n, 2))
-        there = np.mean([min(np.hypot(*(p - q)) for q in b) for p in a])
-        back = np.mean([min(np.hypot(*(p - q)) for q in a) for p in b])
-        np.testing.assert_allclose(modified_hausdorff(a, b), max(there, back), rtol=1e-7)
 
 
 def test_ink_points_are_centred_rows_and_columns():

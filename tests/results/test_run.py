@@ -1,6 +1,5 @@
 """`python -m fewshot_np.results`: what it says, what it refuses, rows that are made once, shared, stopped, resumed."""
 
-import os
 import shutil
 
 import numpy as np
@@ -12,10 +11,7 @@ from fewshot_np.results import finn, rows
 from fewshot_np.results.__main__ import OPTIONS, main
 from fewshot_np.results.statistics import validation_episodes
 from tests.results.characters import characters
-from tests.scaffolding import no_training, vector
-
-needs_omniglot = pytest.mark.skipif(not os.environ.get("FEWSHOT_NP_DATA"),
-                                    reason="FEWSHOT_NP_DATA names no folder with Omniglot")
+from tests.scaffolding import needs_omniglot, no_training, vector
 
 
 def row(out, *argv):

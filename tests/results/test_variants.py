@@ -11,8 +11,8 @@ from fewshot_np.lesson3_metric import prototypical_scores
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.nn.networks import Network, conv4
 from fewshot_np.nn.trees import grad, leaves, repeat
-from fewshot_np.results.variants import refine, refined_scores, start_of_steps, steps_objective, steps_scores
-from tests.scaffolding import assert_slope, shaken, vector
+from fewshot_np.results.variants import refined_scores, start_of_steps, steps_objective, steps_scores
+from tests.scaffolding import assert_slope, episode_of_noise, shaken, vector
 
 
 @pytest.fixture
@@ -20,39 +20,10 @@ def rng():
     return np.random.default_rng(0)
 
 
-def episode_of_images(rng, n_tasks=2, n_way=3, n_query=2, dtype="float32"):
-    def images(n):
-        return rng.random((n_tasks, n, 8, 8, 1)).astype(dtype)
-    labels = np.tile(np.arange(n_way), (n_tasks, 1))
-    return Episode(images(n_way), labels, images(n_way * n_query), np.repeat(labels, n_query, axis=1), None, None)
-
-
+episode_of_images = partial(episode_of_noise, (8, 8, 1), k_shot=1, n_tasks=2, dtype="float32")
 IDENTITY = Network(None, lambda params, x, n_reference=None: x)  # the points are their own embeddings
 
 # ---------------------------------------------------------------- refined prototypes
-
-
-def refine_slowly(centres, support, support_y, query, rounds):
-    """One task, loops: (N,D), (M,D), (M,), (Q,D)."""
-    centres = centres.copy()
-    for _ in range(rounds):
-        shares = []
-        for q in query:
-            weights = np.array([np.exp(-np.sum((q - c) ** 2)) for c in centres])
-            shares.append(weights / weights.sum())
-        for n in range(len(centres)):
-            mine = [s for s, y in zip(support, support_y, strict=True) if y == n]
-            total = sum(mine) + sum(share[n] * q for share, q in zip(shares, query, strict=True))
-            centres[n] = total / (len(mine) + sum(share[n] for share in shares))
-    return centres
-
-
-@pytest.mark.parametrize("rounds", [0, 1, 3])
-def test_refine_equals_loops(rng, rounds):
-    centres, support, query = (rng.normal(size=(2, n, 4)) for n in (3, 6, 5))
-    labels = np.array([[0, 1, 2, 2, 1, 0], [2, 2, 1, 0, 0, 1]])
-    slow = [refine_slowly(*each, rounds) for each in zip(centres, support, labels, query, strict=True)]
-    np.testing.assert_allclose(refine(centres, support, labels, query, rounds), slow, rtol=1e-12)
 
 
 def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
@@ -67,7 +38,7 @@ def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
 
 
 def test_refined_scores_without_the_queries_are_those_of_the_prototypes(rng):
-    network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images(rng)
+    network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images()
     params = network.init(rng)
     np.testing.assert_array_equal(refined_scores(network, params, episode, "support", 5),
                                   prototypical_scores(network, params, episode, "support"))
@@ -76,7 +47,7 @@ def test_refined_scores_without_the_queries_are_those_of_the_prototypes(rng):
 
 
 def test_refined_scores_never_see_a_label_of_a_query(rng):
-    network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images(rng)
+    network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images()
     params = network.init(rng)
     other = episode._replace(query_y=episode.query_y[:, ::-1])
     np.testing.assert_array_equal(refined_scores(network, params, episode, "support and queries", 5),
@@ -87,7 +58,7 @@ def test_refined_scores_never_see_a_label_of_a_query(rng):
 
 
 def test_one_step_at_one_rate_is_maml(rng):
-    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images(rng)
+    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images()
     params = start_of_steps(network, 3, rng, steps=1, inner_lr=0.7)
     plain = partial(maml_objective, partial(classification_loss, network), inner_lr=0.7, steps=1)
     np.testing.assert_allclose(steps_objective(network, params, episode), plain(params["start"], episode), rtol=1e-5)
@@ -97,7 +68,7 @@ def test_one_step_at_one_rate_is_maml(rng):
 
 
 def test_the_queries_are_asked_after_every_step(rng):
-    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images(rng)
+    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images()
     params = start_of_steps(network, 3, rng, steps=3, inner_lr=0.5)
     loss = partial(classification_loss, network)
     after = [np.mean(loss(adapt(loss, repeat(params["start"], 2), episode.support_x, episode.support_y, 0.5, steps),
@@ -113,11 +84,11 @@ def test_gradients_of_start_and_rates_by_finite_differences(rng):
     network = conv4((8, 8, 1), 3, 2, down="stride", features="mean")
     params = shaken(start_of_steps(network, 3, rng, steps=2, inner_lr=0.4))
     params["rates"]["step2"]["block1"]["w"] = np.array([0.1])
-    assert_slope(partial(steps_objective, network, episode=episode_of_images(rng, dtype="float64")), params)
+    assert_slope(partial(steps_objective, network, episode=episode_of_images(dtype="float64")), params)
 
 
 def test_float32_stays_float32(rng):
-    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images(rng)
+    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images()
     params = start_of_steps(network, 3, rng, steps=2, inner_lr=0.4)
     gradient = grad(partial(steps_objective, network))(params, episode)
     assert {np.asarray(leaf).dtype for leaf in [*leaves(params), *leaves(gradient)]} == {np.dtype("float32")}

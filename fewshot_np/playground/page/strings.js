@@ -58,7 +58,7 @@ export const STRINGS = {
   "draw.keep": ["Keep this drawing as a query", "把这幅画留作查询"],
   "draw.transductive": ["Alone, a query's answer depends on no other query. Together (transductive), batch norm in the prototypical network and in MAML also sees the other queries, so that their answers change with what else is asked: keep a few drawings, then switch.", "逐个作答时，每个回答与其他查询无关。一起作答（直推式）时，原型网络与 MAML 的批归一化也会看到其他查询，因此同问什么会改变回答：留几幅画，再切换看看。"],
   "draw.map": ["Map of the embeddings", "嵌入地图"],
-  "draw.mapText": ["The prototypical network turns a drawing into 32 numbers; here are the two directions in which they spread most. Stars are prototypes, the black diamond is your drawing.", "原型网络把一幅画变成 32 个数；这里画出它们最分散的两个方向。星形是原型，黑色菱形是你的画。"],
+  "draw.mapText": ["The network behind the prototypes turns a drawing into a row of numbers; here are the two directions in which they spread most. Stars are prototypes, the black diamond is your drawing.", "原型背后的网络把一幅画变成一行数；这里画出它们最分散的两个方向。星形是原型，黑色菱形是你的画。"],
   "draw.settings": ["Settings", "设置"],
   "draw.steps": ["MAML's steps of gradient descent on what you taught:", "MAML 在你教的例子上的梯度下降步数："],
   "draw.keys": ["Keys: n new sign; 1 to 8 says which it was; shift with 1 to 8 adds an example; 0 none of these; u undo; c clear; k keep as a query.", "按键：n 新符号；1 到 8 表示它是哪个；Shift 加 1 到 8 添加例子；0 都不是；u 撤销；c 清空；k 留作查询。"],

@@ -129,13 +129,13 @@ function choiceButton(id, i, answered) {
   const chosenBy = ["you", ...LEARNERS].filter((name) => answered && (name === "you" ? trial.mine : trial.answers[name]) === i);
   const button = element("button", { type: "button", onclick: () => answer(i), disabled: answered,
     className: answered ? `${i === trial.truth ? "truth " : ""}${i === trial.mine ? "mine" : ""}` : "" }, canvas,
-  element("span", { className: "who", textContent: answered ? chosenBy.map(nameOf).join(", ") : i + 1 }));
+  element("span", { className: "who", textContent: i + 1 }), element("span", { className: "who names", textContent: chosenBy.map(nameOf).join(", ") }));
   button.setAttribute("aria-label", t("versus.choice", i + 1));
   return button;
 }
 
-const percent = (share) => `${(100 * share).toFixed(0)} %`;
-const interval = ([low, high]) => `${percent(low)} … ${percent(high)}`;
+const percent = (share) => `${(100 * share).toFixed(0)}\u00a0%`;
+const interval = ([low, high]) => `${percent(low)}\u00a0… ${percent(high)}`;
 
 /** After every ten trials: each accuracy with its interval, and the paired differences. */
 function renderResult(shown) {
