@@ -192,7 +192,6 @@ def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(reader,
                    path=tmp_path / "run.npz")
     plain = lesson.train_on_streams(objective, params, lambda: stream, 1e-2, 4)
     assert_same_tree(plain, run, rtol=0)
-    assert objective(plain, stream) < value
 
 
 # ---------------------------------------------------------------- on episodes
