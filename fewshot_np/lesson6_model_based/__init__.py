@@ -47,6 +47,7 @@ from fewshot_np.lesson6_model_based.prior import (
     sample_features,
     sample_for_training,
     sample_rule,
+    sample_straight,
     sample_tables,
     standardise,
 )
@@ -63,5 +64,5 @@ __all__ = ["CLIP", "CNP", "N_FEATURES", "add_point", "answer", "attend_by_loop",
            "class_scores", "classification_objective", "cnp_loss", "condition", "context_weights", "decode",
            "encode", "halves", "heads_attend", "init", "logistic_regression", "nearest_mean", "nearest_neighbour",
            "objective", "one_hot", "rates", "regression_objective", "rows_of_classes", "sample_features",
-           "sample_for_training", "sample_patients", "sample_rule", "sample_tables", "score_all", "standardise",
-           "train_cnp", "train_in_context", "transformer"]
+           "sample_for_training", "sample_patients", "sample_rule", "sample_straight", "sample_tables",
+           "score_all", "standardise", "train_cnp", "train_in_context", "transformer"]
