@@ -7,7 +7,7 @@ about a new one after two examples: which rules are likely, given these points.
 This is Bayes' rule, without anyone computing it. Before the points there are many possible rules (the *prior*); the
 points make some of them unlikely; the best answer weighs all rules by what is left (the *posterior predictive*).
 Trained to predict the queries of drawn tasks, a network comes close to just that answer, because nothing else has a
-smaller expected loss: a *prior-fitted network* (Mueller et al. 2022; Hollmann et al. 2023, TabPFN). It is also the
+smaller expected loss: a *prior-fitted network* (Müller et al. 2022; Hollmann et al. 2023, TabPFN). It is also the
 limit: where the world does not look like the prior, nothing says that the answer is good.
 
 T tasks, K examples per class, Q queries per class, F features. `np` is plain NumPy here.

@@ -11,7 +11,7 @@ whatever learning there is happens in these vectors, in one forward pass.
 - No position is ever told, so the order of the support does not matter (*permutation-invariant*), as in a CNP.
 - Keys and values come from the support alone, so a query's answer depends on no other query.
 
-Vaswani et al. 2017 for the layers, Mueller et al. 2022 and Hollmann et al. 2023 for the idea and for who looks at whom.
+Vaswani et al. 2017 for the layers, Müller et al. 2022 and Hollmann et al. 2023 for the idea and for who looks at whom.
 T tasks, C examples in the support (the *context*), Q queries, F features, E numbers of a target (a number to regress,
 or a one-hot class), D features inside. `np` is autograd's NumPy, `onp` the plain one.
 """

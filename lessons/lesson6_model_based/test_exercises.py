@@ -224,13 +224,35 @@ def towards_class_1(support_x, support_y, query_x, query_y):
     return x * (2 * y - 1)[..., None]
 
 
-def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
-    """In each task one straight line through 0 separates the classes, in support and query alike."""
-    turned = towards_class_1(support_x, support_y, query_x, query_y)
-    angles = onp.sort(onp.arctan2(turned[..., 1], turned[..., 0]), axis=1)  # all in front: a gap of half a turn
+def not_separable(turned):
+    """How many tasks no straight line through 0 separates; turned (S,M,2). All in front leave a gap of half a turn."""
+    angles = onp.sort(onp.arctan2(turned[..., 1], turned[..., 0]), axis=1)
     gaps = onp.diff(onp.concatenate([angles, angles[:, :1] + 2 * onp.pi], axis=1), axis=1).max(axis=1)
-    if (gaps < onp.pi - 1e-4).any():
-        return f"{(gaps < onp.pi - 1e-4).sum()} of {len(gaps)} tasks whose classes no line through 0 separates"
+    return int((gaps < onp.pi - 1e-4).sum())
+
+
+def straight_rules(inputs, support_x, support_y, query_x, query_y):
+    """In the support a straight line through 0 separates the classes, and in the query, too."""
+    for name, x, y in [("support", support_x, support_y), ("query", query_x, query_y)]:
+        wrong = not_separable(x * (2 * y - 1)[..., None])
+        if wrong:
+            return f"{wrong} of {len(x)} tasks whose {name} no line through 0 separates"
+
+
+def classes_have_the_same_names(inputs, support_x, support_y, query_x, query_y):
+    """Class 1 is on the same side in support and query, not on the other."""
+    support, query = (onp.mean(x * (2 * y - 1)[..., None], axis=1) for x, y in (
+        (support_x, support_y), (query_x, query_y)))
+    opposite = (onp.sum(support * query, axis=1) < 0).mean()
+    if opposite > 0.75:
+        return f"class 1 on opposite sides in {100 * opposite:.0f} % of the tasks"
+
+
+def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
+    """In each task one straight line through 0 separates the classes, the same for support and query."""
+    wrong = not_separable(towards_class_1(support_x, support_y, query_x, query_y))
+    if wrong:
+        return f"{wrong} of {len(support_x)} tasks in which support and query need different lines"
 
 
 def no_point_twice(inputs, support_x, support_y, query_x, query_y):
@@ -240,7 +262,15 @@ def no_point_twice(inputs, support_x, support_y, query_x, query_y):
             return "a task in which a point comes twice"
 
 
-def every_task_has_its_own_rule(inputs, support_x, support_y, query_x, query_y):
+def rules_differ(inputs, support_x, support_y, query_x, query_y):
+    """Every call draws another rule."""
+    middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
+    unit = middle / onp.linalg.norm(middle, axis=1, keepdims=True)
+    if onp.linalg.norm(unit.mean(axis=0)) > 0.94:  # all the same: about 0.97; all positive: 0.9
+        return f"{len(unit)} rules in about the same direction, {unit.mean(axis=0).round(2)}"
+
+
+def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
     """The rules point in all directions alike, a quarter of them into each quarter of the plane."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)  # points roughly along w
     counts = onp.bincount((middle > 0) @ onp.array([1, 2]), minlength=4)
@@ -261,8 +291,8 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 
 
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
-    shapes_fit, classes_are_balanced_and_sorted, no_point_twice, one_straight_rule, every_task_has_its_own_rule,
-    features_are_standard_normal))
+    shapes_fit, classes_are_balanced_and_sorted, no_point_twice, straight_rules, classes_have_the_same_names,
+    one_straight_rule, rules_differ, rules_have_all_directions, features_are_standard_normal))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
-    yield case("2 features, K = 1, Q = 6", n_features=2, k_shot=1, n_query=6)
+    yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)
