@@ -53,7 +53,7 @@ def train_on_curves(options, most_points):
     """The transformer's parameters, from 1 to most_points points of curves, as the CNP."""
     rng = generator(options, 1)
     return train_one(partial(regression_objective, CURVES), CURVES.init(rng),
-                     lambda: sample_sinusoids(rng.integers(1, most_points + 1), 20, options.curve_batch, rng),
+                     lambda: sample_sinusoids(rng.integers(1, most_points + 1), 10, options.curve_batch, rng),
                      "transformer-curves", options.curve_iterations, options.transformer_rate, options)
 
 
