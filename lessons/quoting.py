@@ -53,13 +53,17 @@ def number(record, name, digits=2):
 
 
 def minutes_to_read(page):
-    """Minutes that a page takes: 200 words, or 20 lines of code or of a table, a minute; hints are for later."""
+    """Minutes that a page takes: 200 words, 400 Chinese characters, or 20 lines of code or of a table, a minute.
+
+    Hints are for later.
+    """
     text = re.sub(r"<!--.*?-->|<details>.*?</details>", "", page.read_text(encoding="utf-8"), flags=re.S)
     blocks = re.findall(r"^```.*?^```", text, flags=re.S | re.M)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
     rows = re.findall(r"^\|.*$", prose, flags=re.M)
-    words = re.sub(r"^\|.*$", "", prose, flags=re.M).split()
-    return round(len(words) / 200 + (len(rows) + sum(block.count("\n") for block in blocks)) / 20)
+    chinese, words = re.subn(r"[\u4e00-\u9fff]", " ", re.sub(r"^\|.*$", "", prose, flags=re.M))[::-1]
+    lines = len(rows) + sum(block.count("\n") for block in blocks)
+    return round(len(words.split()) / 200 + chinese / 400 + lines / 20)
 
 
 # ---------------------------------------------------------------- the papers' numbers beside those of this course
@@ -94,6 +98,13 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
     ("lake", "extended prototypical"): ("", {}),
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
     ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{SECONDARY}", {"background": "8.0 (from 40)"}),
+}
+PROTONETS_AGAIN = "two users of the authors' code, jakesnell/prototypical-networks#2"
+REPRODUCED = {  # (protocol, method): (by whom, {task: number}), where others' runs of a published row are known
+    ("finn", "prototypical"): (PROTONETS_AGAIN, dict(zip(TASKS, ("98.4", "99.6", "94.9", "98.6"), strict=False))),
+    ("finn", "extended MAML"): ("three seeds of the authors' code, AntreasAntoniou/HowToTrainYourMAMLPytorch#20",
+                                {"20-way 1-shot": "96.65, published 97.65 (MAML++)"}),
+    ("finn", "implicit MAML"): ("the authors' code, on validation, aravindr93/imaml_dev#3", {"5-way 1-shot": "98.2"}),
 }
 NOTHING_YET = "No run of this protocol has been recorded yet."
 UNTRAINED = ("pixels", "modified Hausdorff")
@@ -132,8 +143,9 @@ def results_table(protocol, short=False, **where):
         return NOTHING_YET
     ours = (("here, queries one by one", "statistics of the", "here, queries together", "statistics of the") if short
             else [f"here, statistics of the {statistics}" for statistics in STATISTICS])
-    head = ["method", "task" if protocol == "finn" else "learned from", "published", *ours, "seeds",
-            "minutes of training, each", *([] if short else ["published in"])]
+    again = protocol == "finn" and not short
+    head = ["method", "task" if protocol == "finn" else "learned from", "published", *["reproduced by others"] * again,
+            *ours, "seeds", "minutes of training, each", *([] if short else ["published in"])]
     rows = [head, ["---"] * len(head)]
     for (method, task), records in runs.items():
         source, numbers = PUBLISHED.get((protocol, method), ("", {}))
@@ -143,9 +155,16 @@ def results_table(protocol, short=False, **where):
             task, shown = "nothing", [over_seeds(records, kind), "no batch norm", *[""] * (len(ours) - 2)]
         else:
             shown = alone_and_together(cells) if short else list(cells.values())
-        rows.append([method, BACKGROUNDS.get(task, task), published, *shown, str(len(records)), minutes_of(records),
-                     *([] if short else [source if published else ""])])
+        reproduced = REPRODUCED.get((protocol, method), ("", {}))[1].get(task, "")
+        rows.append([method, BACKGROUNDS.get(task, task), published, *[reproduced] * again, *shown, str(len(records)),
+                     minutes_of(records), *([] if short else [source if published else ""])])
     return as_markdown(rows)
+
+
+def reproductions():
+    """Which published rows others ran again, in words: "prototypical, 5-way 1-shot 98.4, ... (who it was); ..."."""
+    return "; ".join(f"{method}, {', '.join(f'{task} {number}' for task, number in numbers.items())} ({who})"
+                     for (_, method), (who, numbers) in REPRODUCED.items())
 
 
 def alone_and_together(cells):
@@ -278,7 +297,7 @@ def contents_table():
     rows = [["", "lesson", "what it is about", "minutes to read", "to run"], ["---"] * 5]
     for number, lesson, _, about in LESSON_LIST:
         page = LESSONS / lesson / "README.md"
-        title = page.read_text(encoding="utf-8").partition(": ")[2].partition(" · ")[0]
+        title = page.read_text(encoding="utf-8").partition("\n")[0].partition(": ")[2].partition(" · ")[0]
         rows.append([number, f"[{title}]({lesson}/README.md)", about, str(minutes_to_read(page)),
                      f"{max(0.1, record_of(lesson)['seconds'] / 60):.1f}"])
     results = LESSONS / "results" / "README.md"

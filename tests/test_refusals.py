@@ -13,7 +13,6 @@ IMPOSSIBLE = {
     "lesson4_maml": [*TOO_MANY, (["--k-shot", "11"], r"11 support \+ 11 query need 22")],
     "lesson4_siamese": [*TOO_MANY, (["--pairs", "201"], "even positive integer"),
                         (["--pairs", "20"], "--pairs must be 40 or more")],
-    "lesson6_model_based": [(["--data", "omniglot"], "learns sinusoids, not images")],
     "lesson6_optimizer": [*TOO_MANY, (["--k-shot", "11"], r"11 support \+ 11 query need 22"),
                           (["--horizon", "25"], "horizon of 25 steps is not made of whole segments of 10")],
     "lesson7_pitfalls": [*TOO_MANY, (["--episodes", "9"], "need 10 or more of them, got 9"),

@@ -72,6 +72,7 @@ from fewshot_np.lesson6_model_based.prior import (
     sample_features,
     sample_for_training,
     sample_rule,
+    sample_straight,
     sample_tables,
     standardise,
 )
@@ -90,6 +91,6 @@ __all__ = ["CLIP", "CNP", "N_FEATURES", "add_point", "answer", "attend_by_loop",
            "instance_numbers", "late_labels", "least_used", "logistic_regression", "logits", "look_up",
            "memory_objective", "memory_scores", "nearest_mean", "nearest_neighbour", "objective", "one_hot", "rates",
            "read_with_attention", "read_with_memory", "recall", "regression_objective", "rows_of_classes",
-           "sample_features", "sample_for_training", "sample_patients", "sample_rule", "sample_streams",
-           "sample_tables", "score_all", "standardise", "start_reader", "stream_logits", "stream_objective", "to_keys",
-           "train_cnp", "train_in_context", "train_on_streams", "transformer", "write"]
+           "sample_features", "sample_for_training", "sample_patients", "sample_rule", "sample_straight",
+           "sample_streams", "sample_tables", "score_all", "standardise", "start_reader", "stream_logits",
+           "stream_objective", "to_keys", "train_cnp", "train_in_context", "train_on_streams", "transformer", "write"]

@@ -53,7 +53,7 @@ def train_on_curves(options, most_points):
     """The transformer's parameters, from 1 to most_points points of curves, as the CNP."""
     rng = generator(options, 1)
     return train_one(partial(regression_objective, CURVES), CURVES.init(rng),
-                     lambda: sample_sinusoids(rng.integers(1, most_points + 1), 20, options.curve_batch, rng),
+                     lambda: sample_sinusoids(rng.integers(1, most_points + 1), 10, options.curve_batch, rng),
                      "transformer-curves", options.curve_iterations, options.transformer_rate, options)
 
 
@@ -79,8 +79,8 @@ def run_patients(params, options):
         print_table(["K", *LEARNERS], [
             [str(k), *(plus_minus(*mean_confidence_interval(values[statistics, k][name][0])) for name in LEARNERS)]
             for k in SHOTS])
-    print("\n   The transformer minus each other, on the same tasks. Statistics of the support;\n"
-          "   in a line with a star (*), of the support and queries.\n")
+    print("\n   The transformer minus each other, on the same tasks. Statistics of the\n"
+          "   support; in a line with a star (*), of the support and queries.\n")
     print_table(["K", *LEARNERS[1:]], [
         [f"{k}{'' if statistics == 'support' else ' *'}", *(
             plus_minus(*mean_confidence_interval(difference(values[statistics, k], name)), sign="+")
@@ -107,8 +107,8 @@ def difference(values, other):
 
 
 def print_rates(values):
-    print(f"\n   Which mistakes? K = {SHOTS[-1]}, statistics of the support: of the malignant so many were\n"
-          "   found (sensitivity), of the benign so many let go (specificity).\n")
+    print(f"\n   Which mistakes? K = {SHOTS[-1]}, statistics of the support: so many of the\n"
+          "   malignant were found (sensitivity), so many of the benign let go (specificity).\n")
     print_table(["", "accuracy", "sensitivity", "specificity"], [
         [name, *(plus_minus(*mean_confidence_interval(rate)) for rate in values[name])] for name in LEARNERS])
 
@@ -140,11 +140,12 @@ def run_characters(training, test, options):
     def embedded(classes, n_tasks):
         return embed_episode(frozen, sample_episodes(classes, 5, 1, 5, n_tasks, rng))
 
-    units = embedded(training, 100).support_x.reshape(-1, 32)
+    pool = [embedded(training, 20) for _ in range(options.character_pool // 20)]  # the embedding is frozen: only once
+    units = np.concatenate([tasks.support_x for tasks in pool]).reshape(-1, 32)
     units = units.mean(axis=0), units.std(axis=0) + 1e-6  # of training characters, the same for all tasks
     reader = train_one(partial(classification_objective, CHARACTERS), CHARACTERS.init(rng),
-                       lambda: in_units(embedded(training, 16), *units), "transformer-characters",
-                       options.character_iterations, options.transformer_rate, options)
+                       lambda: relabelled(in_units(pool[rng.integers(len(pool))], *units), rng),
+                       "transformer-characters", options.character_iterations, options.transformer_rate, options)
 
     def measure(episode):
         centres = prototypes(episode.support_x, episode.support_y, 5)
@@ -166,6 +167,14 @@ def embed_episode(frozen, episode):
     """The episode with embeddings in place of its images."""
     support, query = embed(EMBEDDING, frozen, episode, "support")
     return episode._replace(support_x=support, query_x=query)
+
+
+def relabelled(episode, rng):
+    """The same tasks with their labels exchanged: a task of N classes is N! tasks to someone who reads the labels."""
+    n_tasks, n_way = len(episode.support_y), int(episode.support_y.max()) + 1
+    names = rng.permuted(np.tile(np.arange(n_way), (n_tasks, 1)), axis=1)
+    support_y, query_y = (np.take_along_axis(names, y, axis=1) for y in (episode.support_y, episode.query_y))
+    return episode._replace(support_y=support_y, query_y=query_y)
 
 
 def in_units(episode, mean, deviation):

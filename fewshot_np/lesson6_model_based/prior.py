@@ -7,7 +7,7 @@ about a new one after two examples: which rules are likely, given these points.
 This is Bayes' rule, without anyone computing it. Before the points there are many possible rules (the *prior*); the
 points make some of them unlikely; the best answer weighs all rules by what is left (the *posterior predictive*).
 Trained to predict the queries of drawn tasks, a network comes close to just that answer, because nothing else has a
-smaller expected loss: a *prior-fitted network* (Mueller et al. 2022; Hollmann et al. 2023, TabPFN). It is also the
+smaller expected loss: a *prior-fitted network* (Müller et al. 2022; Hollmann et al. 2023, TabPFN). It is also the
 limit: where the world does not look like the prior, nothing says that the answer is good.
 
 T tasks, K examples per class, Q queries per class, F features. `np` is plain NumPy here.
@@ -20,7 +20,24 @@ from fewshot_np.lesson2_episodes import Episode
 N_FEATURES = 10
 CLIP = 4.0  # a feature further than this many standard deviations from the mean counts as this far
 
-# ---------------------------------------------------------------- a task
+# ---------------------------------------------------------------- the smallest prior, one task of it
+
+
+def sample_straight(n_features, k_shot, n_query, rng):
+    """A task whose rule is straight: (2K,F), (2K,), (2Q,F), (2Q,), x float64, the labels sorted, 0 first.
+
+    The rule w is drawn anew for each task, x is standard normal, and its class is 1 where w . x > 0. A point that
+    falls on the wrong side is turned around, -x, which is as likely; so each class has as many as are needed.
+    """
+    _check_draw(n_features=n_features, k_shot=k_shot, n_query=n_query)
+    rule = rng.standard_normal(n_features)
+    x = rng.standard_normal((2, k_shot + n_query, n_features))
+    x = x * np.sign(x @ rule)[..., None] * np.array([-1, 1])[:, None, None]  # class 0 behind the rule, 1 in front
+    return (x[:, :k_shot].reshape(-1, n_features), np.arange(2).repeat(k_shot),
+            x[:, k_shot:].reshape(-1, n_features), np.arange(2).repeat(n_query))
+
+
+# ---------------------------------------------------------------- the lesson's prior
 
 
 def sample_for_training(n_tasks, rng, most=12):

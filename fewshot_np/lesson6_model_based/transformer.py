@@ -11,7 +11,7 @@ whatever learning there is happens in these vectors, in one forward pass.
 - No position is ever told, so the order of the support does not matter (*permutation-invariant*), as in a CNP.
 - Keys and values come from the support alone, so a query's answer depends on no other query.
 
-Vaswani et al. 2017 for the layers, Mueller et al. 2022 and Hollmann et al. 2023 for the idea and for who looks at whom.
+Vaswani et al. 2017 for the layers, Müller et al. 2022 and Hollmann et al. 2023 for the idea and for who looks at whom.
 T tasks, C examples in the support (the *context*), Q queries, F features, E numbers of a target (a number to regress,
 or a one-hot class), D features inside. `np` is autograd's NumPy, `onp` the plain one.
 """
@@ -43,8 +43,9 @@ def transformer(n_features, n_targets, width=64, layers=3, n_heads=4):
 def _apply(n_heads, params, support_x, support_y, query_x):
     _check_context(params, support_x, support_y, query_x)
     n_context = support_x.shape[1]
-    context = dense(params["x"], support_x) + dense(params["y"], support_y)
-    h = np.concatenate([context, dense(params["x"], query_x)], axis=1)  # (T,C+Q,D)
+    h = _read(params, np.concatenate([support_x, query_x], axis=1))  # (T,C+Q,D): all vectors, of the features alone
+    labels = dense(params["y"], support_y)
+    h = h + np.concatenate([labels, onp.zeros((*query_x.shape[:2], labels.shape[-1]), labels.dtype)], axis=1)
     for name in _layers(params):
         p = params[name]
         seen = scale(rms_norm(h), p["scale1"])
@@ -53,8 +54,13 @@ def _apply(n_heads, params, support_x, support_y, query_x):
     return dense(params["head"], h[:, n_context:])
 
 
+def _read(params, x):
+    """Features become a vector: two layers, because one would leave only its direction behind the norm."""
+    return dense(params["embed"], relu(dense(params["x"], x)))
+
+
 def _layers(params):
-    return [f"layer{i}" for i in range(1, len(params) - 2)]
+    return [f"layer{i}" for i in range(1, len(params) - 3)]
 
 
 # ---------------------------------------------------------------- its loss and its answers, on episodes of vectors
@@ -96,7 +102,9 @@ def train_in_context(objective, params, sample, learning_rate, iterations):
 
 
 def _init(n_features, n_targets, width, layers, rng):
-    params = {"x": _dense(rng, n_features, width), "y": _dense(rng, n_targets, width, gain=2)}
+    params = {"x": _dense(rng, n_features, width, gain=2), "embed": _dense(rng, width, width),
+              "y": _dense(rng, n_targets, width, gain=2)}
+    params["x"]["b"] = (1.5 * rng.standard_normal(width)).astype("float32")  # kinks all over the range of the features
     for i in range(1, layers + 1):  # what is added to h starts small, so at first a layer changes little
         params[f"layer{i}"] = {
             **{name: _normal(rng, width, width) for name in ("q", "k", "v")}, "o": _normal(rng, width, width, 0.1),

@@ -1,0 +1,83 @@
+"""The words of tables in Chinese: the rows and numbers come from the same records and functions as in English.
+
+A Chinese page calls, from its cog comments, `percent(record, name)` as in `quoting`, and `table(markdown, {...})` on
+what a function of `quoting` returns, with the words that only this page needs.
+"""
+
+import re
+
+from lessons import quoting
+
+WORDS = {
+    "accuracy": "准确率",
+    "right answers": "准确率",
+    "95 % interval": "95% 置信区间",
+    "error": "错误率",
+    "guessing": "随机猜测",
+    "method": "方法",
+    "task": "任务",
+    "option": "选项",
+    "default": "默认值",
+    "what it is": "含义",
+    "published": "论文公布",
+    "published in": "出处",
+    "seeds": "随机种子数",
+    "minutes": "分钟",
+    "lesson": "课",
+    "to read": "阅读",
+    "to run": "运行",
+    "pixels": "像素最近邻",
+    "nearest pixels": "像素最近邻",
+    "pixel nearest neighbour": "像素最近邻",
+    "prototypical": "原型网络",
+    "Matching": "匹配网络",
+    "Siamese": "孪生网络",
+    "MAML": "MAML",
+    "Reptile": "Reptile",
+    "ANIL": "ANIL",
+    "Meta-SGD": "Meta-SGD",
+    "first-order MAML": "一阶 MAML",
+    "extended MAML": "扩展的 MAML",
+    "extended prototypical": "扩展的原型网络",
+    "support": "支持集",
+    "queries": "查询集",
+    "support and queries": "支持集与查询集",
+    "training images": "训练图像",
+    "statistics of the support": "支持集的统计量",
+    "statistics of the queries": "查询集的统计量",
+    "statistics of the support and queries": "支持集与查询集的统计量",
+    "statistics of the training images": "训练图像的统计量",
+    "no batch norm": "没有批归一化",
+}
+NUMBER = re.compile(r"[\d\s.,±%()+×·/°-]*")
+
+
+def close_up(text):
+    """Numbers as Chinese sets them: no space before %, and "1 至 2" for "1 to 2"."""
+    return re.sub(r"(?<=\d) to (?=\d)", " 至 ", text.replace(" %", "%"))
+
+
+def percent(record, name):
+    """A metric as "77.5 ± 0.8%"."""
+    return close_up(quoting.percent(record, name))
+
+
+def table(markdown, words=None):
+    """A Markdown table with its cells in Chinese; numbers and code stay.   words: {English: Chinese} beside WORDS.
+
+    Raises: ValueError naming the cells for which there is no Chinese.
+    """
+    words, missing = WORDS | (words or {}), []
+
+    def cell(text):
+        bare = text.strip().strip("*")
+        if NUMBER.fullmatch(bare.replace(" to ", "")) or re.fullmatch(r"-+|`[^`]*`", bare):
+            return close_up(text)
+        if bare not in words:
+            missing.append(bare)
+        return text.replace(bare, words.get(bare, bare))
+
+    lines = ["|".join(map(cell, line.split("|"))) if line.startswith("|") else line for line in markdown.splitlines()]
+    if missing:
+        raise ValueError(f"no Chinese for the cells {', '.join(map(repr, dict.fromkeys(missing)))}")
+    return "\n".join(lines)
