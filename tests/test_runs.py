@@ -21,7 +21,7 @@ TINY = {
     "lesson6_optimizer": ["--iterations", "2", "--lstm-iterations", "2", "--episodes", "5", "--channels", "4"],
     "lesson6_model_based": ["--iterations", "2", "--maml-iterations", "2", "--episodes", "5", "--curve-iterations", "2",
                             "--table-iterations", "2", "--patient-episodes", "5", "--embedding-iterations", "2",
-                            "--character-iterations", "2"],
+                            "--character-iterations", "2", "--memory-iterations", "1"],
     "lesson7_pitfalls": ["--iterations", "2", "--small-iterations", "2", "--episodes", "10", "--channels", "4"],
     "lesson8_comparison": ["--effort", "0.0001", "--episodes", "5", "--channels", "4"],
 }

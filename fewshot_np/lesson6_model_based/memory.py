@@ -28,8 +28,8 @@ FADING = 0.95  # of the use of a slot, at each step: the paper's gamma
 def recall(params, memory, queries):
     """(weights, read): how much each query looks at each slot, (T,A,D) -> (T,A,S), and the labels there, (T,A,N).
 
-    Santoro et al. 2016, eq. 2 to 4, with a learned sharpness, and with one blank slot more, which holds no label. It gets
-    the weight where nothing else is like the query: then the image is new, and the sum of `read` is small.
+    Santoro et al. 2016, eq. 2 to 4, with a learned sharpness, and with one blank slot more, which holds no label. It
+    gets the weight where nothing else is like the query: then the image is new, and the sum of `read` is small.
     """
     weights = look_up(params["look"], queries, memory["keys"], memory["filled"][:, None])
     return weights, np.matmul(weights, memory["values"])
@@ -72,11 +72,12 @@ def read_with_memory(params, keys, late, n_slots):
     """What a memory of S slots says at each step: keys (T,L,D), late labels (T,L,N) -> (T,L,N). One step at a time."""
     _check_stream(keys, late, n_slots)
     memory, read = empty_memory(len(keys), n_slots, keys.shape[-1], late.shape[-1], late.dtype), []
-    for t in range(keys.shape[1]):
-        if t:  # the label of the image before is here
-            memory = write(params, memory, keys[:, t - 1], late[:, t], weights[:, 0])
+    length = keys.shape[1]
+    for t in range(length):
         weights, now = recall(params, memory, keys[:, t:t + 1])
         read.append(now)
+        if t + 1 < length:  # with the next image comes the label of this one
+            memory = write(params, memory, keys[:, t], late[:, t + 1], weights[:, 0])
     return np.concatenate(read, axis=1)
 
 

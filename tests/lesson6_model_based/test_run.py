@@ -17,7 +17,7 @@ from tests.scaffolding import assert_same_tree
 
 TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--curve-iterations",
         "2", "--table-iterations", "2", "--patient-episodes", "5", "--embedding-iterations", "1",
-        "--character-iterations", "1"]
+        "--character-iterations", "1", "--memory-iterations", "1"]
 
 
 def test_the_run_is_finite_and_the_same_seed_gives_the_same_numbers(tmp_path, monkeypatch):
