@@ -125,8 +125,8 @@ def sample_straight(n_features, k_shot, n_query, rng):
 def late_labels(labels, n_way):
     """What a network may know of the labels at each step of a stream: that of the step before, as one-hot vectors.
 
-    labels: integers (T,L) in 0...N-1, N = n_way; T streams of L steps. Returns floats (T,L,N). At the first step nothing
-    is known: zeros. The label of the last step is never needed. Santoro et al. 2016, section 2.
+    labels: integers (T,L) in 0...N-1, N = n_way; T streams of L steps. Returns floats (T,L,N). At the first step
+    nothing is known: zeros. The label of the last step is never needed. Santoro et al. 2016, section 2.
 
     By hand, a stream with the labels 2, 0, 1:
 
@@ -141,10 +141,10 @@ def late_labels(labels, n_way):
 def recall_weights(query, keys, filled, sharpness, blank):
     """How much a memory's S slots are looked at: a softmax over those that hold something, and one blank besides.
 
-    query: (D,); keys: (S,D), both of length 1, so that their products are cosines; filled: (S,) booleans. The score of a
-    slot is sharpness * (query . key), that of the blank is the number `blank`. An empty slot has the weight 0. Returns
-    (S,), the weights of the slots; that of the blank is left out, so they add up to less than 1: the rest says how new
-    the query is. Nothing may be filled yet. Differentiable. Santoro et al. 2016, eq. 2 and 3.
+    query: (D,); keys: (S,D), both of length 1, so that their products are cosines; filled: (S,) booleans. The score of
+    a slot is sharpness * (query . key), that of the blank is the number `blank`. An empty slot has the weight 0.
+    Returns (S,), the weights of the slots; that of the blank is left out, so they add up to less than 1, and the rest
+    says how new the query is. It may be that nothing is filled yet. Differentiable. Santoro et al. 2016, eq. 2 and 3.
 
     By hand: the scores are log 3, 0 and, for the blank, 0; in the sum of 3, 1 and 1 the first has 3 fifths.
 

@@ -12,7 +12,7 @@ from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, value_and_grad
-from tests.nn.derivatives import assert_differentiates, rebuilt
+from tests.nn.derivatives import assert_close, assert_differentiates, gradients, rebuilt
 from tests.scaffolding import assert_same_tree, assert_slope, classes_of, shaken
 
 CLASSES = classes_of(*[6] * 5, side=16)
@@ -192,6 +192,56 @@ def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(reader,
                    path=tmp_path / "run.npz")
     plain = lesson.train_on_streams(objective, params, lambda: stream, 1e-2, 4)
     assert_same_tree(plain, run, rtol=0)
+
+
+def torch_read(torch, arrays, late, n_slots):
+    """Keys and the parameters of look and write (float64 tensors), late labels -> what memory and attention read."""
+    keys, sharpness, blank, bias, slope = arrays
+
+    def weights_of(queries, kept, held):
+        scores = (queries @ kept.transpose(1, 2) * sharpness).masked_fill(~held, -math.inf)
+        return torch.cat([scores, blank.expand(*scores.shape[:2], 1)], dim=-1).softmax(dim=-1)[..., :-1]
+
+    n_tasks, length, n_features = keys.shape
+    kept, values, used = (torch.zeros(n_tasks, n_slots, *more, dtype=torch.float64)
+                          for more in ((n_features,), late.shape[-1:], ()))
+    held, reads = torch.zeros(n_tasks, n_slots, dtype=torch.bool), []
+    for t in range(length):
+        weights = weights_of(keys[:, t:t + 1], kept, held[:, None])
+        reads.append((weights @ values)[:, 0])
+        if t + 1 < length:
+            again = torch.sigmoid(bias + slope * ((reads[-1] * late[:, t + 1]).sum(-1, keepdim=True) - 0.5))
+            free = torch.nn.functional.one_hot(used.masked_fill(~held, -1.0).argmin(1), n_slots).bool()
+            share = again * weights[:, 0] + (1 - again) * free
+            kept = torch.lerp(kept, keys[:, t:t + 1], share[..., None])
+            values = torch.lerp(values, late[:, t + 1:t + 2].expand_as(values), share[..., None])
+            used, held = 0.95 * used + (weights[:, 0] + share).detach(), held | free
+    earlier = torch.ones(length, length).tril(-1).bool()
+    attended = weights_of(keys, keys, earlier) @ torch.cat([late[:, 1:], torch.zeros_like(late[:, :1])], dim=1)
+    return torch.stack(reads, dim=1), attended
+
+
+def test_values_and_gradients_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    params, (keys, _, late) = params_of(), stream_of_keys()
+    names = [("look", "sharpness"), ("look", "blank"), ("write", "bias"), ("write", "right")]
+    arrays = [keys, *(params[group][name] for group, name in names)]
+
+    def ours(*arrays):
+        tree = {"look": dict(zip(("sharpness", "blank"), arrays[1:3], strict=True)),
+                "write": dict(zip(("bias", "right"), arrays[3:], strict=True))}
+        return tree, arrays[0]
+
+    tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
+    cotangent = onp.random.default_rng(3).normal(size=late.shape)
+    for read, theirs in zip((lambda p, k: lesson.read_with_memory(p, k, late, 3),
+                             lambda p, k: lesson.read_with_attention(p, k, late)),
+                            torch_read(torch, tensors, torch.tensor(late), 3), strict=True):
+        mine = gradients(lambda *a, read=read: read(*ours(*a)), arrays, cotangent)
+        expected = torch.autograd.grad(theirs, tensors, torch.tensor(cotangent), allow_unused=True)
+        assert_close(read(*ours(*arrays)), theirs.detach().numpy(), 1e-10)
+        for a, b in zip(mine, expected, strict=True):
+            assert_close(a, onp.zeros(a.shape) if b is None else b.numpy(), 1e-8)
 
 
 # ---------------------------------------------------------------- on episodes
