@@ -36,14 +36,14 @@ def memory_part(training, test, options):
     """(metrics, figure): print the accuracy at the 1st, 2nd, 5th and 10th image of a character, for each reader."""
     rng = np.random.default_rng([options.seed, 20])
     instances = min(INSTANCES, *(len(ids) for part in (training, test) for ids in part.images_of))
-    readers = {f"memory, {options.slots} slots": partial(read_with_memory, n_slots=options.slots),
-               "attention": read_with_attention}
-    trained = {name: train_reader(name, reader, training, instances, options, rng) for name, reader in readers.items()}
-    answers = {name: partial(stream_logits, NETWORK, reader, trained[name]) for name, reader in readers.items()}
-    memory = trained[f"memory, {options.slots} slots"]
-    answers |= {f"the same, {n} slots": partial(stream_logits, NETWORK, partial(read_with_memory, n_slots=n), memory)
-                for n in OTHER_SLOTS if n != options.slots}
-    answers["nearest earlier pixels"] = nearest_pixels
+    memory, attention = (train_reader(name, reader, training, instances, options, rng) for name, reader in (
+        ("memory", partial(read_with_memory, n_slots=options.slots)), ("attention", read_with_attention)))
+    sizes = {f"memory, {options.slots} slots": options.slots,
+             **{f"the same with {n}": n for n in OTHER_SLOTS if n != options.slots}}
+    answers = {name: partial(stream_logits, NETWORK, partial(read_with_memory, n_slots=n), memory)
+               for name, n in sizes.items()}
+    answers |= {"attention": partial(stream_logits, NETWORK, read_with_attention, attention),
+                "nearest earlier pixels": nearest_pixels}
     values = evaluate(partial(accuracy_by_instance, answers),
                       lambda n: sample_streams(test, N_WAY, instances, n, rng), options.episodes, label="streams")
     results = {name: [mean_confidence_interval(column) for column in value.T] for name, value in values.items()}
@@ -55,11 +55,10 @@ def memory_part(training, test, options):
 
 def train_reader(name, reader, training, instances, options, rng):
     """The parameters of a reader and of the network before it, trained together from nothing."""
-    file = options.out / f"{name.split(',')[0]}.npz"
     return train(partial(stream_objective, NETWORK, reader), start_reader(NETWORK, rng),
                  lambda: sample_streams(training, N_WAY, instances, STREAMS, rng), update=adam,
                  schedule=cosine_decay(LEARNING_RATE, options.memory_iterations),
-                 iterations=options.memory_iterations, path=file, label=name)[0]
+                 iterations=options.memory_iterations, path=options.out / f"{name}.npz", label=name)[0]
 
 
 def nearest_pixels(x, late):

@@ -2,13 +2,16 @@
 
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as onp
 import pytest
 
 from fewshot_np import lesson6_model_based as lesson
+from fewshot_np.data import glyphs
 from fewshot_np.experiment.training import train
 from fewshot_np.lesson2_episodes import sample_episodes
+from fewshot_np.lesson6_model_based.memory_run import memory_part
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, value_and_grad
@@ -292,3 +295,20 @@ def test_readers_refuse_streams_that_do_not_fit():
 def test_streams_of_impossible_length_are_refused(instances):
     with pytest.raises(ValueError, match=r"instances|images"):
         lesson.sample_streams(CLASSES, 3, instances, 1, onp.random.default_rng(0))
+
+
+# ---------------------------------------------------------------- what the lesson claims
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_after_a_minute_both_know_a_character_at_its_second_image_and_only_attention_goes_on(tmp_path):
+    training, test = (glyphs.load(split) for split in ("train", "test"))
+    options = SimpleNamespace(out=tmp_path, seed=0, slots=10, memory_iterations=200, episodes=200)
+    metrics, _ = memory_part(training, test, options)
+    memory, few, attention, pixels = (
+        [metrics[f"{name}, image {n}"]["mean"] for n in (1, 2, 10)]
+        for name in ("memory, 10 slots", "the same with 5", "attention", "nearest earlier pixels"))
+    assert min(memory[0], attention[0]) > 0.25  # more than guessing: a new image has a label that is free
+    assert min(memory[1], attention[1]) > 0.65 > pixels[1] + 0.1
+    assert attention[2] > memory[2] + 0.01 > few[2] + 0.06
