@@ -76,9 +76,9 @@ def accuracy_by_instance(answers, streams):
 
 
 def print_instances(results, test, options):
-    print(f"\n7. Streams of {N_WAY} new characters (of {len(test)}), each label a step late: accuracy in % at\n"
-          f"   the n-th image of a character, {options.episodes} streams. At the first there is nothing to go\n"
-          f"   by but which labels are still free; guessing: {100 / N_WAY:.0f}. No batch norm.\n")
+    print(f"\n7. Streams of {N_WAY} new characters (of {len(test)}), each label a step late: accuracy in\n"
+          f"   % at the n-th image of a character, {options.episodes} streams. At the first image\n"
+          f"   nothing tells but which labels are still free; guessing: {100 / N_WAY:.0f}. No batch norm.\n")
     shown = [n for n in SHOWN if n <= len(next(iter(results.values())))]
     print_table(["n =", *map(str, shown)], [
         [name, *(plus_minus(*intervals[n - 1]) for n in shown)] for name, intervals in results.items()])
