@@ -9,6 +9,7 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.nn.trees import grad
+from lessons.teacher.language import say, say_predicate
 from lessons.teacher.sandbox import Clock, Outcome, call
 
 TOLERANCE = 1e-4  # of the largest number expected; float32 deviates by less than a tenth, mistakes by more than ten
@@ -29,17 +30,25 @@ class Case(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """called: in words.   measure(f): turns an answer into a function of the dict of inputs whose value is compared."""
+    """kind: "value", "calls" or "gradient".   called: in words.
+
+    measure(f): turns an answer into a function of the dict of inputs whose value is compared.
+    """
 
     case: Case
+    kind: str
     called: str
     measure: Callable
     expected: Any
 
 
 class Finding(NamedTuple):
-    """The result of a comparison.   expected: a value, or the sentence of a predicate.   deviation: 0 is perfect."""
+    """The result of a comparison, of whose kinds "draws" is one.   expected: a value, or the sentence of a predicate.
 
+    deviation: 0 is perfect.
+    """
+
+    kind: str
     called: str
     outcome: Outcome
     expected: Any
@@ -91,20 +100,23 @@ def _comparisons(exercise, case):
         return outcome.value
 
     value = expected(_value) if case.expected is None else case.expected
-    yield Comparison(case, text, _value, value)
+    yield Comparison(case, "value", text, _value, value)
     if case.counted:
         calls = expected(partial(_calls, case.counted, 0))
-        yield Comparison(case, f"the number of calls of {case.counted} in {text}", partial(_calls, case.counted, calls),
-                         calls)
+        called = say("the number of calls of {name} in {call}", name=case.counted, call=text)
+        yield Comparison(case, "calls", called, partial(_calls, case.counted, calls), calls)
     if exercise.gradients:
         measure = partial(_gradient, exercise.gradients, _value)
-        text = f"gradient of {text}" if _one_number(_leaves(value)) else (
-            f"gradient of the sum, with random weights, of all numbers in {text}")
-        called = f"{text} with respect to {', '.join(exercise.gradients)}"
-        yield Comparison(case, called, measure, expected(measure))
+        of = text if _one_number(_leaves(value)) else say(WEIGHTED, what=text)
+        called = say("gradient of {what} with respect to {names}", what=of, names=", ".join(exercise.gradients))
+        yield Comparison(case, "gradient", called, measure, expected(measure))
     if exercise.order == 2:
         measure = partial(_gradient, exercise.gradients, measure)
-        yield Comparison(case, f"gradient of the sum, with random weights, of the {called}", measure, expected(measure))
+        called = say("gradient of the sum, with random weights, of the {gradient}", gradient=called)
+        yield Comparison(case, "gradient", called, measure, expected(measure))
+
+
+WEIGHTED = "the sum, with random weights, of all numbers in {what}"
 
 
 def _value(f):
@@ -163,7 +175,7 @@ def findings(exercise, f, number, clock, seed=0):
     for comparison in comparisons_of(exercise)[number]:
         outcome = attempt(comparison.measure(f), comparison.case.inputs, f, clock)
         deviation = onp.inf if outcome.error else deviation_of(outcome.value, comparison.expected)
-        yield Finding(comparison.called, outcome, comparison.expected, deviation)
+        yield Finding(comparison.kind, comparison.called, outcome, comparison.expected, deviation)
 
 
 def attempt(measure, inputs, f, clock):
@@ -192,7 +204,7 @@ def _same(a, b):
 def _sampler_findings(exercise, f, inputs, clock, seed):
     """The findings up to the first predicate that fails, because later ones may rely on earlier ones."""
     arguments = ", ".join([*(f"{name}={describe(value)}" for name, value in inputs.items()), "rng"])
-    called = f"{exercise.name}({arguments}), {SAMPLES} times"
+    called = say("{call}, {n} times", call=f"{exercise.name}({arguments})", n=SAMPLES)
 
     def draw(n, sampler, inputs):
         rng = onp.random.default_rng(seed)
@@ -202,17 +214,17 @@ def _sampler_findings(exercise, f, inputs, clock, seed):
     many = attempt(partial(draw, SAMPLES, f), inputs, f, clock)
     again = many if many.error else attempt(partial(draw, 1, f), inputs, f, clock)
     if again.error:
-        yield Finding(called, again, like, onp.inf)
+        yield Finding("draws", called, again, like, onp.inf)
         return
     for value in many.value:
         if not fits(value, like):
-            yield Finding(called, many._replace(value=value), like, onp.inf)
+            yield Finding("draws", called, many._replace(value=value), like, onp.inf)
             return
     draws = [onp.stack(arrays) for arrays in zip(*(_arrays(value, like) for value in many.value), strict=True)]
     for predicate in (partial(_repeatable, _arrays(again.value[0], like)), *exercise.predicates):
         wrong = predicate(inputs, *draws)
-        sentence = " ".join(getattr(predicate, "func", predicate).__doc__.split())
-        yield Finding(called, many._replace(value=wrong), sentence, onp.inf if wrong else 0.0)
+        sentence = say_predicate(getattr(predicate, "func", predicate))
+        yield Finding("draws", called, many._replace(value=wrong), sentence, onp.inf if wrong else 0.0)
         if wrong:
             return
 
@@ -220,7 +232,7 @@ def _sampler_findings(exercise, f, inputs, clock, seed):
 def _repeatable(again, inputs, *draws):
     """Equal seeds give equal draws, because all randomness comes from the Generator that is passed in."""
     if not all(onp.array_equal(array, stack[0]) for array, stack in zip(again, draws, strict=True)):
-        return "two Generators of the same seed gave different draws"
+        return say("two Generators of the same seed gave different draws")
 
 
 # ---------------------------------------------------------------- how near two values are
@@ -278,24 +290,25 @@ def _flatten(value, like, path=()):
     Raises: Misfit if it does not.
     """
     if value is None:
-        raise Misfit("It returned None: is the `return` missing?")
+        raise Misfit(say("It returned None: is the `return` missing?"))
     if isinstance(like, dict):
         if not isinstance(value, dict) or value.keys() != like.keys():
-            raise Misfit(f"{_kind(value)} was returned where {_kind(like)} was expected.")
+            raise Misfit(say("{kind} was returned where {wanted} was expected.", kind=_kind(value), wanted=_kind(like)))
         return [pair for key in like for pair in _flatten(value[key], like[key], (*path, key))]
     if isinstance(like, tuple):
         if not isinstance(value, (tuple, list, onp.ndarray)) or onp.ndim(value[:1]) == 0 or len(value) != len(like):
-            raise Misfit(f"{_kind(value)} was returned where {_kind(like)} was expected.")
+            raise Misfit(say("{kind} was returned where {wanted} was expected.", kind=_kind(value), wanted=_kind(like)))
         return [pair for i, item in enumerate(like) for pair in _flatten(value[i], item, (*path, (i, len(like))))]
     array = as_numbers(value)
     if array.shape != onp.shape(like):
-        wanted = onp.shape(like) or "one number"
-        raise Misfit(f"{in_words(path) or 'it'} has the shape {array.shape} where {wanted} was expected.")
+        raise Misfit(say("{part} has the shape {shape} where {wanted} was expected.", part=in_words(path) or say("it"),
+                         shape=array.shape, wanted=onp.shape(like) or say("one number")))
     kind = onp.asarray(like).dtype.kind
     if array.size and ((kind in "biu" and array.dtype.kind == "f") or kind == "b" != array.dtype.kind):
-        wanted = "booleans" if kind == "b" else "integers"
-        raise NoIntegers(f"{in_words(path) or 'it'} has numbers of the type {array.dtype} where {wanted} were "
-                         "expected: as an index they fail, or choose something else.")
+        wanted = say("booleans") if kind == "b" else say("integers")
+        raise NoIntegers(say("{part} has numbers of the type {type} where {wanted} were expected: as an index they "
+                             "fail, or choose something else.", part=in_words(path) or say("it"), type=array.dtype,
+                             wanted=wanted))
     return [(path, array)]
 
 
@@ -308,7 +321,8 @@ def in_words(path):
     words = []
     for step in path:
         position = isinstance(step, tuple)
-        words.append(f"the {ORDINALS[step[0]]} of the {NUMBERS[step[1]]} results" if position else str(step))
+        words.append(say("the {which} of the {n} results", which=say(ORDINALS[step[0]]), n=say(NUMBERS[step[1]]))
+                     if position else str(step))
     return ", ".join(words)
 
 
@@ -320,18 +334,21 @@ def as_numbers(value):
     try:
         array = onp.asarray(value)
     except ValueError:
-        raise Misfit(f"{_kind(value)} was returned whose parts have different shapes, so they make no array.") from None
+        raise Misfit(say("{kind} was returned whose parts have different shapes, so they make no array.",
+                         kind=_kind(value))) from None
     if array.dtype.kind not in "biuf":
-        raise Misfit(f"{_kind(value)} was returned where numbers were expected.")
+        raise Misfit(say("{kind} was returned where numbers were expected.", kind=_kind(value)))
     return array
 
 
 def _kind(value):
     if isinstance(value, dict):
-        return f"a dict with the keys {', '.join(map(str, value)) or '(none)'}"
+        return say("a dict with the keys {keys}", keys=", ".join(map(str, value)) or say("(none)"))
     if isinstance(value, tuple):
-        return f"a tuple of {len(value)}"
-    return f"an array of shape {value.shape}" if isinstance(value, onp.ndarray) else f"a {type(value).__name__}"
+        return say("a tuple of {n}", n=len(value))
+    if isinstance(value, onp.ndarray):
+        return say("an array of shape {shape}", shape=value.shape)
+    return say("a {type}", type=type(value).__name__)
 
 
 def describe(value, in_full=8):
@@ -343,7 +360,7 @@ def describe(value, in_full=8):
     if isinstance(value, tuple):
         return "(" + ", ".join(describe(item, in_full) for item in value) + ")"
     if isinstance(value, list) and value and isinstance(value[0], onp.ndarray):
-        return f"[{len(value)} arrays]"
+        return say("[{n} arrays]", n=len(value))
     try:
         array = as_numbers(value)
     except Misfit:
@@ -353,4 +370,4 @@ def describe(value, in_full=8):
         return f"{float(array) + 0.0:.6g}"  # + 0.0: never -0
     if array.size <= in_full or not array.ndim:
         return " ".join(onp.array2string(array, precision=6, separator=", ", suppress_small=True).split())
-    return f"an array of shape {array.shape}"
+    return say("an array of shape {shape}", shape=array.shape)
