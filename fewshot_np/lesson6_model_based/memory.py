@@ -105,7 +105,10 @@ def look_up(params, queries, keys, visible):
 
 
 def to_keys(features):
-    """Directions: (T,L,D), each centred over its D numbers and made of length 1. Behind a ReLU all would be alike."""
+    """Features as directions, (T,L,D): each is centred over its D numbers and made of length 1.
+
+    Features behind a ReLU are all positive, so without the centring all directions would be alike.
+    """
     centred = features - np.sum(features, axis=-1, keepdims=True) * (1 / features.shape[-1])
     length = np.expand_dims(safe_norm(centred), -1)
     return centred / (length + (length == 0))
