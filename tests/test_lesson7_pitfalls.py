@@ -205,11 +205,8 @@ TINY = ["--iterations", "3", "--small-iterations", "3", "--episodes", "12", "--m
         "--small-channels", "4", "--n-query", "5"]
 
 
-def test_the_numbers_of_a_run_fit_together_and_come_again_with_the_seed(tmp_path):
-    metrics, again, other = (run_tiny("lesson7_pitfalls", tmp_path / str(k), *TINY, "--seed", seed)["metrics"]
-                             for k, seed in enumerate("001"))
-    assert metrics == again != other
-    assert all(np.isfinite(list(metric.values())).all() for metric in metrics.values())
+def test_the_numbers_of_a_run_fit_together(tmp_path):
+    metrics = run_tiny("lesson7_pitfalls", tmp_path, *TINY)["metrics"]
     pitfalls = [name.removesuffix(": difference") for name in metrics if name.endswith(": difference")]
     assert len(pitfalls) == 11
     mean = {name: metric["mean"] for name, metric in metrics.items()}
@@ -219,7 +216,7 @@ def test_the_numbers_of_a_run_fit_together_and_come_again_with_the_seed(tmp_path
     assert mean["the best of 3 seeds: flattering"] == max(mean[f"seed {seed}"] for seed in range(3))
     assert mean["scores smoothed along the list: honest"] == pytest.approx(mean["statistics of the support"])
     assert mean["5 episodes, the best of 4 tries: difference"] >= 0
-    networks = list((tmp_path / "0").glob("*.npz"))
+    networks = list(tmp_path.glob("*.npz"))
     assert len(networks) == 7
     assert all(leaf.dtype == "float32" for path in networks for leaf in leaves(load_params(path)))
 

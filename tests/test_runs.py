@@ -1,17 +1,21 @@
 """What every lesson's run promises in the same way: --help, refusals before any training, the first and last lines, a
 record that can be read, and the same numbers again from the same seed."""
 
+import contextlib
+import io
+from types import SimpleNamespace
+
 import pytest
+from matplotlib.figure import Figure
 
 from fewshot_np.__main__ import LESSONS
-from fewshot_np.experiment.records import read_record
-from tests.scaffolding import folder_of, no_training, run_of
+from tests.scaffolding import folder_of, no_training, run_of, run_tiny
 
 # the smallest settings that still go through every line; what is not here runs with --quick alone
 TINY = {
     "lesson1_data_hunger": ["--iterations", "2", "--channels", "4"],
     "lesson2_episodes": ["--episodes", "5"],
-    "lesson2_zero_shot": [],
+    "lesson2_zero_shot": ["--filters", "2"],
     "lesson3_metric": ["--iterations", "2", "--episodes", "5", "--channels", "4", "--scratch-iterations", "2"],
     "lesson3_initialisation": ["--iterations", "2", "--pretraining-iterations", "2", "--episodes", "5",
                                "--channels", "4", "--test-steps", "2"],
@@ -82,24 +86,55 @@ def test_data_that_are_not_there_are_refused_before_training(lesson, tmp_path, m
                                  "--data", data if data == "omniglot" else str(tmp_path / data)])
 
 
-@pytest.mark.parametrize("lesson", NAMES)
-def test_a_tiny_run_from_its_first_line_to_its_last(lesson, tmp_path, capsys):
-    run_of(lesson).main(["--quick", "--seed", "5", "--out", str(tmp_path), *TINY[lesson]])
-    shown = capsys.readouterr()
-    lines = shown.out.splitlines()
+# ---------------------------------------------------------------- a whole run, for every lesson
+
+
+@pytest.fixture(scope="module")
+def smaller():
+    """What no option makes small: lesson 2 solves for 784 pixels over and over, lesson 6 searches for rates."""
+    with pytest.MonkeyPatch.context() as patch:
+        pixels = run_of("lesson2_zero_shot").pixels
+        patch.setattr(run_of("lesson2_zero_shot"), "pixels", lambda images: pixels(images[:, ::4, ::4]))
+        patch.setattr(run_of("lesson6_model_based"), "tune_rate", lambda error, rates: rates[0])
+        yield
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def tiny(request, smaller, tmp_path_factory):
+    """A run of this lesson: its folder, what it printed, and its record."""
+    folder, out, err = tmp_path_factory.mktemp("tiny"), io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        record = run_tiny(request.param, folder, "--seed", "5", *TINY[request.param])
+    return SimpleNamespace(lesson=request.param, folder=folder, out=out.getvalue(), err=err.getvalue(), record=record)
+
+
+def test_a_tiny_run_from_its_first_line_to_its_last(tiny):
+    lines = tiny.out.splitlines()
     assert lines[0].strip()
-    assert "hardly learned" in shown.err  # a smoke test says that it is one,
+    assert "hardly learned" in tiny.err  # a smoke test says that it is one,
     assert "hardly learned" in lines[-1]  # and says it again below its headline and tables
-    assert max(map(len, shown.out.partition("Written: ")[0].splitlines())) <= 80  # paths may be longer
-    assert shown.out.replace("±", "").isascii()
-    assert "Written: " in shown.out
-    assert "Next:" in shown.out
-    written = [line.split()[-1] for line in shown.out.partition("Written: ")[2].partition("Next:")[0].splitlines()]
-    files = {path.name for path in tmp_path.iterdir()}
+    assert max(map(len, tiny.out.partition("Written: ")[0].splitlines())) <= 80  # paths may be longer
+    assert tiny.out.replace("±", "").isascii()
+    assert "Written: " in tiny.out
+    assert "Next:" in tiny.out
+    written = [line.split()[-1] for line in tiny.out.partition("Written: ")[2].partition("Next:")[0].splitlines()]
+    files = {path.name for path in tiny.folder.iterdir()}
     assert {name.rsplit("/", 1)[-1] for name in written if name} == files
-    record = read_record(tmp_path / "record.json")
-    assert record["lesson"] == lesson
-    assert record["options"]["seed"] == 5
-    assert record["metrics"]
+    assert tiny.record["lesson"] == tiny.lesson
+    assert tiny.record["options"]["seed"] == 5
+    assert tiny.record["metrics"]
     assert all(metric["interval"] is None or metric["interval"] >= 0
-               for metric in record["metrics"].values() if isinstance(metric, dict) and "interval" in metric)
+               for metric in tiny.record["metrics"].values() if "interval" in metric)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(Figure, "savefig", lambda *args, **more: None)  # drawing takes half of the time
+    again, other = (run_tiny(tiny.lesson, tmp_path / seed, "--seed", seed, *TINY[tiny.lesson]) for seed in "56")
+    first, again, other = (without_times(record["metrics"]) for record in (tiny.record, again, other))
+    assert again == first != other
+
+
+def without_times(metrics):
+    """The metrics, dicts of dicts, without what a clock measured."""
+    return {name: without_times(value) if isinstance(value, dict) else value
+            for name, value in metrics.items() if "seconds" not in name}

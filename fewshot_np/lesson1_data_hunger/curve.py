@@ -14,7 +14,7 @@ HELD_OUT = 5  # other images of each class, to be recognised
 def accuracy_curve(learner, classes, shots, rng, n_way=20, n_held_out=5, repetitions=10, progress=lambda: None):
     """The share of held-out images recognised after K images per class, for K in shots: (repetitions, len(shots)).
 
-    Each repetition draws other classes. Within a repetition the images for a smaller K are among those for a larger
+    Each repetition draws new classes. Within a repetition the images for a smaller K are among those for a larger
     one, and the held-out images stay the same. A Generator with the same seed gives every learner the same draws.
     progress: called without arguments after each of the repetitions * len(shots) measurements.
     """
@@ -32,6 +32,7 @@ def accuracy_curve(learner, classes, shots, rng, n_way=20, n_held_out=5, repetit
 def split_drawings(classes, n_way, n_train, n_held_out, rng):
     """n_way random classes and for each n_train images to learn from and n_held_out others to be recognised.
 
+    classes: ImageClasses, whose `images_of[c]` are the positions in `images` of those of class c.
     Returns (n_way, n_train, H, W, C) and (n_way, n_held_out, H, W, C), float32, ink 1.
     Raises: ValueError for more ways than classes, and for a class with too few images, which it names.
     """

@@ -1,5 +1,6 @@
 """The two layers that networks here are made of: as loops, which say what they are, and as a matrix product.
 
+Shapes: M inputs of D numbers, or M images of H x W pixels with C channels; O outputs, or filters.
 `np` is autograd's NumPy, which notes what it does, so that `grad` can differentiate everything on this page.
 """
 
@@ -29,7 +30,7 @@ def dense(x, w, b):
 
 
 def conv2d_loops(x, w, stride=1, padding=0):
-    """Images (M,H,W,C), kernels (kh,kw,C,O) -> maps (M,H',W',O), H' = (H + 2 padding - kh)//stride + 1."""
+    """Images (M,H,W,C), kernels (kh,kw,C,O) -> maps (M,H',W',O), H' = (H + 2 padding - kh)//stride + 1, W' likewise."""
     x = pad_images(x, padding)
     kh, kw, _, filters = w.shape
     maps = []

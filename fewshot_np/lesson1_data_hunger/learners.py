@@ -2,8 +2,10 @@
 
 A learner gets labelled images, `support_x` (M,H,W,C) and `support_y` (M,), integers 0...n_way - 1, and new images of
 the same n_way classes, `query_x`. It returns a class for each of these, and draws all random numbers from `rng`.
+Images are (M,H,W,C): M images of H x W pixels with C channels.
 
-`onp` is plain NumPy. What is differentiated, the network and its loss, is made of `nn`'s layers.
+`onp` is plain NumPy. What is differentiated, the network and its loss, is made of `nn`'s layers. A network there is two
+functions: init(rng) draws its parameters, a dict, and apply(params, images) gives the logits, a number for each class.
 """
 
 import numpy as onp
@@ -39,8 +41,8 @@ def network_from_scratch(support_x, support_y, query_x, n_way, rng, channels=32,
         drawn = rng.permutation(len(support_x))[:batch]
         gradient = trees.grad(loss)(params, support_x[drawn], support_y[drawn])  # autograd's `grad`, faster for dicts
         params, state = adam(params, gradient, state, rate(iteration))
-    # batch norm needs the statistics of several images. Those of the support serve, so that the answer to a query does
-    # not depend on the other queries.
+    # batch norm needs the statistics of several images. Those of the support serve, the first n_support images here, so
+    # that the answer to a query does not depend on the other queries.
     n_support = len(support_x)
     logits = network.apply(params, onp.concatenate([support_x, query_x]), n_reference=n_support)[n_support:]
     return logits.argmax(axis=-1)

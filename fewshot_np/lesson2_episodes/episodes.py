@@ -1,4 +1,8 @@
-"""An episode: a small classification task, drawn at random. `np` is plain NumPy."""
+"""An episode: a small classification task, drawn at random. `np` is plain NumPy.
+
+Each of T = n_tasks tasks has N = n_way classes, with K = k_shot labelled images of each, the support, and Q = n_query
+others of each, the query. An image is H x W pixels of C channels.
+"""
 
 from typing import NamedTuple
 
@@ -35,7 +39,7 @@ def sample_episodes(classes, n_way, k_shot, n_query, n_tasks, rng):
     ids = np.empty((n_tasks, n_way, k_shot + n_query), dtype=int)
     for task in range(n_tasks):
         for label, c in enumerate(rng.choice(len(classes), n_way, replace=False)):
-            ids[task, label] = rng.choice(classes.images_of[c], k_shot + n_query, replace=False)
+            ids[task, label] = rng.choice(classes.images_of[c], k_shot + n_query, replace=False)  # positions of images
     support_ids = ids[:, :, :k_shot].reshape(n_tasks, -1)
     query_ids = ids[:, :, k_shot:].reshape(n_tasks, -1)
     labels = np.arange(n_way)

@@ -8,6 +8,7 @@ from fewshot_np.lesson1_data_hunger import t_factor
 def accuracies(scores, labels):
     """The share of queries whose own class has the highest score: (T,M,N), (T,M) -> (T,).
 
+    In the shapes T is the number of tasks, M of queries in each, N of classes.
     A query with a score that is NaN counts as wrong.
     Raises: ValueError unless there is one label per row of scores.
     """

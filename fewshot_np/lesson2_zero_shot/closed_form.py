@@ -1,5 +1,7 @@
 """ESZSL: learn how *parts* look, in closed form, and put classes without images together from their parts.
 
+Shapes: M images, D features, Z classes, A parts; a class's *signature*, a row of S, says which parts it has.
+
 A linear classifier W (D,Z) scores class z of an image with features f by f W[:, z], so a class without images gets no
 column. ESZSL makes the columns from the signatures, W = V S', so the score is f V s_z. What is learned, V (D,A), says
 how a part looks, and a new class is a new row of S. With the features F (M,D) of the seen images, the signatures
@@ -15,8 +17,8 @@ there because with it the solution has a closed form. Half of the gradient is ze
   (F'F + gamma I) V (S'S + lam I) = F'Y S                        multiply it out: these are the four terms
   V = (F'F + gamma I)^-1  F'Y S  (S'S + lam I)^-1.
 
-`onp` is plain NumPy; `np` is autograd's, for the one function here that is differentiated. Everything is computed in
-float64, because single precision would lose the small eigenvalues of F'F.
+`onp` is plain NumPy; `np` is autograd's, for the one function here that is differentiated. `eszsl` computes in float64
+whatever it is given, because float32 would lose the small eigenvalues of F'F.
 """
 
 import numpy as onp
@@ -30,6 +32,7 @@ def eszsl(features, labels, signatures, gamma, lam):
     gamma, lam: regularisers of the features and of the signatures, above 0.
     Raises: ValueError for other regularisers, labels that are not 0...Z-1, and unless there is a label per row.
     """
+    features, signatures = onp.asarray(features, dtype=float), onp.asarray(signatures, dtype=float)
     _check_problem(features, labels, gamma, lam)
     (n_features, n_parts), y = (features.shape[1], signatures.shape[1]), targets(labels, len(signatures))
     left = features.T @ features + gamma * onp.eye(n_features)       # (D,D)
@@ -62,9 +65,10 @@ def fit(features, signatures, gamma, lam):
     """ESZSL on n images of each seen class, features (Z, n, D), as parameters {"mean", "scale", "v"}.
 
     The features are centred and scaled by the statistics of *these* images: those of unseen ones would be a leak.
+    Each feature has a mean of its own, and all share one scale, so that a feature that hardly varies is not blown up.
     """
     rows = features.reshape(-1, features.shape[-1]).astype(float)
-    params = {"mean": rows.mean(axis=0), "scale": 1 / rows.std()}
+    params = {"mean": rows.mean(axis=0), "scale": 1 / rows.std()}  # the deviation of all numbers from their one mean
     labels = onp.repeat(onp.arange(len(features)), features.shape[1])
     return {**params, "v": eszsl(standardised(params, rows), labels, signatures, gamma, lam)}
 

@@ -17,6 +17,8 @@ LAMS = (1e-2, 1e-1, 1e0, 1e1)
 def measure(features, signatures, seen, unseen, rng):
     """Everything about one split of the classes: {name: accuracy}, the rehearsals, and the answers for the unseen.
 
+    features: (Z, n, D), of n drawings of each of Z classes.   signatures: (Z, A), what is known of each class.
+    seen, unseen: positions of classes.
     "unseen": unseen classes, told apart from each other.   "shuffled": the same with their names exchanged.
     "all: ...": any class may be the answer, as outside the laboratory (*generalised* zero-shot learning); "harmonic"
     is the harmonic mean of the accuracies for seen and unseen (Xian et al. 2017).

@@ -1,4 +1,4 @@
-"""Features: D numbers that describe an image. Nothing is trained here.
+"""Features: D numbers that describe an image (M images of H x W pixels, one channel). Nothing is trained here.
 
 Random filters, a ReLU and a mean over cells do surprisingly well (Jarrett et al. 2009): a filter responds to strokes
 of one direction, and the mean forgives where exactly in its cell a stroke lies.

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-LEAST_SEEN = 3  # seen classes that have a part: with fewer, one could not tell what the part looks like
+LEAST_SEEN = 3  # how many seen classes must have each part, so that a learner can find out what it looks like
 
 
 def signatures(parts):
@@ -30,7 +30,7 @@ def split_unseen(signatures, share, rng):
     Each part of an unseen class is a part of LEAST_SEEN seen classes, too.
     Raises: ValueError if no class can be spared.
     """
-    left, unseen = signatures.sum(axis=0), []
+    left, unseen = signatures.sum(axis=0), []  # left: of how many seen classes each part is a part
     for one in rng.permutation(len(signatures)):
         if len(unseen) < share * len(signatures) and left[signatures[one] > 0].min() > LEAST_SEEN:
             unseen.append(one)

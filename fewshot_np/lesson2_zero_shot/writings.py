@@ -27,10 +27,11 @@ def characters(pattern):
 
 
 def drawings(code_points, seed, progress=iter):
-    """The characters, drawn by a steady hand in their place in the line: (Z, DRAWINGS, SIZE, SIZE, 1) uint8.
+    """The characters, drawn by a steady hand, each placed as in a line of text: (Z, DRAWINGS, SIZE, SIZE, 1) uint8.
 
     They are not centred and not scaled to one size, because then a comma above would look like a comma below, and one
-    dot of Braille like any other. progress: wraps the code points, as tqdm does, when they are drawn and not cached.
+    dot of Braille like any other; "em" asks for that. progress: wraps the code points, as tqdm does, when they are
+    drawn and not cached.
     """
     def draw_all():
         return np.stack([glyphs.draw_character(code_point, seed, "em", **HAND) for code_point in progress(code_points)])

@@ -1,7 +1,7 @@
 """Fine-tuning: a few steps of gradient descent on a new task, from parameters that were learned before.
 
 All of it works for T tasks at once: then every parameter has a task axis in front, and each task moves its own copy.
-In the shapes N is the number of classes, K of support examples and Q of queries per class, D of features.
+In the shapes T is the number of tasks, N of classes, K of support examples and Q of queries per class, D of features.
 """
 
 from functools import partial
@@ -26,12 +26,13 @@ def classification_loss(network, params, x, y):
 def fine_tuning(loss, params, batches, learning_rate, update=sgd):
     """Yield params, then params after one update on loss(params, x, y) for each (x, y) of `batches`.
 
-    For T tasks at once the loss is (T,), and x, y and every parameter have the task axis in front (see `repeat`).
-    update: an optimiser (see `nn.optimizers`). Its state is new for each call, so none is carried from task to task.
+    For T tasks at once the loss is (T,), and x, y and every parameter have the task axis in front: repeat(params, T).
+    update(params, gradient, state, learning_rate) -> (params, state): an optimiser, by default plain gradient descent.
+    Its state is new for each call, so none is carried from task to task.
 
     Raises: ValueError where the loss has a task axis and a parameter has none.
     """
-    gradient = task_gradient(loss)
+    gradient = task_gradient(loss)  # of each task's loss with respect to its own copy of the parameters
     yield params
     state = None
     for x, y in batches:
@@ -84,7 +85,7 @@ def fine_tuning_from(network, start, episode, steps):
                                [(episode.support_x, labels)] * steps, start.learning_rate, start.update)
         return
     body = {name: layer for name, layer in start.params.items() if name != "head"}
-    features = network.apply(body, episode.support_x)  # (T,NK,D)
+    features = network.apply(body, episode.support_x)  # without a "head" a network gives its features: (T,NK,D)
     for head in fine_tuning(head_loss, repeat(start.params["head"], n_tasks), [(features, labels)] * steps,
                             start.learning_rate, start.update):
         yield {**body, "head": head}
@@ -92,7 +93,7 @@ def fine_tuning_from(network, start, episode, steps):
 
 def head_loss(head, features, y):
     """`classification_loss` for a head alone, on features that do not change: () or (T,)."""
-    return cross_entropy(dense(head, features), y)
+    return cross_entropy(dense(head, features), y)  # the layer's parameters first, {"w", "b"}, then its input
 
 
 def fine_tuned_scores(network, start, episode, statistics, steps):
@@ -103,8 +104,8 @@ def fine_tuned_scores(network, start, episode, statistics, steps):
 def tune_rate(error, rates):
     """The learning rate for which the number error(rate) is lowest, the first of several; NaN is worse than any number.
 
-    error: a measurement on tasks that are not tested on, for instance minus the accuracy. Too large a rate diverges,
-    which is just what the measurement is to find out, so no overflow is reported.
+    error: a measurement on tasks that are not tested on, for instance minus the accuracy. Too large a rate diverges;
+    the measurement is there to find that out, so an overflow is not reported.
     """
     with onp.errstate(over="ignore", invalid="ignore"):
         return min(rates, key=lambda rate: onp.nan_to_num(error(rate), nan=onp.inf))

@@ -31,8 +31,10 @@ def reptile_step(params, adapted, outer_lr):
 def train_reptile(loss, params, sample, inner_lr, inner_steps, inner_batch, outer_lr, iterations, update=sgd):
     """The training in five lines: draw T tasks, fine-tune a copy of the start on each, move the start.
 
-    sample() -> Episode.   Returns params. The run does the same by gradient descent on `reptile_objective`, so that it
-    can use `experiment.training.train`, which also shows progress and saves.
+    sample() -> Episode.   inner_lr, inner_steps, inner_batch: rate, number and images of the steps of fine-tuning.
+    outer_lr, iterations: size and number of the moves of the start.   Returns params.
+    The run does the same by gradient descent on `reptile_objective`, so that it can use `experiment.training.train`,
+    which also shows progress and saves.
     """
     for _ in range(iterations):
         episode = sample()

@@ -3,10 +3,13 @@
 There are no prototypes. A query pays *attention* to each example, a weight, and the example gives this weight to its
 own class:  p(n | query) = sum over n's examples of softmax(cosine(query, example)).
 
-Training is that of prototypical networks (`train_on_episodes`), with another objective. Shapes: as in `prototypical`.
+Training is that of prototypical networks (`train_on_episodes`), with another objective.
+
+In the shapes T is the number of tasks, N of classes, M of examples, A of queries, D of features. "Or with T": every
+function on points takes one task or, with T in front of each argument, several at once.
 """
 
-import numpy as onp
+import numpy as onp  # plain NumPy, for what is not differentiated
 from autograd import numpy as np  # whatever is computed with `np` can be differentiated
 
 from fewshot_np.lesson3_metric.embedding import embed, ways
@@ -17,7 +20,7 @@ from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm, stop
 
 
 def cosines(a, b):
-    """The cosine of the angle of every pair of rows: (A,D), (B,D) -> (A,B), or with T; 0 for a row of zeros."""
+    """The cosine of the angle of every pair of rows: (A,D), (M,D) -> (A,M), or with T; 0 for a row of zeros."""
     check_pairs(a, b)
     return np.matmul(_unit(a), np.swapaxes(_unit(b), -1, -2))
 
@@ -29,7 +32,8 @@ def attend(similarities, labels, n_way):
     exactly the prototypical network, so it takes more examples to tell the two methods apart. A vote may be as small as
     e^-1600, which is 0 for a computer; so each class adds up its votes as shares of its largest one.
     """
-    members = memberships(labels, (*similarities.shape[:-2], similarities.shape[-1]), n_way, similarities.dtype)
+    shape_of_labels = (*similarities.shape[:-2], similarities.shape[-1])     # (M,) or (T,M)
+    members = memberships(labels, shape_of_labels, n_way, similarities.dtype)  # (M,N): 1 for the example's own class
     log_votes = log_softmax(similarities)                                    # (A,M)
     largest = _largest_of_each_class(stop_gradient(log_votes), members)      # (A,N)
     shares = np.exp(log_votes - onp.matmul(largest, onp.swapaxes(members, -1, -2)))

@@ -41,6 +41,7 @@ def squared_distances(a, b):
 def prototypical_loss(embeddings_s, labels_s, embeddings_q, labels_q, n_way, distances=squared_distances):
     """Mean over the queries of -log p(right class), () or (T,). Snell et al. 2017, eq. 2 and Algorithm 1.
 
+    _s: of the support.   _q: of the queries.
     The *squared* distance makes the mean the right summary of a class, because no other point has a smaller sum of
     squared distances to the examples. It also makes the classifier linear in the query q: of the three terms in
     -|q - c|^2 = -|q|^2 + 2 c.q - |c|^2 the first is the same for all classes, so the softmax ignores it.
@@ -68,7 +69,7 @@ def prototypical_scores(network, params, episode, statistics, distances=squared_
 def train_on_episodes(objective, params, sample, learning_rate, iterations):
     """The training in five lines: draw an episode, differentiate objective(params, episode), let Adam take a step.
 
-    sample() -> Episode.   Returns params. An objective: partial(prototypical_objective, network).
+    objective: for instance partial(prototypical_objective, network).   sample() -> Episode.   Returns params.
     The run does the same with `experiment.training.train`, which also shows progress and saves.
     """
     gradient, state = grad(objective), None

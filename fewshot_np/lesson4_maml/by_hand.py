@@ -1,7 +1,8 @@
 """Is MAML's gradient right? The same number three ways: by hand, by autograd, by finite differences.
 
-The model is softmax regression, logits x w, because its gradient and its Hessian fit on one line each. Everything is
-float64 and plain NumPy (`onp`), but for `linear_loss`, which autograd differentiates.
+The model is softmax regression, logits x w, because its gradient and its Hessian fit on one line each; x (M,D) holds M
+examples of D features, w (D,N) the weights for N classes. Everything is float64 and plain NumPy (`onp`), but for
+`linear_loss`, which autograd differentiates.
 """
 
 from functools import partial

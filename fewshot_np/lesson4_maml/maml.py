@@ -2,16 +2,19 @@
 
 A task brings a few labelled examples, the *support*, and others to be tested on, the *query*. MAML learns the
 parameters theta from which a step of gradient descent on the support, theta' = theta - alpha grad L_support(theta),
-does well on the query. An `Episode` holds T tasks of N classes with K support and Q query examples each: support_x
-(T, N K, ...), query_x (T, N Q, ...), and the labels support_y (T, N K), query_y (T, N Q).
+does well on the query: that step is the *inner loop*, the training of theta the *outer loop*.
+
+An `Episode` holds T tasks of N classes with K support and Q query examples each: support_x (T, N K, ...), query_x
+(T, N Q, ...), and the labels support_y (T, N K), query_y (T, N Q). Parameters are a *tree*, a nested dict of arrays,
+{"dense1": {"w": ..., "b": ...}, "head": {"w": ..., "b": ...}}, and `tree_map` calls a function on every array of it.
 """
 
 from functools import partial
 
-import numpy as onp
+import numpy as onp  # the plain one, for what is not differentiated
 from autograd import numpy as np  # whatever is computed with `np` can be differentiated, more than once
 from autograd.builtins import isinstance  # treats autograd's traced dicts as dicts
-from autograd.tracer import isbox
+from autograd.tracer import isbox  # is this number traced, because it is being differentiated?
 
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.nn.optimizers import adam
@@ -29,7 +32,7 @@ def maml_objective(loss, params, episode, inner_lr, steps, first_order=False):
     The gradient of this objective with respect to params flows back *through* the inner step, so it contains the
     Hessian H of L_support: the gradient of the query loss at theta' comes back multiplied by (I - alpha H), one such
     factor for each step. H itself is never formed. `grad` of `grad` gives its product with a vector, because the
-    derivative of each primitive can be differentiated again.
+    derivative of every function that networks are made of can be differentiated again.
     """
     n_tasks = len(episode.support_x)
     start = repeat(params, n_tasks)  # every task starts from its own copy; going back, the copies' gradients are summed
@@ -40,20 +43,21 @@ def maml_objective(loss, params, episode, inner_lr, steps, first_order=False):
 def adapt(loss, params, x, y, inner_lr, steps, first_order=False):
     """Take `steps` steps of gradient descent on loss(params, x, y). Finn et al. 2017, Algorithm 2, line 7.
 
-    loss: returns shape () for one task, or (T,) for T tasks at once; then x, y and every parameter have the task axis
-    in front, and each task is moved by its own gradient.
+    loss: returns shape () for one task, or (T,) for T tasks at once; then x, y and every parameter have T in front, the
+    task axis, and each task is moved by its own gradient.
     inner_lr: the number alpha; or a tree of rates for some of the parameters, while the others stay as they are:
-    {"head": 0.4} is ANIL (Raghu et al. 2020), one array shaped like each parameter, without the task axis, is Meta-SGD
-    (Li et al. 2017).
+    {"head": 0.4} is ANIL, "almost no inner loop" (Raghu et al. 2020); one array shaped like each parameter, without the
+    task axis, is Meta-SGD (Li et al. 2017).
     first_order: hold the parameters constant while the gradient is taken, so that no derivative flows through it; the
     result is the same, but H is missing from the gradient of whatever is computed with it.
 
-    Raises: ValueError for steps that is not an integer from 0, for rates of parameters that do not exist, for a loss
-    of any other shape, and where the loss has a task axis and a parameter has none.
+    Raises: ValueError for steps that is not an integer from 0, for rates of parameters that do not exist or of another
+    shape, for a loss of any other shape, and where the loss has a task axis and a parameter has none.
     """
     _check(params, inner_lr, steps)
     moving, still = _split(params, inner_lr)  # those with a rate, and the rest (for ANIL: head and body)
-    gradient_at = task_gradient(lambda moving, still: loss(_join(moving, still), x, y))  # with respect to moving
+    # a function of (moving, still): the gradient of each task's loss with respect to its own `moving`
+    gradient_at = task_gradient(lambda moving, still: loss(_join(moving, still), x, y))
     for _ in range(steps):
         if first_order:  # the point at which the gradient is taken is a constant; the step still starts from `moving`
             gradient = gradient_at(tree_map(stop_gradient, moving), tree_map(stop_gradient, still))
@@ -68,7 +72,7 @@ def descend(params, gradient, inner_lr):
     if isinstance(inner_lr, dict):
         return {key: descend(params[key], gradient[key], inner_lr[key]) if key in inner_lr else params[key]
                 for key in params}
-    if isinstance(inner_lr, onp.floating) and not isbox(inner_lr):
+    if not isbox(inner_lr) and onp.ndim(inner_lr) == 0:  # (float() would cut off the derivative of a traced rate)
         inner_lr = float(inner_lr)  # NumPy's float64 would make float32 parameters float64
     return tree_map(lambda p, g: add_scaled(p, -inner_lr, g), params, gradient)  # p - inner_lr g, in one pass
 
@@ -122,7 +126,7 @@ def _split(params, inner_lr):
             {key: params[key] for key in params if key not in inner_lr})
 
 
-def _join(moving, still):
+def _join(moving, still):  # where all move, `moving` itself, because it may be a single array instead of a dict
     return {**still, **moving} if still else moving
 
 
@@ -139,3 +143,7 @@ def _check_rates(inner_lr, params):
             raise ValueError(f"inner_lr names {sorted(inner_lr)}, but the parameters there are {names}")
         for key in inner_lr:
             _check_rates(inner_lr[key], params[key])
+        return
+    there = f"a dict of {sorted(params)}" if isinstance(params, dict) else np.shape(params)
+    if np.shape(inner_lr) not in ((), there, there[1:]):  # a number, or a rate for each number with or without tasks
+        raise ValueError(f"inner_lr has an array of rates {np.shape(inner_lr)} where the parameters are {there}")

@@ -47,10 +47,13 @@ def joint_objective(loss, params, episode):
     return np.sum(loss(params, episode.query_x, episode.query_y)) * (1 / n_tasks)
 
 
-# ---------------------------------------------------------------- a fair rate for a start that was not made for one
+# ---------------------------------------------------------------- a fair rate for a start that was pretrained
 
 
 def error_after(loss, start, tasks, steps, inner_lr):
-    """The mean query loss after `steps` steps from `start` at the rate inner_lr, which `tune_rate` makes small."""
+    """The mean query loss after `steps` steps from `start` at the rate inner_lr, a number.
+
+    MAML trains its start for one rate. A pretrained start gets the rate for which this loss is lowest (`tune_rate`).
+    """
     adapted = adapt(loss, repeat(start, len(tasks.support_x)), tasks.support_x, tasks.support_y, inner_lr, steps)
     return onp.mean(loss(adapted, tasks.query_x, tasks.query_y))

@@ -1,6 +1,7 @@
 """The contrastive loss: pull pairs of one class together, push pairs of two classes apart up to a margin.
 
-`np` is autograd's NumPy, because the loss is differentiated; `onp` is the plain one, for the labels.
+Shapes: P pairs of embeddings, D numbers each; T tasks. `np` is autograd's NumPy, because the loss is differentiated;
+`onp` is the plain one, for the labels.
 """
 
 import numpy as onp
@@ -14,7 +15,8 @@ def contrastive_loss(e1, e2, same, margin=1.0):
     """The mean over the pairs of d^2 (same class) or max(0, margin - d)^2 (different classes), where d = |e1 - e2|.
 
     Hadsell, Chopra & LeCun 2006, without their factor 1/2, and with the label the other way round: same = 1 for the
-    same class, 0 for different ones. The derivative of d at d = 0 counts as 0 (see `safe_norm`); d^2 needs no root.
+    same class, 0 for different ones. The derivative of d at d = 0 counts as 0 (see `slopes_at_distance_zero`); d^2 is
+    computed without a root.
 
     e1, e2: embeddings (P,D) -> (), or (T,P,D) -> (T,).   same: (P,) or (T,P), integers 0 and 1.
 
@@ -31,8 +33,8 @@ def document_formula(e1, e2, y, margin=1.0):
     """The mean over the pairs of (1 - y) d^2 + y max(0, margin - d)^2 with y = 1 for the *same* class: a mistake.
 
     It pulls different classes together and pushes one class apart. A network cannot even do that, because where all
-    different pairs coincide, so do the same ones. It can only make all distances alike, and the best of these is
-    margin/2, with the loss (margin/2)^2.
+    different pairs coincide, so do the same ones. It can only make all distances alike. Where half of the pairs are
+    the same, as in the lesson's training, the best of these distances is margin/2, with the loss (margin/2)^2.
 
     Shapes and errors are those of `contrastive_loss`.
     """

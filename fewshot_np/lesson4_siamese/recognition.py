@@ -1,5 +1,6 @@
 """What the trained distance is used for: which of N classes is it? The nearest example decides.
 
+Shapes: T tasks of N classes with K support images and Q queries each.
 `np` is the plain NumPy: nothing is differentiated here.
 """
 

@@ -3,6 +3,7 @@
 Twins that share all their parameters are one network, applied twice; or once, to the images of both sides together
 (lesson 3's `embed`). Once is better, because batch norm then treats both sides alike.
 
+Shapes: T tasks of N classes with K support images and Q queries each; P pairs; embeddings of D numbers.
 `np` is autograd's NumPy, because the objective is differentiated; `onp` is the plain one, for choosing pairs.
 """
 
@@ -33,7 +34,7 @@ def objective(network, params, episode, margin=10.0, negatives="random", loss=co
     n_tasks, n_query, n_partners = partners.shape
     tasks = onp.arange(n_tasks)[:, None]
     first, second = onp.arange(n_query).repeat(n_partners), partners.reshape(n_tasks, -1)   # (P,), (T, P)
-    same = episode.query_y[:, first] == episode.support_y[tasks, second]
+    same = episode.query_y[:, first] == episode.support_y[tasks, second]                    # (T, P)
     return np.sum(loss(query[:, first], support[tasks, second], same, margin)) * (1 / n_tasks)
 
 
@@ -53,7 +54,7 @@ def choose_partners(support, query, support_y, query_y, negatives):
     if negatives == "hardest":
         order = onp.where(same_class, -1, plain_distances(query, support))
     else:
-        order = (support_y[:, None, :] - query_y[:, :, None]) % (support_y.max() + 1)   # 0: its own class
+        order = (support_y[:, None, :] - query_y[:, :, None]) % (support_y.max() + 1)   # 0: own class, 1: next label
     k_shot = int(same_class[0, 0].sum())
     return onp.argsort(order, axis=-1, kind="stable")[..., :2 * k_shot]
 

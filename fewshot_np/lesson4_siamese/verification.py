@@ -54,7 +54,7 @@ def pair_distances(embedding, pairs):
 def choose_threshold(distances, same):
     """The threshold with the fewest errors, where both kinds of pairs count half; of equally good ones the smallest.
 
-    A pair is taken for the same if its distance is *below* it. Choose it on pairs of validation classes, because one
+    A pair counts as the same class if its distance is *below* it. Choose it on pairs of validation classes, because one
     that was chosen on the test pairs would flatter.
 
     Raises: ValueError as `roc_curve`.
@@ -88,7 +88,7 @@ def equal_error_rate(distances, same):
     Raises: ValueError as `roc_curve`.
     """
     _, false_accepts, true_accepts = roc_curve(distances, same)
-    return float(np.interp(0, false_accepts - (1 - true_accepts), false_accepts))
+    return float(np.interp(0, false_accepts - (1 - true_accepts), false_accepts))  # where their difference is 0
 
 
 DRAWS = 20  # parts of the test pairs, for the interval of the equal error rate

@@ -72,6 +72,7 @@ def sharpness(model, n_way, k_shot, n_episodes=200, rounds=30, ridge=1e-3):
         p = softmax(a * z)
         mean = (p * z).sum(axis=-1)
         slope = (mean - z[:, truth, truth]).mean() + ridge * (a - 1)
+        # a step of Newton's method, slope over curvature, that leaves a above 0
         a = max(a / 4, a - slope / ((p * (z - mean[..., None]) ** 2).sum(axis=-1).mean() + ridge))
     return a
 

@@ -83,10 +83,10 @@ def embed_images(params, images, function=embedding, batch=64):
 # ---------------------------------------------------------------- what one number can do, at best
 #
 # Hadsell's loss pushes different pairs to a margin of 1: (1 - d)^2. Put infinitely many characters on a line from 0 to
-# 1 as well as can be. The best is a quarter of them at each end and the others spread evenly: then the mean of
+# 1 as well as possible. The best is a quarter of them at each end and the others spread evenly: then the mean of
 # (1 - |u - v|)^2 over v is the same at every u, namely 1/4 + (1/2)(1/3) = 5/12 from the end, so no character would
 # gain by moving. (The kernel is positive definite, so this is the minimum.) No training, and no network in front of
-# that number, gets below it; an embedding of many dimensions gets as near 0 as it likes.
+# that number, can get below it, whereas an embedding of many dimensions can get as near to 0 as it likes.
 
 BEST_PUSH = 5 / 12
 

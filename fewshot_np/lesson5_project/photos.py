@@ -15,7 +15,7 @@ from fewshot_np.lesson5_project.calibration import sharpness, softmax
 from fewshot_np.lesson5_project.network import embedding, sigmoid
 from fewshot_np.lesson5_project.rewired import embedded_scores, same_logits
 
-SUREST = 0.99      # what is above could not be measured on some hundred episodes
+SUREST = 0.99      # some hundred episodes cannot show that answers are right more often than this
 
 
 class Answer(NamedTuple):
@@ -114,8 +114,8 @@ def titles_of(paths):
 def in_words(title, answer, names):
     """An answer in one line: the class, how often it is right, and the next best; or the nearest of none.
 
-    Of "none of these" only the probability of *same* is told, because the shares are those of one that is among them.
-    No more than SUREST is said.
+    For "none of these" only the probability of *same* is given, because the shares assume that it is one of them.
+    No share is given as more than SUREST.
     """
     shares = np.minimum(answer.shares, SUREST)
     best, second = np.argsort(-answer.probabilities)[:2]

@@ -1,5 +1,6 @@
 """The network rewired: compare two embeddings first, then make one number of the comparison.
 
+Shapes: T tasks of N classes with K support images and Q queries each; an embedding has 128 numbers.
 `np` is autograd's NumPy, because the objective is differentiated; `onp` is the plain one, for what is not.
 """
 
@@ -47,7 +48,7 @@ def pair_weights(logits, same_class, n_hard):
 
     logits: (T,NQ,NK).   same_class: the same shape, booleans.
 
-    Raises: ValueError where a task has no pair of one of the two kinds.
+    Raises: ValueError unless every query has a support image of its own class and one of another class.
     """
     n_hard = min(n_hard, int((~same_class).sum(axis=-1).min()))
     _check_both_kinds(same_class, n_hard)
@@ -89,7 +90,7 @@ def embedded_scores(params, support, query, support_y, n_way):
     The mean, not the largest, because with the largest a class of many examples would win by their number.
     """
     logits = same_logits(params, onp.expand_dims(query, 2), onp.expand_dims(support, 1))      # (T, NQ, NK)
-    members = memberships(support_y, logits.shape[::2], n_way, logits.dtype)                   # (T, NK, N)
+    members = memberships(support_y, logits.shape[::2], n_way, logits.dtype)    # (T, NK, N): 1 for the own class, or 0
     return logits @ (members / members.sum(axis=1, keepdims=True))
 
 

@@ -59,7 +59,7 @@ def condition(params, x, y):
 
 
 def answer(conditioned, x, n_reference=None):
-    """The answers at x, from what `condition` returned: (T,Q,1) -> (T,Q,1)."""
+    """The answers at x, from what `condition` returned: (T,Q,1) -> (T,Q,1). No batch norm, so no n_reference."""
     return decode(conditioned, conditioned["r"], x)
 
 
@@ -71,7 +71,7 @@ def init(rng):
     return {"encoder": ENCODER.init(rng), "decoder": DECODER.init(rng)}
 
 
-CNP = Network(init, answer)
+CNP = Network(init, answer)  # its apply takes what `condition` returns, as MAML's takes adapted parameters, not init's
 cnp_loss = partial(squared_error, CNP)  # lesson 4's: (conditioned, x, y) -> () or (T,)
 
 

@@ -48,7 +48,7 @@ def optimizer_objective(loss, params, tasks, segment):
 
 
 def optimizer_train(loss, params, sample, segment, learning_rate, iterations):
-    """Train an optimiser in five lines, with Adam, which somebody wrote down.
+    """Train an optimiser in five lines. It is learned by Adam, an optimiser written by hand.
 
     sample() -> OptimizerTask.   Returns params. The run does the same with `experiment.training.train`.
     """
@@ -99,9 +99,10 @@ def paths(updates, loss, tasks, steps):
     A loss that is NaN or higher than before the first step counts as that of before, because a single learner that
     diverged would otherwise decide every mean.
     """
-    before = onp.expand_dims(loss(tasks.learner, tasks.x, tasks.y), -1)
+    start = tasks.learner, tasks.x, tasks.y
+    before = onp.expand_dims(loss(*start), -1)
     with onp.errstate(over="ignore", invalid="ignore"):  # too large a rate diverges: that is what is being found out
-        return {name: onp.fmin(onp.stack(optimise(update, loss, *tasks[:3], steps)[0], axis=-1), before)
+        return {name: onp.fmin(onp.stack(optimise(update, loss, *start, steps)[0], axis=-1), before)
                 for name, update in updates.items()}
 
 

@@ -2,7 +2,7 @@
 
 Gradient descent is theta_{t+1} = theta_t - alpha grad. Here theta_{t+1} = theta_t + g_t, where g_t comes out of a small
 recurrent network (LSTM) that reads one parameter's gradient, step by step, and remembers what it has seen. The network
-is the same for every parameter (*coordinate-wise*); each parameter only has a memory of its own.
+is the same for every parameter (*coordinate-wise*); only its memory is each parameter's own.
 
 Shapes: R rows, all parameters of all tasks that are being learned, one below the other; to the LSTM they are a batch.
 H hidden numbers. `np` is autograd's NumPy, `onp` the plain one.

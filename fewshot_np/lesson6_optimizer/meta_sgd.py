@@ -20,7 +20,7 @@ def meta_sgd_step(loss, start, rates, x, y):
 
     start: with a task axis where loss(params, x, y) is (T,), see `adapt`; the rates have none, all tasks share them.
     """
-    return adapt(loss, start, x, y, rates, 1)
+    return adapt(loss, start, x, y, inner_lr=rates, steps=1)  # MAML's inner loop, with a tree of rates for the number
 
 
 def meta_sgd_objective(loss, params, episode):

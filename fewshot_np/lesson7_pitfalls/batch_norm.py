@@ -2,8 +2,8 @@
 
 Batch norm standardises features with the mean and variance of the images that go through the network together. So a
 query that is asked with others gets an answer that depends on them. Lesson 3's `query_logits` avoids this with
-statistics="support"; here the queries go through the network in batches of their own. Nothing is differentiated, so
-`np` is plain NumPy.
+statistics="support"; here the queries go through the network in batches of their own. Shapes: T tasks, N classes, Q
+queries of each; B batches of M queries. Nothing is differentiated, so `np` is plain NumPy.
 """
 
 import numpy as np

@@ -1,6 +1,8 @@
 """Spoiled episodes: each function takes honest episodes, or draws dishonest ones, and breaks one rule of lesson 2.
 
-None of them changes the episode that it is given. Nothing is differentiated, so `np` is plain NumPy.
+None of them changes the episode that it is given. An Episode lists support and query by class: of T tasks of N classes,
+support_y is (T, N K), K times 0, K times 1, ...; query_y is (T, N Q), and the ids say which images these are.
+Nothing is differentiated, so `np` is plain NumPy.
 """
 
 import numpy as np
@@ -31,7 +33,8 @@ def sample_with_replacement(classes, n_way, k_shot, n_query, n_tasks, rng):
     """Episodes as `sample_episodes` draws them, except that a class may be drawn twice; it then has one label, not two.
 
     This happens where `replace=False` is forgotten and labels are looked up by class. Some label then has no image, so
-    the task has fewer than N ways.
+    the task has fewer than N ways. The two draws of one class are independent, so a query of one may also be a
+    support image of the other.
     """
     ones = sample_episodes(classes, 1, k_shot, n_query, n_tasks * n_way, rng)  # N tasks of one class make one of N
     drawn = classes.labels[ones.support_ids[:, 0]].reshape(n_tasks, n_way)

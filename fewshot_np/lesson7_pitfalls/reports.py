@@ -1,7 +1,8 @@
 """Spoiled reports: the episodes are honest, and the way in which their accuracies are summed up is not.
 
 `difference` is the honest way to compare two results: where both are of the same episodes, it is taken episode by
-episode, which makes its interval much narrower than theirs. `np` is plain NumPy.
+episode, which makes its interval much narrower than theirs. Accuracies are (E,), one for each of E episodes, or
+(models, E). `np` is plain NumPy.
 """
 
 from typing import NamedTuple

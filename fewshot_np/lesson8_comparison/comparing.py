@@ -1,6 +1,6 @@
 """Lesson 8, second page: the same episodes for all, so that two methods can be compared episode by episode.
 
-`np` is plain NumPy's here: nothing is differentiated.
+Accuracies are (E,), one for each of E episodes. `np` is plain NumPy: nothing is differentiated here.
 """
 
 import numpy as np
@@ -20,12 +20,18 @@ def accuracies_by_statistics(answers, episode):
 
 
 def with_the_support(results):
-    """{name: accuracies} with the statistics of the support, or of nothing: what all methods can be compared by."""
+    """{name: accuracies} with the statistics of the support, or of nothing: what all methods can be compared by.
+
+    A method whose batch norm never uses the support alone is left out.
+    """
     return {name: values for (name, statistics), values in results.items() if statistics in ("support", None)}
 
 
 def paired_differences(results):
-    """{(a, b): (mean of a - b, half-width)} of all pairs of {name: accuracies (E,)} on the same episodes."""
+    """{(a, b): (mean of a - b, half-width of its 95 % interval)} for all pairs of {name: accuracies (E,)}.
+
+    All must be on the same episodes in the same order, because the difference is taken episode by episode.
+    """
     return {(a, b): difference(results[a], results[b], paired=True) for a in results for b in results if a != b}
 
 

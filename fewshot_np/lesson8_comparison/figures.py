@@ -30,7 +30,10 @@ def draw_scatter(results, milliseconds, options):
              title=f"{options.n_way}-way {options.k_shot}-shot; filled: statistics of the support, "
                    "hollow: of queries, too")
     axes.margins(x=0.15)
-    for name, height in label_heights(points, spacing=0.038 * np.ptp(axes.get_ylim())).items():
+    spacing = 0.038 * np.ptp(axes.get_ylim())
+    heights = label_heights(points, spacing)
+    axes.set_ylim(top=max(axes.get_ylim()[1], max(heights.values()) + spacing))  # a label may be above all points
+    for name, height in heights.items():
         axes.annotate(name, (points[name][0], height), xytext=(9, 0), textcoords="offset points", fontsize=8,
                       va="center")
     axes.spines[["top", "right"]].set_visible(False)

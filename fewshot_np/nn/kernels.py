@@ -284,7 +284,8 @@ def _along_lines(v, x):
 
 # ---------------------------------------------------------------- threads
 #
-# They serve one batch so large that it is the whole work; the tasks of a meta-batch are shared by processes instead.
+# They are for a single batch that is so large that it is all the work; the tasks of a meta-batch are shared out among
+# processes instead.
 # A thread gets parts of the arrays inside a primitive, and computes while NumPy lets other threads run. It must not
 # call a primitive, because autograd's tape is global.
 

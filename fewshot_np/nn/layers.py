@@ -1,5 +1,8 @@
 """Layers: functions of a small dict of parameters each, made of primitives.
 
+Shapes: M images of H x W pixels and C channels, or M rows of D features; O outputs. With T tasks, inputs are
+(T, M, ...), and parameters may have a T in front, too. To batch norm each feature of a row is a channel, C = D.
+
 Raises: ValueError, in every layer, where the shapes or task axes of parameters and input do not fit.
 """
 

@@ -3,6 +3,8 @@
 Parameters are nested dicts, `{"block1": {"w": ..., "gamma": ..., "beta": ...}, ..., "head": {"w": ..., "b": ...}}`,
 so that a method can name a part of them (ANIL adapts the "head" alone). Both functions are module-level functions
 with their settings filled in by `partial`, so a network can be pickled and sent to another process.
+
+Shapes: M images of H x W pixels and C channels, or M rows of D features; with T tasks a T stands in front.
 """
 
 from functools import partial

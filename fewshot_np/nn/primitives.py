@@ -3,8 +3,9 @@
 autograd differentiates a function by recording the operations it is made of. A *primitive* is a function that
 autograd does not look into: we write its vector-Jacobian product (vjp) ourselves. For an output y = f(x) and the
 cotangent g = dL/dy, that is the product dL/dx = g . dy/dx. `defvjp(f, ...)` takes one rule for each argument,
-`lambda ans, *arguments: lambda g: ...` with ans = f(*arguments). Every rule below is made of primitives again, so it
-can be differentiated in turn, and that is all that second-order MAML needs.
+`lambda ans, *arguments: lambda g: ...` with ans = f(*arguments); argnums says which arguments the rules are for, where
+others are constants. Every rule below is made of primitives again, so it can be differentiated in turn, and that is all
+that second-order MAML needs.
 
 Shapes: T tasks, M images or examples, H x W pixels, C channels, O outputs, D features. **Ranks decide**
 whether there is a task axis in front: images (M,H,W,C) or (T,M,H,W,C), features (M,D) or (T,M,D). Parameters
@@ -110,7 +111,7 @@ def add_scaled(p, a, g):
 
 defvjp(add_scaled,
        lambda ans, p, a, g: lambda h: h,
-       lambda ans, p, a, g: unbroadcast_f(a, lambda h: h * g),
+       lambda ans, p, a, g: unbroadcast_f(a, lambda h: h * g),  # summed to the shape of a, which was broadcast
        lambda ans, p, a, g: lambda h: a * h)
 
 

@@ -137,12 +137,10 @@ def test_one_repetition_has_no_interval():
 TINY = ("--iterations", "2", "--channels", "4")
 
 
-def test_the_record_has_a_metric_per_learner_and_shots_and_the_same_seed_gives_the_same(tmp_path):
-    first, again, other = (run_tiny("lesson1_data_hunger", tmp_path, *TINY, "--seed", seed)["metrics"]
-                           for seed in ("3", "3", "4"))
-    assert first == again != other
-    assert list(first) == [f"{name}, {k_shot} images per class"
-                           for name in ("nearest pixels", "network from scratch") for k_shot in SHOTS]
+def test_the_record_has_a_metric_per_learner_and_shots(tmp_path):
+    metrics = run_tiny("lesson1_data_hunger", tmp_path, *TINY)["metrics"]
+    assert list(metrics) == [f"{name}, {k_shot} images per class"
+                             for name in ("nearest pixels", "network from scratch") for k_shot in SHOTS]
 
 
 def test_the_table_and_the_figure_count_images_of_these_classes_and_of_others(capsys):

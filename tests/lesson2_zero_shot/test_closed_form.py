@@ -30,6 +30,12 @@ def test_gradient_of_the_objective_is_zero_at_the_closed_form(gamma, lam):
     assert objective(v + 1e-3 * direction) > objective(v)
 
 
+def test_float32_is_solved_in_float64():
+    problem = [array.astype("float32") if array.dtype == float else array for array in random_problem()]
+    exact = eszsl(*(array.astype(float) if array.dtype == "float32" else array for array in problem), 1e-6, 1e-6)
+    np.testing.assert_array_equal(eszsl(*problem, 1e-6, 1e-6), exact)
+
+
 def test_objective_differentiates_twice():
     features, labels, attributes = random_problem()
     v = np.random.default_rng(2).normal(size=(5, 3))

@@ -83,10 +83,6 @@ def test_the_quick_settings_know_more_than_chance(writing):
     assert metrics["strokes, unseen"] > 2 * metrics["strokes, guessing"]
 
 
-def test_the_same_seed_gives_the_same_numbers():
-    assert run_tiny_writing("Canadian", 3) == run_tiny_writing("Canadian", 3) != run_tiny_writing("Canadian", 4)
-
-
 def run_tiny_writing(writing, seed, filters=2, quick=True):
     """{"features, name": mean} of two splits."""
     options = SimpleNamespace(quick=quick, repetitions=2, seed=seed)

@@ -47,12 +47,6 @@ def test_the_record_has_every_method_in_every_setting_and_the_differences(tiny):
         assert difference == pytest.approx(ours - reference)
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tiny, tmp_path):
-    metrics = read_record(tiny / "record.json")["metrics"]
-    assert run(tmp_path, *TINY)["metrics"] == metrics
-    assert run(tmp_path, *TINY, "--seed", "1")["metrics"] != metrics
-
-
 def test_no_two_methods_end_alike(tiny):
     ends = [vector(load_params(path)) for path in sorted(tiny.glob("*.npz"))]
     assert len(ends) == len(NAMES)

@@ -265,13 +265,14 @@ def test_a_still_parameter_may_be_shared_by_all_tasks():
 # ---------------------------------------------------------------- float32
 
 
-@pytest.mark.parametrize("rates", ["number", "head alone", "arrays"])
+@pytest.mark.parametrize("rates", ["number", "NumPy's number", "head alone", "arrays"])
 @pytest.mark.parametrize("first_order", [False, True])
 @pytest.mark.parametrize("network", [mlp([4, 7, N_WAY]), tiny_conv4()])
 def test_float32_stays_float32(network, first_order, rates):
     params = network.init(onp.random.default_rng(0))
     episode = episode_of_noise((16, 16, 1) if "block1" in params else (4,), dtype="float32")
-    inner_lr = {"number": 0.1, "head alone": {"head": 0.1}, "arrays": tree_map(onp.float32, rates_like(params))}[rates]
+    inner_lr = {"number": 0.1, "NumPy's number": onp.array(0.1), "head alone": {"head": 0.1},
+                "arrays": tree_map(onp.float32, rates_like(params))}[rates]
     problem = partial(classification_loss, network), params, episode
     dtypes = {leaf.dtype for leaf in leaves(adapted(problem, inner_lr, 2, first_order=first_order))}
     assert dtypes == {onp.dtype("float32")}
@@ -329,6 +330,13 @@ def test_rates_of_parameters_that_do_not_exist_are_refused(inner_lr):
     loss, params, episode = mlp_problem()
     with pytest.raises(ValueError, match="inner_lr names"):
         adapt(loss, repeat(params, N_TASKS), episode.support_x, episode.support_y, inner_lr, 1)
+
+
+@pytest.mark.parametrize("rates", [onp.ones(7), {"head": onp.ones(1)}, {"head": {"w": onp.ones(7)}}])
+def test_rates_of_another_shape_are_refused(rates):
+    loss, params, episode = mlp_problem()
+    with pytest.raises(ValueError, match=r"inner_lr has an array of rates \(\d,\) where the parameters are"):
+        adapt(loss, repeat(params, N_TASKS), episode.support_x, episode.support_y, rates, 1)
 
 
 @pytest.mark.parametrize("steps", [-1, 1.5, True, "2", None, float("nan"), float("inf")])

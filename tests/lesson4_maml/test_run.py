@@ -59,12 +59,6 @@ def test_the_figure_of_the_two_lines_is_where_gradient_descent_ends():
     assert grid[two_lines_loss(grid).argmin()] == pytest.approx(starts["second order"], abs=1e-3)
 
 
-def test_the_same_seed_gives_the_same_numbers(tmp_path):
-    first, again, other = (run_tiny(tmp_path, "--seed", seed)["metrics"] for seed in ("0", "0", "1"))
-    assert first == again
-    assert first != other
-
-
 @pytest.mark.parametrize("name", ["record.json", "characters.npz", "sinusoids-pretrained.npz", "episode.png"])
 def test_foreign_files_are_refused_before_training(name, tmp_path, capsys, monkeypatch):
     no_training(monkeypatch)

@@ -14,39 +14,31 @@ from fewshot_np.lesson6_model_based import __main__ as lesson
 from fewshot_np.lesson6_model_based import context_run, decode, encode, init
 from fewshot_np.lesson6_model_based.figures import whole_curve
 from fewshot_np.nn.trees import leaves, repeat
-from tests import scaffolding
-from tests.scaffolding import assert_same_tree
+from tests.scaffolding import assert_same_tree, run_tiny
 
 TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--curve-iterations",
         "2", "--table-iterations", "2", "--patient-episodes", "5", "--embedding-iterations", "1",
         "--character-iterations", "1"]
 
 
-def test_the_run_is_finite_and_the_same_seed_gives_the_same_numbers(tmp_path, monkeypatch):
+def test_the_record_has_the_numbers_of_the_tables_and_the_networks_are_finite(tmp_path, monkeypatch):
     monkeypatch.setattr(lesson, "POINTS", (1, 50))  # for speed: two lines of the table, and no search for a rate
     monkeypatch.setattr(lesson, "tune_rate", lambda error, rates: rates[0])
     monkeypatch.setattr(context_run, "SHOTS", (1, 10))
-    first, again, other = (scaffolding.run_tiny("lesson6_model_based", tmp_path, *TINY, "--seed", seed)["metrics"]
-                           for seed in ("0", "0", "1"))
-    assert all(onp.isfinite(value) for metric in first.values() for value in metric.values())
-    assert all(set(first[f"{name}, {n}"]) == {"mean", "interval"} for name in lesson.METHODS
+    metrics = run_tiny("lesson6_model_based", tmp_path, *TINY)["metrics"]
+    assert all(set(metrics[f"{name}, {n}"]) == {"mean", "interval"} for name in lesson.METHODS
                for n in ("1 points", "50 points", "50 points, twice as tall"))
-    assert first["MAML, 10 steps, 1000 points, cost"]["milliseconds"] > 0
-    for k, other_name in [(1, "logistic regression"), (10, "nearest patient")]:
+    assert metrics["MAML, 10 steps, 1000 points, cost"]["milliseconds"] > 0
+    for k, other in [(1, "logistic regression"), (10, "nearest patient")]:
         where = f"patients, K = {k}, statistics of the support and queries, "
-        mine, its, gap = (first[where + name]["mean"] for name in (
-            "transformer", other_name, f"transformer minus {other_name}"))
+        mine, its, gap = (metrics[where + name]["mean"] for name in (
+            "transformer", other, f"transformer minus {other}"))
         assert mine - its == pytest.approx(gap)
-        both = [first[f"{where}transformer, {rate}"]["mean"] for rate in ("sensitivity", "specificity")]
+        both = [metrics[f"{where}transformer, {rate}"]["mean"] for rate in ("sensitivity", "specificity")]
         assert mine == pytest.approx(sum(both) / 2)  # the classes are balanced
     for name in ("cnp.npz", "maml.npz", "transformer-curves.npz", "transformer-tables.npz"):
         assert all(leaf.dtype == "float32" and onp.isfinite(leaf).all()
                    for leaf in leaves(load_params(tmp_path / name)))
-
-    def errors(metrics):
-        return {name: metric for name, metric in metrics.items() if "cost" not in name}
-    assert errors(again) == errors(first)
-    assert errors(other) != errors(first)
 
 
 def test_curve_fitters_answer_as_their_own_functions_do():

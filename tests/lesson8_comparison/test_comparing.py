@@ -69,8 +69,10 @@ def test_the_figures_name_every_method():
     rng, options = np.random.default_rng(0), SimpleNamespace(n_way=3, k_shot=2)
     results = {(name, statistics): rng.random(20) for name, method in METHODS.items()
                for statistics in method.statistics or (None,)}
+    results["pixels", None] = results["pixels", None] - 1  # so that the others, and their labels, stand at the top
     scatter = draw_scatter(results, dict.fromkeys(METHODS, 1.0), options)
     assert {text.get_text() for text in scatter.axes[0].texts} == set(METHODS)
+    assert max(text.xy[1] for text in scatter.axes[0].texts) < scatter.axes[0].get_ylim()[1]
     values = with_the_support(results)
     matrix = draw_matrix(values, paired_differences(values), list(METHODS))
     assert [label.get_text() for label in matrix.axes[0].get_xticklabels()] == list(METHODS)

@@ -59,14 +59,6 @@ def test_costs_are_of_what_was_trained(tiny_run):
     assert costs["Reptile"]["images"] == 1 * 5 * 50  # 0.002 x 340 is 1 iteration of 5 tasks of 50 images
 
 
-@pytest.mark.parametrize(("seed", "same"), [("0", True), ("1", False)])
-def test_the_same_seed_gives_the_same_numbers(seed, same, tiny_run, tmp_path):
-    record = run_tiny("lesson8_comparison", tmp_path, *TINY, "--seed", seed)
-    assert (numbers(record) == numbers(tiny_run[1])) == same
-    identities = [[each["options"] for each in r["metrics"]["trainings"].values()] for r in (record, tiny_run[1])]
-    assert (identities[0] == identities[1]) == same
-
-
 def test_an_earlier_run_is_taken_whole_and_options_of_the_test_alone_may_differ(tiny_run, tmp_path, capsys,
                                                                                 monkeypatch):
     no_training(monkeypatch)
