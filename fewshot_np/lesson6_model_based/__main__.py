@@ -30,7 +30,7 @@ from fewshot_np.nn.trees import repeat
 
 DEFAULTS = {"iterations": 8000, "learning_rate": 3e-3, "meta_batch": 64, "maml_iterations": 10000,
             "maml_learning_rate": 1e-2, "inner_lr": 0.01, "episodes": 600, "transformer_rate": 3e-3,
-            "curve_iterations": 5000, "curve_batch": 32, "table_iterations": 5000, "table_batch": 16,
+            "curve_iterations": 5000, "curve_batch": 32, "table_iterations": 4000, "table_batch": 16,
             "patient_episodes": 1000, "embedding_iterations": 700, "character_iterations": 2000, "character_pool": 2000,
             "memory_iterations": 400, "slots": 10}
 QUICK = {"iterations": 300, "maml_iterations": 300, "episodes": 40, "curve_iterations": 50, "table_iterations": 50,

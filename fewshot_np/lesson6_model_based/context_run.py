@@ -107,8 +107,8 @@ def difference(values, other):
 
 
 def print_rates(values):
-    print(f"\n   Which mistakes? K = {SHOTS[-1]}, statistics of the support: so many of the\n"
-          "   malignant were found (sensitivity), so many of the benign let go (specificity).\n")
+    print(f"\n   Which mistakes? K = {SHOTS[-1]}, statistics of the support: so many of the malignant\n"
+          "   were found (sensitivity), so many of the benign let go (specificity).\n")
     print_table(["", "accuracy", "sensitivity", "specificity"], [
         [name, *(plus_minus(*mean_confidence_interval(rate)) for rate in values[name])] for name in LEARNERS])
 

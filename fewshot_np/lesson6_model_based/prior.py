@@ -41,9 +41,9 @@ def sample_straight(n_features, k_shot, n_query, rng):
 
 
 def sample_for_training(n_tasks, rng, most=12):
-    """A batch of tasks with 1 to `most` examples per class, in units of either kind: all that it will meet later."""
+    """A batch of tasks with 1 to `most` examples per class, few more often than many, in units of either kind."""
     statistics = ("support", "support and queries")[int(rng.integers(2))]
-    return sample_tables(int(rng.integers(1, most + 1)), 8, n_tasks, rng, statistics)
+    return sample_tables(int((most + 1) ** rng.random()), 8, n_tasks, rng, statistics)
 
 
 def sample_tables(k_shot, n_query, n_tasks, rng, statistics="support", n_features=N_FEATURES):
@@ -70,11 +70,12 @@ def sample_tables(k_shot, n_query, n_tasks, rng, statistics="support", n_feature
 def sample_features(n_rows, n_features, n_tasks, rng):
     """Tables (T,M,F) whose features share some hidden causes, each in its own way, with noise; and the causes (T,M,C).
 
-    A third of the tables is skewed, as sizes and concentrations are.
+    The first cause is the strongest. A third of the tables is skewed, as sizes and concentrations are.
     """
     n_causes = int(rng.integers(1, n_features + 1))
     causes = rng.standard_normal((n_tasks, n_rows, n_causes))
     mixture = rng.standard_normal((n_tasks, n_causes, n_features)) / n_causes ** 0.5
+    mixture[:, 0] *= rng.uniform(1, 4, (n_tasks, 1))
     noise = rng.random((n_tasks, 1, 1)) * 0.5 * rng.standard_normal((n_tasks, n_rows, n_features))
     x = causes @ mixture + noise
     return np.exp(0.5 * x) if rng.random() < 1 / 3 else x, causes
@@ -82,9 +83,9 @@ def sample_features(n_rows, n_features, n_tasks, rng):
 
 def sample_rule(x, causes, rng):
     """A number for each row, above which it is of class 1: (T,M,F) and (T,M,C) -> (T,M). Three kinds of rules."""
-    kind, (n_tasks, _, n_features) = int(rng.integers(3)), x.shape
+    kind, (n_tasks, _, n_features) = int(rng.choice(3, p=(0.5, 0.25, 0.25))), x.shape
     x = (x - x.mean(axis=1, keepdims=True)) / (x.std(axis=1, keepdims=True) + 1e-6)
-    if kind == 0:  # the class is one of the hidden causes, as an illness is: it shows in all features a little
+    if kind == 0:  # the class is the strongest hidden cause, as an illness is: it shows in all features
         score = causes[..., :1]
     elif kind == 1:  # a weighted sum of some of the features
         chosen = rng.random((n_tasks, n_features, 1)) < rng.uniform(0.2, 1)
