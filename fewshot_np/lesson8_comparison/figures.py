@@ -4,10 +4,10 @@ import numpy as np
 
 from fewshot_np.experiment.figures import BLACK, STYLES, new_figure
 from fewshot_np.lesson2_episodes import mean_confidence_interval
-from fewshot_np.lesson8_comparison.methods import METHODS, METRIC, OPTIMISATION
+from fewshot_np.lesson8_comparison.methods import METHODS, METRIC, MODEL, OPTIMISATION
 
-LOOKS = dict(zip(["nothing learned", "pretraining", METRIC, OPTIMISATION],
-                 [STYLES[6], STYLES[2], STYLES[0], STYLES[1]], strict=True))
+LOOKS = dict(zip(["nothing learned", "pretraining", METRIC, OPTIMISATION, MODEL],
+                 [STYLES[6], STYLES[2], STYLES[0], STYLES[1], STYLES[3]], strict=True))
 
 
 def draw_scatter(results, milliseconds, options):
@@ -75,7 +75,7 @@ def draw_matrix(values, pairs, order):
     axes.spines[:].set_visible(False)
     axes.set_title("Accuracy (diagonal), and row minus column on the same episodes, in points with the 95 % interval.\n"
                    f"Grey: the interval contains 0. Of {n * (n - 1) // 2} pairs that are alike, it would miss 0 in "
-                   f"about {n * (n - 1) / 40:.0f} by chance",
+                   f"about {round(n * (n - 1) / 40)} by chance",
                    fontsize=9)
     return figure
 

@@ -48,6 +48,7 @@ from fewshot_np.lesson4_maml import (
 )
 from fewshot_np.lesson4_siamese import objective as siamese_objective
 from fewshot_np.lesson4_siamese import scores as siamese_scores
+from fewshot_np.lesson6_model_based import memory_objective, memory_scores, start_reader
 from fewshot_np.lesson6_optimizer import initial_rates, meta_sgd_objective, meta_sgd_scores
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import value_and_grad
@@ -135,6 +136,10 @@ def start_with_relation(network, n_way, rng, n_hidden):
     return start_relation(network.init(rng), rng, n_hidden)
 
 
+def start_with_memory(network, n_way, rng):
+    return start_reader(network, rng)
+
+
 def sample_training_episodes(classes, n_way, k_shot, training, rng):
     """Episodes of the train way, or of as many classes and queries as there are."""
     n_way = min(training.train_way or n_way, len(classes))
@@ -149,7 +154,7 @@ def sample_training_images(classes, n_way, k_shot, training, rng):
 
 # ---------------------------------------------------------------- the methods
 
-METRIC, OPTIMISATION = "metric-based", "optimisation-based"
+METRIC, OPTIMISATION, MODEL = "metric-based", "optimisation-based", "model-based"
 
 # one pass through the network embeds support and queries; or weights are adapted to the support, and then see queries
 _metric_based = partial(Method, METRIC, statistics=("support", "support and queries"), sample=sample_training_episodes)
@@ -174,6 +179,8 @@ METHODS = {
     "ProtoMAML": _adapting(proto_maml_scores, objective=proto_maml_objective, head=None),  # the support makes the head
     "Reptile": _adapting(fine_tuned_scores_of, objective=reptile_objective_of, start=start_with_empty_head),
     "Meta-SGD": _adapting(meta_sgd_scores, objective=meta_sgd_objective_of, start=start_with_rates),
+    "memory": Method(MODEL, memory_scores, ("support", "support and queries"), memory_objective,
+                     sample_training_episodes, start_with_memory),
 }
 
 # ---------------------------------------------------------------- how each is trained
@@ -206,4 +213,6 @@ TRAININGS = {
                         objective={"inner_lr": 1.0, "inner_steps": 5, "inner_batch": 10},
                         scores={"learning_rate": 1.0, "steps": 5}),
     "Meta-SGD": Training(460, 5e-3, batch=8, start={"low": 0.5, "high": 1.5}),
+    "memory": Training(400, 1e-2, batch=1, train_way=20, n_query=5, objective={"n_slots": 20},
+                       scores={"n_slots": 20}),  # a support of 5-way 1-shot leaves most of the slots empty
 }
