@@ -26,7 +26,8 @@ NO_VALUES = {
     "lesson2_zero_shot": [["--repetitions", "4"]],
     "lesson3_metric": [["--repetitions", "4"], ["--train-way", "1"], ["--down", "up"]],
     "lesson4_maml": [["--episodes", "4"], ["--inner-lr", "nan"], ["--method", "reptile"]],
-    "lesson6_model_based": [["--n-way", "5"], ["--episodes", "4"], ["--inner-lr", "nan"], ["--iterations", "0"]],
+    "lesson6_model_based": [["--n-way", "5"], ["--episodes", "4"], ["--inner-lr", "nan"], ["--iterations", "0"],
+                            ["--slots", "0"]],
 }
 
 

@@ -23,6 +23,7 @@ from fewshot_np.lesson6_model_based.context_run import (
     train_on_tables,
 )
 from fewshot_np.lesson6_model_based.figures import draw_boundaries, draw_curves, draw_errors
+from fewshot_np.lesson6_model_based.memory_run import memory_part
 from fewshot_np.nn.networks import mlp
 from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.trees import repeat
@@ -30,9 +31,11 @@ from fewshot_np.nn.trees import repeat
 DEFAULTS = {"iterations": 8000, "learning_rate": 3e-3, "meta_batch": 64, "maml_iterations": 10000,
             "maml_learning_rate": 1e-2, "inner_lr": 0.01, "episodes": 600, "transformer_rate": 3e-3,
             "curve_iterations": 5000, "curve_batch": 32, "table_iterations": 4000, "table_batch": 16,
-            "patient_episodes": 1000, "embedding_iterations": 700, "character_iterations": 2000, "character_pool": 2000}
+            "patient_episodes": 1000, "embedding_iterations": 700, "character_iterations": 2000, "character_pool": 2000,
+            "memory_iterations": 400, "slots": 10}
 QUICK = {"iterations": 300, "maml_iterations": 300, "episodes": 40, "curve_iterations": 50, "table_iterations": 50,
-         "patient_episodes": 40, "embedding_iterations": 10, "character_iterations": 10, "character_pool": 40}
+         "patient_episodes": 40, "embedding_iterations": 10, "character_iterations": 10, "character_pool": 40,
+         "memory_iterations": 3}
 FULL = {"iterations": 100000, "learning_rate": 1e-3, "maml_iterations": 70000, "maml_learning_rate": 1e-3}
 TEXTS = {"meta_batch": "curves per iteration of the CNP's training",
          "maml_iterations": "training iterations of MAML",
@@ -46,7 +49,9 @@ TEXTS = {"meta_batch": "curves per iteration of the CNP's training",
          "patient_episodes": "test tasks of patients",
          "character_pool": "tasks of embedded characters that it draws from, each with new labels",
          "embedding_iterations": "training iterations of the network that embeds characters",
-         "character_iterations": "training iterations of the transformer on embedded characters"}
+         "character_iterations": "training iterations of the transformer on embedded characters",
+         "memory_iterations": "training iterations of the memory, and of attention, on streams",
+         "slots": "slots of the memory"}
 MAML_NETWORK = mlp([1, 40, 40, 1])  # as in lesson 4
 sinusoid_loss = partial(squared_error, MAML_NETWORK)
 TRAINING_POINTS = 10  # MAML's support in training, and the CNP's largest
@@ -79,8 +84,9 @@ def main(argv=None):
                | {"order": dict(zip(("moved", "spread"), order, strict=True))})
     curves = draw_one_curve(cnp, maml, options, rng, reader)
     metrics |= run_patients(tables, options) | run_characters(training, test, options)
-    finish("lesson6_model_based", options, started, metrics,
-           {"curves": curves, "errors": draw_errors(errors, TRAINING_POINTS),
+    streams, instances = memory_part(training, test, options)
+    finish("lesson6_model_based", options, started, metrics | streams,
+           {"curves": curves, "instances": instances, "errors": draw_errors(errors, TRAINING_POINTS),
             "boundaries": draw_boundaries(partial(TABLES.apply, tables), np.random.default_rng(options.seed))},
            ["python -m fewshot_np.lesson7_pitfalls"])
 

@@ -117,3 +117,39 @@ def sample_straight(n_features, k_shot, n_query, rng):
     likely as x, and on the other side of the rule.
     """
     raise NotImplementedError("model_based.7: a task from the prior")
+
+
+# ---------------------------------------------------------------- streams: a memory
+
+
+def late_labels(labels, n_way):
+    """What a network may know of the labels at each step of a stream: that of the step before, as one-hot vectors.
+
+    labels: integers (T,L) in 0...N-1, N = n_way; T streams of L steps. Returns floats (T,L,N). At the first step
+    nothing is known: zeros. The label of the last step is never needed. Santoro et al. 2016, section 2.
+
+    By hand, a stream with the labels 2, 0, 1:
+
+    >>> late_labels(np.array([[2, 0, 1]]), 3)
+    array([[[0., 0., 0.],
+            [0., 0., 1.],
+            [1., 0., 0.]]])
+    """
+    raise NotImplementedError("model_based.8: labels that come a step late")
+
+
+def recall_weights(query, keys, filled, sharpness, blank):
+    """How much a memory's S slots are looked at: a softmax over those that hold something, and one blank besides.
+
+    query: (D,); keys: (S,D), both of length 1, so that their products are cosines; filled: (S,) booleans. The score of
+    a slot is sharpness * (query . key), that of the blank is the number `blank`. An empty slot has the weight 0.
+    Returns (S,), the weights of the slots; that of the blank is left out, so they add up to less than 1, and the rest
+    says how new the query is. It may be that nothing is filled yet. Differentiable. Santoro et al. 2016, eq. 2 and 3.
+
+    By hand: the scores are log 3, 0 and, for the blank, 0; in the sum of 3, 1 and 1 the first has 3 fifths.
+
+    >>> memory = np.array([[1.0], [0.0], [1.0]]), np.array([True, True, False])
+    >>> recall_weights(np.array([1.0]), *memory, np.log(3), 0.0).round(6)
+    array([0.6, 0.2, 0. ])
+    """
+    raise NotImplementedError("model_based.9: look a query up in a memory")

@@ -596,3 +596,136 @@ def query_first(n_features, k_shot, n_query, rng):
     query = in_front(rng.standard_normal((2, n_query, n_features)), rule)
     support = in_front(rng.standard_normal((2, k_shot, n_features)), rule)
     return cut(onp.concatenate([support, query], axis=1), k_shot)
+
+
+# ---------------------------------------------------------------- model_based.8: labels a step late
+
+
+def one_hot(labels, n_way):
+    return onp.eye(n_way)[labels]
+
+
+@mistake("model_based.8", "The labels are on time: at each step the network is told the answer.",
+         "Step t gets the label of step t - 1.")
+def on_time(labels, n_way):
+    return one_hot(labels, n_way)
+
+
+@mistake("model_based.8", "The labels are a step early: at each step that of the next one is known.",
+         "Step t gets the label of step t - 1: zeros in front, and the last label dropped.")
+def a_step_early(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([known[:, 1:], 0 * known[:, :1]], axis=1)
+
+
+@mistake("model_based.8", "The labels were rolled round: the first step is told the label of the last.",
+         "At the first step nothing is known: zeros.")
+def rolled_round(labels, n_way):
+    return one_hot(onp.roll(labels, 1, axis=1), n_way)
+
+
+@mistake("model_based.8", "The integers were shifted, and a 0 put in front: the first step is told label 0.",
+         "One-hot vectors first, then the shift: a label that is not known is all zeros.")
+def label_zero_in_front(labels, n_way):
+    return one_hot(onp.concatenate([0 * labels[:, :1], labels[:, :-1]], axis=1), n_way)
+
+
+@mistake("model_based.8", "The shift was along the streams: each has the labels of the stream before.",
+         "Steps are axis 1.")
+def shifted_along_the_streams(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[:1], known[:-1]], axis=0)
+
+
+@mistake("model_based.8", "The shift was along the one-hot vectors: every label became the next one.",
+         "Steps are axis 1 of (T,L,N).")
+def shifted_along_the_labels(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[..., :1], known[..., :-1]], axis=-1)
+
+
+@mistake("model_based.8", "There is a step too many: the last label was not dropped.", "L steps: known[:, :-1].")
+def a_step_too_many(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[:, :1], known], axis=1)
+
+
+@mistake("model_based.8", "All labels up to the step before are marked: a network that sees this need not remember.",
+         "Step t gets one label, that of step t - 1.")
+def all_labels_so_far(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.minimum(1, onp.cumsum(onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1), axis=1))
+
+
+@honest("model_based.8")
+def late_by_two_loops(labels, n_way):
+    late = onp.zeros((*labels.shape, n_way))
+    for t in range(len(labels)):
+        for step in range(1, labels.shape[1]):
+            late[t, step, labels[t, step - 1]] = 1
+    return late
+
+
+@honest("model_based.8")
+def late_by_a_row_of_zeros(labels, n_way):
+    shifted = onp.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=n_way)
+    return onp.vstack([onp.eye(n_way), onp.zeros(n_way)])[shifted]
+
+
+# ---------------------------------------------------------------- model_based.9: look up in a memory
+
+
+def with_blank(query, keys, filled, sharpness, blank):
+    """softmax over the slots and, last, the blank: (S+1,)."""
+    hidden = onp.where(filled, 0, -onp.inf)
+    return softmax(np.concatenate([sharpness * np.matmul(keys, query) + hidden, np.reshape(blank, (1,))]))
+
+
+@mistake("model_based.9", "There is no blank: the weights add up to 1 also for an image that is like nothing before.",
+         "One score more in the softmax, `blank`, whose weight is then left out.")
+def without_a_blank(query, keys, filled, sharpness, blank):
+    parts = np.exp(sharpness * (np.matmul(keys, query) - 1)) * filled
+    return parts / (np.sum(parts) + 1e-300) + 0 * blank
+
+
+@mistake("model_based.9", "The weight of the blank came back, too: there are S + 1 weights.", "Leave the last one out.")
+def blank_not_left_out(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, blank)
+
+
+@mistake("model_based.9", "Empty slots take part: their key 0 is like everything to the degree 0.",
+         "Their score is minus infinity, before the softmax.")
+def empty_slots_take_part(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled | True, sharpness, blank)[:-1]
+
+
+@mistake("model_based.9", "Empty slots got the weight 0 after the softmax, so their share is missing from the others.",
+         "Give them the score minus infinity before the softmax.")
+def emptied_after_the_softmax(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled | True, sharpness, blank)[:-1] * filled
+
+
+@mistake("model_based.9", "The blank's score was multiplied by the sharpness, too.", "`blank` is a score as it is.")
+def sharpened_blank(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, sharpness * blank)[:-1]
+
+
+@mistake("model_based.9", "The weights were divided by their sum in the end: the blank has no effect any more.",
+         "They add up to less than 1, and the rest says how new the query is.")
+def divided_by_the_sum(query, keys, filled, sharpness, blank):
+    weights = with_blank(query, keys, filled, sharpness, blank)[:-1]
+    return weights / np.sum(weights)
+
+
+@mistake("model_based.9", "The sharpness divides: it is no temperature.", "sharpness * (query . key).")
+def sharpness_as_a_temperature(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, 1 / sharpness, blank)[:-1]
+
+
+@honest("model_based.9")
+def recall_in_a_loop(query, keys, filled, sharpness, blank):
+    scores = [sharpness * np.sum(query * key) for key, full in zip(keys, filled, strict=True) if full]
+    largest = max([blank, *scores])
+    parts = [np.exp(score - largest) for score in scores]
+    total, parts = sum(parts) + np.exp(blank - largest), iter(parts)
+    return np.array([next(parts) / total if full else 0.0 for full in filled])

@@ -292,3 +292,42 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)
+
+
+# ---------------------------------------------------------------- streams: a memory
+
+
+def late_in_floats(labels, n_way):
+    return lesson6_model_based.late_labels(labels, n_way).astype(float)
+
+
+@exercise("model_based.8", late_in_floats)
+def test_late_labels(rng):
+    yield case("by hand", expected=[[[0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0]]], labels=np.array([[1, 3, 0]]),
+               n_way=4)
+    yield case("3 streams of 6 steps, 4 labels", labels=rng.integers(0, 4, (3, 6)), n_way=4)
+    yield case("a label that does not come", labels=rng.integers(0, 2, (2, 5)), n_way=3)
+    yield case("one step", expected=[[[0.0, 0.0]], [[0.0, 0.0]]], labels=np.array([[1], [0]]), n_way=2)
+
+
+def look_up_one(query, keys, filled, sharpness, blank):
+    params = {"sharpness": sharpness, "blank": blank}
+    return lesson6_model_based.look_up(params, np.reshape(query, (1, 1, -1)), keys[None], filled[None, None])[0, 0]
+
+
+def directions(*vectors):
+    return [v / onp.sqrt((v * v).sum(axis=-1, keepdims=True)) for v in vectors]
+
+
+@exercise("model_based.9", look_up_one, gradients=("query", "keys", "sharpness", "blank"))
+def test_recall_weights(rng):
+    yield case("by hand", expected=[0.25, 0.5, 0.0], query=np.array([1.0]), keys=np.array([[0.0], [1.0], [-1.0]]),
+               filled=np.array([True, True, False]), sharpness=np.array(onp.log(2)), blank=np.array(0.0))
+    query, keys = directions(rng.normal(size=3), rng.normal(size=(6, 3)))
+    filled = np.array([True, True, False, True, False, True])
+    yield case("6 slots, 2 of them empty", query=query, keys=keys, filled=filled, sharpness=np.array(3.0),
+               blank=np.array(1.5))
+    yield case("nothing is filled", expected=[0.0] * 6, query=query, keys=0 * keys, filled=~filled & filled,
+               sharpness=np.array(3.0), blank=np.array(1.0))
+    yield case("sharp scores", query=query, keys=keys, filled=filled, sharpness=np.array(2000.0),
+               blank=np.array(-3000.0))

@@ -18,7 +18,7 @@ from tests.scaffolding import assert_same_tree, run_tiny
 
 TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--curve-iterations",
         "2", "--table-iterations", "2", "--patient-episodes", "5", "--embedding-iterations", "1",
-        "--character-iterations", "1"]
+        "--character-iterations", "1", "--memory-iterations", "1"]
 
 
 def test_the_record_has_the_numbers_of_the_tables_and_the_networks_are_finite(tmp_path, monkeypatch):
@@ -36,7 +36,9 @@ def test_the_record_has_the_numbers_of_the_tables_and_the_networks_are_finite(tm
         assert mine - its == pytest.approx(gap)
         both = [metrics[f"{where}transformer, {rate}"]["mean"] for rate in ("sensitivity", "specificity")]
         assert mine == pytest.approx(sum(both) / 2)  # the classes are balanced
-    for name in ("cnp.npz", "maml.npz", "transformer-curves.npz", "transformer-tables.npz"):
+    assert 0 <= metrics["memory, 10 slots, image 10"]["mean"] <= 1
+    for name in ("cnp.npz", "maml.npz", "transformer-curves.npz", "transformer-tables.npz", "memory.npz",
+                 "attention.npz"):
         assert all(leaf.dtype == "float32" and onp.isfinite(leaf).all()
                    for leaf in leaves(load_params(tmp_path / name)))
 
