@@ -1,12 +1,16 @@
 """The words of tables in Chinese: the rows and numbers come from the same records and functions as in English.
 
 A Chinese page calls, from its cog comments, `percent(record, name)` as in `quoting`, and `table(markdown, {...})` on
-what a function of `quoting` returns, with the words that only this page needs.
+what a function of `quoting` returns, with the words that only this page needs; `spread(lesson)` says how far results
+move with the seed, as `lessons.spread` does in English.
 """
 
+import json
 import re
+from statistics import median
 
 from lessons import quoting
+from lessons import spread as measured
 
 WORDS = {
     "accuracy": "准确率",
@@ -60,6 +64,20 @@ def close_up(text):
 def percent(record, name):
     """A metric as "77.5 ± 0.8%"."""
     return close_up(quoting.percent(record, name))
+
+
+def spread(lesson):
+    """How far the lesson's results lay apart over the seeds; empty where that was not measured."""
+    content = json.loads(measured.FILE.read_text(encoding="utf-8")).get(lesson)
+    if not content:
+        return ""
+    points, factors = measured.apart(content["means"])
+    parts = []
+    if points:
+        parts.append(f"本页的准确率最多相差 {max(points):.1f} 个百分点，其中一半相差不到 {median(points):.1f} 个")
+    if factors:
+        parts.append(f"误差最多相差 {max(factors):.1f} 倍，其中一半相差不到 {median(factors):.2f} 倍")
+    return f"随机种子取 {'、'.join(map(str, content['seeds']))} 时，{'；'.join(parts)}（实测）。"
 
 
 def table(markdown, words=None):
