@@ -1,16 +1,15 @@
 """The words of tables in Chinese: the rows and numbers come from the same records and functions as in English.
 
-A Chinese page calls, from its cog comments, `percent(record, name)` as in `quoting`, and `table(markdown, {...})` on
-what a function of `quoting` returns, with the words that only this page needs; `spread(lesson)` says how far results
-move with the seed, as `lessons.spread` does in English.
+A Chinese page calls, from its cog comments, `percent(record, name)` as in `quoting`, `table(markdown, {...})` on what
+a function of `quoting` returns, with the words that only this page needs, and `spread_sentence(lesson)` where the
+English page has `spread.sentence(lesson)`.
 """
 
 import json
 import re
 from statistics import median
 
-from lessons import quoting
-from lessons import spread as measured
+from lessons import quoting, spread
 
 WORDS = {
     "accuracy": "准确率",
@@ -41,6 +40,9 @@ WORDS = {
     "ANIL": "ANIL",
     "Meta-SGD": "Meta-SGD",
     "first-order MAML": "一阶 MAML",
+    "implicit MAML": "隐式 MAML",
+    "fine-tuning": "微调",
+    "frozen features": "冻结特征",
     "extended MAML": "扩展的 MAML",
     "extended prototypical": "扩展的原型网络",
     "support": "支持集",
@@ -52,6 +54,7 @@ WORDS = {
     "statistics of the support and queries": "支持集与查询集的统计量",
     "statistics of the training images": "训练图像的统计量",
     "no batch norm": "没有批归一化",
+    **{f"{n}-way {k}-shot": f"{n} 类 {k} 样本" for n in (5, 20) for k in (1, 5)},
 }
 NUMBER = re.compile(r"[\d\s.,±%()+×·/°-]*")
 
@@ -64,20 +67,6 @@ def close_up(text):
 def percent(record, name):
     """A metric as "77.5 ± 0.8%"."""
     return close_up(quoting.percent(record, name))
-
-
-def spread(lesson):
-    """How far the lesson's results lay apart over the seeds; empty where that was not measured."""
-    content = json.loads(measured.FILE.read_text(encoding="utf-8")).get(lesson)
-    if not content:
-        return ""
-    points, factors = measured.apart(content["means"])
-    parts = []
-    if points:
-        parts.append(f"本页的准确率最多相差 {max(points):.1f} 个百分点，其中一半相差不到 {median(points):.1f} 个")
-    if factors:
-        parts.append(f"误差最多相差 {max(factors):.1f} 倍，其中一半相差不到 {median(factors):.2f} 倍")
-    return f"随机种子取 {'、'.join(map(str, content['seeds']))} 时，{'；'.join(parts)}（实测）。"
 
 
 def table(markdown, words=None):
@@ -99,3 +88,18 @@ def table(markdown, words=None):
     if missing:
         raise ValueError(f"no Chinese for the cells {', '.join(map(repr, dict.fromkeys(missing)))}")
     return "\n".join(lines)
+
+
+def spread_sentence(lesson, content=None):
+    """`spread.sentence`, how far the results lay apart over seeds, in Chinese."""
+    content = json.loads(spread.FILE.read_text(encoding="utf-8")) if content is None else content
+    if lesson not in content:
+        return ""
+    points, factors = spread.apart(content[lesson]["means"])
+    *seeds, last = map(str, content[lesson]["seeds"])
+    parts = []
+    if points:
+        parts.append(f"本页的准确率最多相差 {max(points):.1f} 个百分点，半数相差不到 {median(points):.1f} 个")
+    if factors:
+        parts.append(f"误差的最大值与最小值之比最高为 {max(factors):.1f}，半数低于 {median(factors):.2f}")
+    return f"用随机种子 {'、'.join(seeds)} 和 {last} 实测：{'；'.join(parts)}。"
