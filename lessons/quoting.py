@@ -97,6 +97,8 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
     ("lake", "prototypical"): ("", {}),
     ("lake", "extended prototypical"): ("", {}),
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
+    ("lake", "cross-entropy Siamese"): (f"Koch et al., in Lake et al. 2015{SECONDARY}",
+                                        {"background": "8.0 (from 40)"}),
     ("lake", "Siamese"): (f"Koch et al., in Lake et al. 2015{SECONDARY}", {"background": "8.0 (from 40)"}),
 }
 PROTONETS_AGAIN = "two users of the authors' code, jakesnell/prototypical-networks#2"
@@ -184,6 +186,19 @@ def result(method, n_way, k_shot, statistics, **where):
     if not records or not (text := over_seeds(records, "accuracy", statistics)):
         raise ValueError(f"there is no record of {method}, {n_way}-way {k_shot}-shot, statistics of the {statistics}")
     return text
+
+
+def how_tasks_were_drawn(**where):
+    """A sentence on how many of the protocol finn's records are of characters turned as Finn's code turns them."""
+    records = [record for of_row in runs_of("finn", **where).values() for record in of_row]
+    turned = sum(record["metrics"]["row"].get("turned", False) for record in records)
+    if not turned:
+        return (f"All {len(records)} records behind the table are older ones: rotations were classes of their own, in "
+                "training and in the test.")
+    if turned == len(records):
+        return f"All {len(records)} records behind the table are of different characters, each turned as a whole."
+    return (f"Of the {len(records)} records behind the table {turned} are of different characters, each turned as a "
+            f"whole; in the {len(records) - turned} older ones rotations were classes of their own.")
 
 
 def minutes_of(records):

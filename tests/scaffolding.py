@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from fewshot_np.__main__ import LESSONS
 from fewshot_np.data import ImageClasses
-from fewshot_np.experiment import training
+from fewshot_np.data.splits import load_splits
+from fewshot_np.experiment import report, training
 from fewshot_np.experiment.records import read_record
 from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.optimizers import adam, constant
@@ -84,6 +86,11 @@ def task_of(episode, task):
     return Episode(*(None if field is None else field[task:task + 1] for field in episode))
 
 
+def glyph_splits(quick=False):
+    """The glyphs to train, to validate and to test on."""
+    return load_splits(SimpleNamespace(data="glyphs", data_root=None, seed=0, quick=quick))
+
+
 def folder_of(path, *sizes):
     """Class folders "class 00" and so on of these numbers of pictures: the class is the slope, each is shifted."""
     for label, size in enumerate(sizes):
@@ -99,9 +106,15 @@ def folder_of(path, *sizes):
 # ---------------------------------------------------------------- runs
 
 
-def run_tiny(lesson, out, *argv):
-    """The record of a --quick run of `lesson` (its name) with these options, in the folder `out`."""
-    run_of(lesson).main(["--quick", "--out", str(out), *argv])
+def run_tiny(lesson, out, *argv, rendered=False):
+    """The record of a --quick run of `lesson` (its name) with these options, in the folder `out`.
+
+    rendered: its figures, which takes half of the time. `test_runs.py` renders those of every lesson.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not rendered:
+            patch.setattr(report, "save_figure", lambda figure, path: path)
+        run_of(lesson).main(["--quick", "--out", str(out), *argv])
     return read_record(out / "record.json")
 
 

@@ -6,13 +6,14 @@ from tests.scaffolding import no_training, run_of
 
 TOO_MANY = [(["--n-way", "60"], "60-way episodes need 60 classes"),
             (["--n-query", "20"], r"1 support \+ 20 query need 21")]
+PAIRS = [(["--pairs", "201"], "even positive integer"), (["--pairs", "20"], "--pairs must be 40 or more")]
 # {lesson: [(options, what is told)]}: what the data do not suffice for, or the lesson does not learn
 IMPOSSIBLE = {
     "lesson3_initialisation": [TOO_MANY[0], (["--train-shots", "1"], "train_shots must be at least 2, got 1")],
     "lesson3_metric": [*TOO_MANY, (["--k-shot", "19", "--n-query", "2"], r"19 support \+ 2 query need 21")],
     "lesson4_maml": [*TOO_MANY, (["--k-shot", "11"], r"11 support \+ 11 query need 22")],
-    "lesson4_siamese": [*TOO_MANY, (["--pairs", "201"], "even positive integer"),
-                        (["--pairs", "20"], "--pairs must be 40 or more")],
+    "lesson4_siamese": [*TOO_MANY, *PAIRS],
+    "lesson5_project": [*TOO_MANY, *PAIRS],
     "lesson6_model_based": [(["--data", "omniglot"], "learns sinusoids, not images")],
     "lesson6_optimizer": [*TOO_MANY, (["--k-shot", "11"], r"11 support \+ 11 query need 22"),
                           (["--horizon", "25"], "horizon of 25 steps is not made of whole segments of 10")],

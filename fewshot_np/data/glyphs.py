@@ -32,7 +32,8 @@ SIDE = 3 * SIZE             # pixels along the side of the canvas from which a d
 EM = 2 * SIDE // 3          # pixels per em in the em placement, which leaves room for accents and descenders
 BASELINE = 61               # row of the canvas on which letters stand in the em placement
 FITTED = 60                 # pixels of the longer side of a fitted character: 20 of the 28 of a drawing
-LOOK_ALIKE = 0.95           # correlation above which two characters look the same and become one class
+LOOK_ALIKE = 0.95           # correlation of regular faces above which two characters look the same and become one class
+SAME_IN_A_FACE = 0.97       # the same in any other face: bold letters are all a little alike
 
 # Named one by one, because a newer matplotlib adds a font that maps every code point to a placeholder box.
 # The first face that has a character is its regular face.
@@ -221,23 +222,49 @@ def distinct_letters():
 
     These are the letters of the scripts in SPLITS that have no decomposition (e with a tilde is an e and a tilde;
     lesson 2 uses such letters for zero-shot learning) and do not look like an earlier one (Greek, too, has an A): the
-    correlation of their regular faces is at most LOOK_ALIKE. The other faces are not compared. There 101 pairs of
-    classes correlate above 0.97, six of them across training and test, such as the Armenian piwr and the Cyrillic ef.
+    correlation of their regular faces is at most LOOK_ALIKE, and that in each face that both have SAME_IN_A_FACE.
     """
-    kept, shapes = [], np.empty((0, SIZE * SIZE), np.float32)
+    kept, regular, in_face = [], Shapes(), {face: Shapes() for face in FACES}
     for code_point in sorted(frozenset().union(*map(code_points_of, FACES))):
         letter = chr(code_point)
         name = unicodedata.name(letter, "")
         if (unicodedata.category(letter) not in ("Lu", "Ll", "Lo") or unicodedata.decomposition(letter)
                 or script_of(name) is None):
             continue
-        printed = render_character(code_point, faces_of(code_point)[0])
-        shape = printed.reshape(SIZE, 3, SIZE, 3).mean((1, 3)).ravel()
-        shape = (shape - shape.mean()) / (shape.std() * SIZE)      # so that a product is a correlation
-        if (shapes @ shape).max(initial=-1) <= LOOK_ALIKE:
-            kept.append((code_point, name))
-            shapes = np.vstack([shapes, shape])
+        faces = faces_of(code_point)
+        shapes = [shape_of(code_point, face) for face in faces]
+        if regular.closest(shapes[0]) > LOOK_ALIKE or any(
+                in_face[face].closest(shape) > SAME_IN_A_FACE for face, shape in zip(faces, shapes, strict=True)):
+            continue
+        kept.append((code_point, name))
+        regular.add(shapes[0])
+        for face, shape in zip(faces, shapes, strict=True):
+            in_face[face].add(shape)
     return kept
+
+
+def shape_of(code_point, face):
+    """A character as printed, (SIZE²,), of mean 0 and length 1, so that a product of two is their correlation."""
+    printed = render_character(code_point, face)
+    shape = printed.reshape(SIZE, 3, SIZE, 3).mean((1, 3)).ravel()
+    return (shape - shape.mean()) / (shape.std() * SIZE)
+
+
+class Shapes:
+    """Shapes to compare others with, in an array that doubles when it is full."""
+
+    def __init__(self):
+        self.rows, self.count = np.empty((16, SIZE * SIZE), np.float32), 0
+
+    def add(self, shape):
+        if self.count == len(self.rows):
+            self.rows = np.concatenate([self.rows, np.empty_like(self.rows)])
+        self.rows[self.count] = shape
+        self.count += 1
+
+    def closest(self, shape):
+        """The largest correlation with any of them, -1 without one."""
+        return (self.rows[:self.count] @ shape).max(initial=-1)
 
 
 def write_list(letters):

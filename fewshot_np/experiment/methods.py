@@ -45,7 +45,8 @@ class Training(NamedTuple):
 
     batch: tasks per iteration, in pretraining images.   train_way: classes per training episode, None as in the test.
     n_query: queries per class of a training episode.   n_query_test: those of a test episode, where the protocol
-    prescribes them.   distorted: every training image is distorted anew each time.
+    prescribes them.   distorted: every training image is distorted anew each time.   turned: the classes of every task,
+    also in the test, are turned by a random quarter turn each.
     start, objective, scores: what those functions of the method take besides.
     """
 
@@ -60,6 +61,7 @@ class Training(NamedTuple):
     down: str = "stride"
     features: str = "mean"
     distorted: bool = False
+    turned: bool = False
     start: dict = {}      # noqa: RUF012  (never changed)
     objective: dict = {}  # noqa: RUF012
     scores: dict = {}     # noqa: RUF012
@@ -77,7 +79,8 @@ def at_effort(training, effort):
 
 def what_decides(training):
     """The fields of a Training, as a dict, on which the trained network depends; the others are for the test."""
-    return {name: value for name, value in training._asdict().items() if name not in ("n_query_test", "scores")}
+    ignored = ("n_query_test", "scores", *(["turned"] if not training.turned else []))  # most know nothing of turns
+    return {name: value for name, value in training._asdict().items() if name not in ignored}
 
 
 def build_network(method, training, classes, n_way, channels=64):

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from fewshot_np.experiment.lock import lock_folder, unlock_folders
 from fewshot_np.experiment.output import patient_output
-from fewshot_np.experiment.records import FULL, check_folder
+from fewshot_np.experiment.records import FULL, check_folder, commit_of_run
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.nn.kernels import keep_freed_memory
 
@@ -85,6 +85,7 @@ def prepare_out(parser, values, lock=None):
 
     lock(folder): for a program that is the only one to write there.
     """
+    commit_of_run()  # now, before anybody goes on working at the source
     try:
         values["out"] = writable_folder(values["out"])
         check_folder(values["out"], values if values.get("resume") else None)

@@ -2,6 +2,7 @@
 file of another program is ever replaced."""
 
 import errno
+import functools
 import importlib.metadata
 import io
 import json
@@ -68,7 +69,7 @@ def when_there_is_space(save, pause=30.0):
 
 
 def write_record(folder, lesson, options, seconds, metrics):
-    """Write `folder/record.json`: options, commit (null without git), versions, seconds, metrics; returns its path.
+    """Write `folder/record.json`: options, commit (see `commit_of_run`), versions, seconds, metrics; returns its path.
 
     metrics: {name: {"mean": ..., "interval": ..., ...}}; NaN and infinity become null.
 
@@ -78,7 +79,7 @@ def write_record(folder, lesson, options, seconds, metrics):
     if path.exists():
         read_record(path)
     options = {name: value for name, value in vars(options).items() if name != "out"}
-    record = {"format": RECORD_FORMAT, "lesson": lesson, "options": options, "commit": _commit(),
+    record = {"format": RECORD_FORMAT, "lesson": lesson, "options": options, "commit": commit_of_run(),
               "versions": _versions(), "seconds": round(seconds, 1), "metrics": metrics}
     with write_atomically(path) as file:
         file.write((json.dumps(_plain(record), indent=1, allow_nan=False) + "\n").encode())
@@ -330,8 +331,13 @@ def _unpack(packed, arrays):
 # ---------------------------------------------------------------- commit and versions
 
 
-def _commit():
-    """The commit of the source, with a + if a file of the package was changed or added since; None elsewhere."""
+@functools.cache
+def commit_of_run():
+    """The commit of the source, with a + if a file of the package was changed or added since; None without git.
+
+    It is read once in a process, when its options are parsed, because a commit that is made while a run trains does not
+    hold the code that trains.
+    """
     def git(*words):
         return subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True,
                               timeout=10, check=True).stdout.strip()

@@ -144,6 +144,10 @@ def _check_rates(inner_lr, params):
         for key in inner_lr:
             _check_rates(inner_lr[key], params[key])
         return
-    there = f"a dict of {sorted(params)}" if isinstance(params, dict) else np.shape(params)
-    if np.shape(inner_lr) not in ((), there, there[1:]):  # a number, or a rate for each number with or without tasks
+    if isinstance(params, dict):
+        there, allowed = f"a dict of {sorted(params)}", [()]
+    else:  # one rate, or one for each number, with or without tasks
+        there = np.shape(params)
+        allowed = [(), (1,), there, there[1:]]
+    if np.shape(inner_lr) not in allowed:
         raise ValueError(f"inner_lr has an array of rates {np.shape(inner_lr)} where the parameters are {there}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from fewshot_np.data.cache import cache_folder
 from fewshot_np.data.splits import load_splits
-from fewshot_np.experiment.records import check_replaceable, load_params, save_params
+from fewshot_np.experiment.records import check_replaceable, load_params, save_params, when_there_is_space
 from fewshot_np.experiment.report import refuse_impossible
 from fewshot_np.experiment.training import train
 from fewshot_np.lesson2_episodes import sample_episodes
@@ -49,7 +49,7 @@ def train_model(options, training, validation):
     check_replaceable(model_path(options))
     params = train_wiring(options, objective, training, options.iterations, REWIRED)
     model = make_model(params, validation, options.pairs, np.random.default_rng(options.seed))
-    save_model(model_path(options), model)
+    when_there_is_space(partial(save_model, model_path(options), model))
     if not options.model:
         try:
             save_model(kept_path(options), model)

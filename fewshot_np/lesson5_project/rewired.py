@@ -36,6 +36,11 @@ def objective(params, episode, n_hard=4):
     learned.)
     """
     support, query = embedding(params, episode.support_x), embedding(params, episode.query_x)
+    return mean_pair_loss(params, support, query, episode, n_hard)
+
+
+def mean_pair_loss(params, support, query, episode, n_hard=4):
+    """`objective` of the embeddings of an episode, (T,NK,D) and (T,NQ,D), whatever network they come from."""
     same_class = episode.query_y[:, :, None] == episode.support_y[:, None, :]                         # (T, NQ, NK)
     logits = same_logits(params, np.expand_dims(query, 2), np.expand_dims(support, 1))
     weights = pair_weights(stop_gradient(logits), same_class, n_hard).astype(logits.dtype)

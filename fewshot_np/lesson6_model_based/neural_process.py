@@ -98,8 +98,9 @@ def add_point(params, r, n_points, x, y):
     """The encoding of n_points + 1 examples, from that of n_points and one more, x and y (1,1) or (T,1,1).
 
     It is r + (r_new - r) / (n + 1): the state is updated and the old examples need not be kept, so the thousandth
-    example costs as much as the second.
+    example costs as much as the second. Before the first there is no mean, and r does not matter, be it NaN.
     """
+    r = r if n_points else onp.zeros_like(r)  # because 0 times NaN is NaN
     return r + (encode(params, x, y) - r) * (1 / (n_points + 1))
 
 

@@ -1,4 +1,7 @@
-"""Each training image distorted anew: a network that has seen a character bent and shifted ignores such things."""
+"""Images changed before a network sees them: distorted, each anew, or turned, each class of a task as a whole.
+
+A network that has seen a character bent and shifted ignores such things.
+"""
 
 import numpy as np
 from PIL import Image
@@ -29,3 +32,22 @@ def affine(image, angle, shear, scale, shift):
     coefficients = (*back[0], offset[0], *back[1], offset[1])
     return np.asarray(Image.fromarray(image).transform(image.shape[::-1], Image.Transform.AFFINE, coefficients,
                                                        Image.Resampling.BILINEAR))
+
+
+def turn_classes(episode, rng):
+    """The Episode with each class of each task turned by one random quarter turn, its support and its queries alike.
+
+    Finn et al. 2017 draw tasks so (in their code): different characters, and then an angle for each. Where rotations
+    are classes of their own instead, a task may hold a character twice.
+    """
+    turns = rng.integers(4, size=(len(episode.support_y), episode.support_y.max() + 1))
+    return episode._replace(support_x=turned(episode.support_x, np.take_along_axis(turns, episode.support_y, 1)),
+                            query_x=turned(episode.query_x, np.take_along_axis(turns, episode.query_y, 1)))
+
+
+def turned(images, quarters):
+    """Each image (...,H,W,C) turned anticlockwise by its number (...) of quarter turns."""
+    images = images.copy()
+    for n in (1, 2, 3):
+        images[quarters == n] = np.rot90(images[quarters == n], n, axes=(1, 2))
+    return images

@@ -33,8 +33,9 @@ def metric_training(iterations, **more):
                        "features": "flatten", **more})
 
 
-# Not Koch et al. 2015, who weigh |h1 - h2|, take a sigmoid and train with cross-entropy on pairs: lesson 4's
-# contrastive loss, where each pair of the same character stands against the nearest image of another one.
+# Not Koch et al. 2015, who weigh |h1 - h2|, take a sigmoid and train with cross-entropy on pairs, as in the rows of
+# "cross-entropy Siamese", but lesson 4's contrastive loss, where each pair of the same character stands against the
+# nearest image of another one.
 CONTRASTIVE = {"negatives": "hardest", "margin": 10.0}
 # Vinyals et al. 2016 take plain cosines, train with the ways and shots of the test, and let each embedding depend on
 # the other examples ("full context embeddings"). Here cosines are divided by 0.1, training has 60 ways, no context.
@@ -60,12 +61,13 @@ FINN = {  # (method, n_way, k_shot); up to 50 minutes each, MAML at 20 ways 81 a
            ("extended prototypical", 1, 20000, {"distorted": True, "scores": {"rounds": 5}}))
        for n_way in (5, 20)},  # one training serves both
 }
+FINN = {key: row._replace(turned=True) for key, row in FINN.items()}
 LAKE = {  # (method, learned from); the first two learn nothing
     ("modified Hausdorff", "background"): None,
     ("pixels", "background"): None,
     **{(method, background): metric_training(12000, train_way=20, distorted=True, **more)
        for method, more in (("prototypical", {}), ("extended prototypical", {"scores": {"rounds": 5}}),
-                            ("Siamese", {"objective": CONTRASTIVE}))
+                            ("Siamese", {"objective": CONTRASTIVE}), ("cross-entropy Siamese", {}))
        for background in ("background", "small1", "small2")},
 }
 SINUSOIDS = {(name,): Training(70000, 1e-3, 25, n_query=10, schedule="constant") for name in ("MAML", "pretraining")}

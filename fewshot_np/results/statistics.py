@@ -41,10 +41,10 @@ def sample_reference(classes, rng, n_images=200):
     return to_float(classes.images[rng.choice(len(classes.images), n_images, replace=False)])
 
 
-def validation_episodes(classes, n_way, k_shot, n_query):
+def validation_episodes(classes, n_way, k_shot, n_query, sample=sample_episodes):
     """100 tasks, in 25 episodes, always the same."""
     same = np.random.default_rng(1)
-    return [sample_episodes(classes, n_way, k_shot, n_query, 4, same) for _ in range(25)]
+    return [sample(classes, n_way, k_shot, n_query, 4, same) for _ in range(25)]
 
 
 def mean_accuracy(method, row, network, reference, episodes, params):
@@ -54,13 +54,14 @@ def mean_accuracy(method, row, network, reference, episodes, params):
     return np.mean([accuracies(scores(each), each.query_y) for each in episodes])
 
 
-def measure_accuracies(test, scores_by_name, n_way, k_shot, n_query, n_episodes, label="testing"):
+def measure_accuracies(test, scores_by_name, n_way, k_shot, n_query, n_episodes, label="testing",
+                       sample=sample_episodes):
     """{name: accuracy of each episode} on the classes `test`: the same episodes for all names, and for all rows with
     the same ways, shots and queries."""
     rng = np.random.default_rng(2)
     return evaluate(lambda episode: {name: accuracies(scores(episode), episode.query_y)
                                      for name, scores in scores_by_name.items()},
-                    lambda n: sample_episodes(test, n_way, k_shot, n_query, n, rng), n_episodes,
+                    lambda n: sample(test, n_way, k_shot, n_query, n, rng), n_episodes,
                     batch=4, label=label)  # more images at once would not fit the processor's cache
 
 

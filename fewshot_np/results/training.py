@@ -7,7 +7,7 @@ import numpy as np
 
 from fewshot_np.experiment.methods import Training, at_effort, differences, train_method
 from fewshot_np.experiment.records import load_params, read_record, save_params, when_there_is_space
-from fewshot_np.results.distortion import distort
+from fewshot_np.results.distortion import distort, turn_classes
 from fewshot_np.results.rows import training_identity
 
 
@@ -36,8 +36,10 @@ def keep_best(path, measure, params):
 
 
 def sample_for(row, method, classes, n_way, k_shot, rng):
-    """The episodes of one iteration: the method's, distorted if the row says so."""
+    """The episodes of one iteration: the method's, turned and distorted if the row says so."""
     episode = method.sample(classes, n_way, k_shot, row, rng)
+    if row.turned:
+        episode = turn_classes(episode, rng)
     if not row.distorted:
         return episode
     return episode._replace(support_x=distort(episode.support_x, rng), query_x=distort(episode.query_x, rng))

@@ -1,4 +1,4 @@
-"""What the literature found since: two methods of the tables, each with something that helps it.
+"""What the literature found since: two methods of the tables, each with something that helps it; and one as published.
 
 The plain methods stay plain; these are rows of their own beside them.
 
@@ -8,16 +8,20 @@ The plain methods stay plain; these are rows of their own beside them.
   extended MAML          trained on distorted images, with several steps. Each step has its own rate for each array of
                          parameters, learned together with the start, and the query loss is taken after every step and
                          not after the last alone, so that the first steps are trained directly, too
+  cross-entropy Siamese  the Siamese network in the form of Koch et al. 2015 and of lesson 5: |h1 - h2|, weighed and
+                         added up to the log-odds of *same*, and cross-entropy, in place of lesson 4's contrastive loss
 
-`np` is autograd's NumPy: the second is differentiated.
+`np` is autograd's NumPy, because objectives are differentiated; `onp` is the plain one.
 """
 
 from functools import partial
 
+import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson3_metric import embed, memberships, prototypes, squared_distances, ways
+from fewshot_np.lesson5_project.rewired import embedded_scores, mean_pair_loss
 from fewshot_np.lesson6_optimizer import meta_sgd_step
 from fewshot_np.lesson8_comparison.methods import METHODS as PLAIN
 from fewshot_np.nn.primitives import log_softmax
@@ -59,7 +63,7 @@ def refined_scores(network, params, episode, statistics, rounds):
 def start_of_steps(network, n_way, rng, steps, inner_lr):
     """{"start", "rates"}: the network's parameters, and for each step one rate for each of their arrays."""
     start = network.init(rng)
-    rates = {f"step{i + 1}": tree_map(lambda p: np.full(1, inner_lr, p.dtype), start) for i in range(steps)}
+    rates = {f"step{i + 1}": tree_map(lambda p: np.full((), inner_lr, p.dtype), start) for i in range(steps)}
     return {"start": start, "rates": rates}
 
 
@@ -88,9 +92,37 @@ def steps_scores(network, params, episode, statistics):
     return query_logits(network, adapted, episode, statistics)
 
 
+# ---------------------------------------------------------------- the Siamese network of Koch et al.
+
+
+def start_with_comparison(network, n_way, rng, scale=0.01):
+    """{"network", "head"}: an embedding, and one weight per feature, by which the differences of two embeddings count.
+
+    A difference speaks against *same*, so all weights begin below 0. For images of 28x28 pixels.
+    """
+    params = network.init(rng)
+    n_features = network.apply(params, onp.zeros((2, 28, 28, 1), "float32")).shape[-1]
+    return {"network": params, "head": {"w": onp.full((n_features, 1), -scale, "float32"),
+                                        "b": onp.zeros(1, "float32")}}
+
+
+def cross_entropy_objective(network, params, episode, n_hard=4):
+    """Lesson 5's objective, of this network's embeddings."""
+    support, query = embed(network, params["network"], episode, "support and queries")
+    return mean_pair_loss(params, support, query, episode, n_hard)
+
+
+def cross_entropy_scores(network, params, episode, statistics):
+    """The log-odds of *same* of each query with each class, (T, N Q, N); see lesson 5's `scores`."""
+    support, query = embed(network, params["network"], episode, statistics)
+    return embedded_scores(params, support, query, episode.support_y, ways(episode))
+
+
 # ---------------------------------------------------------------- the methods
 
 METHODS = PLAIN | {
     "extended prototypical": PLAIN["prototypical"]._replace(scores=refined_scores),
+    "cross-entropy Siamese": PLAIN["Siamese"]._replace(
+        objective=cross_entropy_objective, scores=cross_entropy_scores, start=start_with_comparison),
     "extended MAML": PLAIN["MAML"]._replace(objective=steps_objective, scores=steps_scores, start=start_of_steps),
 }

@@ -3,6 +3,7 @@
 import numpy as onp
 from autograd import numpy as np
 
+from fewshot_np.nn.primitives import log_softmax
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- hunger.1: the number of parameters
@@ -67,6 +68,11 @@ def transposed(x, w, b):
     return (np.matmul(x, w) + b).T
 
 
+@mistake("hunger.2", "An activation was applied: all outputs lie between 0 and 1.", "The layer is linear: x @ w + b.")
+def with_sigmoid(x, w, b):
+    return 0.5 * (1 + np.tanh((x @ w + b) / 2))
+
+
 @honest("hunger.2")
 def dense_by_loops(x, w, b):
     rows = []
@@ -129,6 +135,28 @@ def bias_averaged(x, w, g):
          "Nothing is averaged. If the loss is a mean, g already holds the 1/M.")
 def all_divided(x, w, g):
     return g @ w.T / len(x), x.T @ g / len(x), g.mean(axis=0)
+
+
+@mistake("hunger.3", "The derivative of b is one number for all biases.", "One number for each output: g.sum(axis=0).")
+def one_bias_for_all(x, w, g):
+    return g @ w.T, x.T @ g, g.sum()
+
+
+@mistake("hunger.3", "w was given the shape of its transpose by reshape, which leaves the numbers in their old order.",
+         "w.T exchanges rows and columns; w.reshape(O, D) does not.")
+def weights_reshaped(x, w, g):
+    return g @ w.reshape(w.shape[::-1]), x.T @ g, g.sum(axis=0)
+
+
+@mistake("hunger.3", "Only the first example was used.", "Every example contributes to w and b: add them up.")
+def first_example_alone(x, w, g):
+    return g @ w.T, x[:1].T @ g[:1], g[0]
+
+
+@mistake("hunger.3", "The derivative of b does not depend on g.", "g.sum(axis=0): b adds 1 for 1, so all of g arrives.",
+         value=("ones", "examples"))
+def bias_without_g(x, w, g, value):
+    return g @ w.T, x.T @ g, onp.full(g.shape[1], 1.0 if value == "ones" else float(len(x)))
 
 
 @honest("hunger.3")
@@ -215,6 +243,41 @@ def without_the_minus(logits, labels):
 def all_labels_for_each_example(logits, labels):
     z = logits - np.max(logits, axis=1, keepdims=True)
     return np.mean((np.log(np.sum(np.exp(z), axis=1, keepdims=True)) - z)[:, labels])
+
+
+@mistake("hunger.4", "This is the squared error of the softmax.", "-log of the label's probability, and nothing else.")
+def squared_error(logits, labels):
+    p = np.exp(log_softmax(logits))
+    return np.mean(np.sum((p - onp.eye(logits.shape[1])[labels]) ** 2, axis=1))
+
+
+@mistake("hunger.4", "The mean went over all numbers of the table (M,N), so the sum was divided by N, too.",
+         "One number for each example, then the mean of M numbers.")
+def divided_by_classes_too(logits, labels):
+    return -np.mean(log_softmax(logits) * onp.eye(logits.shape[1])[labels])
+
+
+@mistake("hunger.4", "The log-probabilities of all classes were added up, whatever the label.",
+         "Only that of the label: z[range(M), labels].")
+def sum_over_all_classes(logits, labels):
+    return -np.mean(np.sum(log_softmax(logits), axis=1))
+
+
+@mistake("hunger.4", "The maximum was subtracted in one place and not in the other.",
+         "log sum exp(z) = max + log sum exp(z - max).")
+def maximum_not_added_again(logits, labels):
+    largest = np.max(logits, axis=1, keepdims=True)
+    return np.mean(np.log(np.sum(np.exp(logits - largest), axis=1)) - picked(logits, labels))
+
+
+@mistake("hunger.4", "The most likely class was taken in place of the label.", "-log of the *label's* probability.")
+def most_likely_for_label(logits, labels):
+    return -np.mean(np.max(log_softmax(logits), axis=1))
+
+
+@mistake("hunger.4", "This is 1 - p, without a logarithm.", "-log p grows without end where p goes to 0.")
+def one_less_p(logits, labels):
+    return np.mean(1 - np.exp(picked(log_softmax(logits), labels)))
 
 
 @honest("hunger.4")
@@ -394,6 +457,13 @@ def patch_transposed(x, kh, kw):
     return stacked(patches_of(x, kh, kw), (0, 3, 2, 1))
 
 
+@mistake("hunger.6", "kh and kw are exchanged: the patches are kw high and kh wide.", "x[:, i:i + kh, j:j + kw].")
+def sides_exchanged(x, kh, kw):
+    places = (range(x.shape[n + 1] - side + 1) for n, side in enumerate((kh, kw)))
+    rows, columns = map(list, places)
+    return np.array([[[np.ravel(image[i:i + kw, j:j + kh]) for j in columns] for i in rows] for image in x])
+
+
 @honest("hunger.6")
 def im2col_patch_by_patch(x, kh, kw):
     return stacked(patches_of(x, kh, kw))
@@ -487,6 +557,20 @@ def first_by_columns(x, g):
     order = onp.array([0, 2, 1, 3])
     place = order[windows(x)[:, :, :, order].argmax(axis=3)]
     return back((onp.arange(4)[:, None] == place[:, :, :, None]) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "Every pixel of the window got g.",
+         "Only the one that was the maximum: the others did not matter.")
+def to_the_whole_window(x, g):
+    parts = windows(x)
+    return back(onp.ones_like(parts) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "g went to the *smallest* pixel.", "To the largest.")
+def to_the_minimum(x, g):
+    parts = windows(x)
+    first = (parts == parts.min(axis=3, keepdims=True)).cumsum(axis=3).cumsum(axis=3) == 1
+    return back(first * g[:, :, :, None], x.shape)
 
 
 @honest("hunger.7")

@@ -264,6 +264,12 @@ def another_factor(values, factor):
     return values.mean(), factor * values.std(ddof=1) / len(values) ** 0.5
 
 
+@mistake("episodes.3", "Student's factor is that for one value less.", "t_factor(n) takes the number of values, n.")
+def factor_of_one_less(values):
+    n = len(values)
+    return np.mean(values), t_factor(max(n - 1, 2)) * np.std(values, ddof=1) / np.sqrt(n)
+
+
 @honest("episodes.3")
 def interval_by_sums(values):
     n, values = len(values), [float(v) for v in values]

@@ -71,6 +71,20 @@ def first_word_without_column(parts):
     return marked(parts, [column for column in columns_of(parts) if column not in first])
 
 
+@mistake("zero_shot.1", "The columns are sorted by word and then by place.",
+         "By place first: columns of the first place "
+         "before those of the second. sorted() of (place, word) does both.")
+def words_before_places(parts):
+    return marked(parts, sorted(columns_of(parts), key=lambda column: (column[1], column[0])))
+
+
+@mistake("zero_shot.1", "The words of a place are sorted backwards.", "sorted(), without reverse.")
+def words_backwards(parts):
+    columns = [(place, word) for place in range(len(parts[0]))
+               for word in sorted({one[place] for one in parts}, reverse=True)]
+    return marked(parts, columns)
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []
@@ -166,6 +180,23 @@ def classes_of_the_labels(features, labels, signatures, gamma, lam, counted):
     z, seen, labels = len(kept), signatures[kept], np.searchsorted(kept, labels)
     return closed_form(features.T @ features + gamma * np.eye(features.shape[1]), features.T @ wanted(labels, z) @ seen,
                        seen.T @ seen + lam * np.eye(signatures.shape[1]))
+
+
+@mistake("zero_shot.2", "The right factor was multiplied, not inverted.",
+         "(F'F + gamma I) V (S'S + lam I) = F'Y S: both factors go to the other side as inverses.")
+def right_factor_not_inverted(features, labels, signatures, gamma, lam):
+    left = np.linalg.inv(features.T @ features + gamma * np.eye(features.shape[1]))
+    right = signatures.T @ signatures + lam * np.eye(signatures.shape[1])
+    return left @ features.T @ wanted(labels, len(signatures)) @ signatures @ right
+
+
+@mistake("zero_shot.2", "One of the two regularisers is missing.",
+         "gamma I is added to F'F, and lam I to S'S.", missing=("gamma", "lam"))
+def one_regulariser_missing(features, labels, signatures, gamma, lam, missing):
+    gamma, lam = (0.0, lam) if missing == "gamma" else (gamma, 0.0)
+    left = np.linalg.pinv(features.T @ features + gamma * np.eye(features.shape[1]))
+    right = np.linalg.pinv(signatures.T @ signatures + lam * np.eye(signatures.shape[1]))
+    return left @ features.T @ wanted(labels, len(signatures)) @ signatures @ right
 
 
 @honest("zero_shot.2")
@@ -273,6 +304,12 @@ def grouped_by_answer(scores, labels, unseen):
 def overall_for_the_mean(scores, labels, unseen):
     right = scores.argmax(1) == labels
     return *shares(right, labels, unseen), right.mean()
+
+
+@mistake("zero_shot.3", "The third number is the smaller of the two.", "2 s u / (s + u).")
+def smaller_of_the_two(scores, labels, unseen):
+    s, u = shares(scores.argmax(axis=1) == labels, labels, unseen)
+    return s, u, min(s, u)
 
 
 @honest("zero_shot.3")

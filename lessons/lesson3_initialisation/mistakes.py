@@ -153,6 +153,39 @@ def head_averaged_over_classes(features, labels, n_way, learning_rate, steps):
     return head_with_other_means(features, labels, n_way, learning_rate, steps, 1 / n_way, 1 / n_way)
 
 
+@mistake("initialisation.1", "The head started from ones.", "From zeros: np.zeros((D, n_way)) and np.zeros(n_way).")
+def head_from_ones(features, labels, n_way, learning_rate, steps):
+    head = tree_map(lambda a: a + 1.0, empty_head(features, n_way))
+    for _ in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "Each step used one example, the next one.", "Every step uses all M examples.")
+def head_one_example_a_step(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for i in range(steps):
+        i = i % len(labels)
+        head = descend(head, grad(head_loss)(head, features[i:i + 1], labels[i:i + 1]), learning_rate)
+    return head
+
+
+@mistake("initialisation.1", "The steps become shorter and shorter.", "learning_rate stays the same in all steps.")
+def head_with_shorter_steps(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for i in range(steps):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate / (i + 1))
+    return head
+
+
+@mistake("initialisation.1", "One step too few was taken.", "for _ in range(steps).")
+def head_one_step_less(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(max(steps - 1, 0)):
+        head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
+    return head
+
+
 @honest("initialisation.1")
 def head_by_autograd(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
@@ -280,6 +313,23 @@ def one_step_too_many(loss, params, x, y, learning_rate, steps, update):
     return task_by_task(loss, params, x, y, learning_rate, steps + 1, update)
 
 
+@mistake("initialisation.2", "The mean over the tasks came back.", "Each task's own end: arrays with T in front.")
+def averaged_ends(loss, params, x, y, learning_rate, steps, update):
+    return tree_map(lambda a: np.mean(a, axis=0), task_by_task(loss, params, x, y, learning_rate, steps, update))
+
+
+@mistake("initialisation.2", "All tasks were fine-tuned on the examples of the first.", "Task t is x[t], y[t].")
+def examples_of_the_first_task(loss, params, x, y, learning_rate, steps, update):
+    x, y = (np.stack([a[0]] * len(a)) for a in (x, y))
+    return task_by_task(loss, params, x, y, learning_rate, steps, update)
+
+
+@mistake("initialisation.2", "The changes came back, not where the tasks ended.",
+         "The parameters after the last update.")
+def changes_alone(loss, params, x, y, learning_rate, steps, update):
+    return tree_map(lambda a, p: a - p, task_by_task(loss, params, x, y, learning_rate, steps, update), params)
+
+
 @honest("initialisation.2")
 def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -352,6 +402,11 @@ def mean_over_everything(params, adapted, outer_lr):
 @mistake("initialisation.3", "Only one task moved the start.", "The mean over all T tasks.", task=(0, -1))
 def one_task_alone(params, adapted, outer_lr, task):
     return tree_map(lambda theta, phi: theta + outer_lr * (phi[task] - theta), params, adapted)
+
+
+@mistake("initialisation.3", "The median of the tasks was taken.", "The mean.")
+def median_of_the_tasks(params, adapted, outer_lr):
+    return tree_map(lambda p, a: p + outer_lr * onp.median(a - p, axis=0), params, adapted)
 
 
 @honest("initialisation.3")

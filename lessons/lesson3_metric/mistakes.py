@@ -138,6 +138,16 @@ def with_a_minus(a, b):
     return -np.sum(differences(a, b) ** 2, axis=2)
 
 
+@mistake("metric.2", "The product of a and b was added.", "|a|^2 *minus* 2 a.b + |b|^2.")
+def product_added(a, b):
+    return np.sum(a * a, axis=1)[:, None] + 2 * a @ b.T + np.sum(b * b, axis=1)
+
+
+@mistake("metric.2", "The squares were halved.", "The sum of the squares, without a factor.")
+def halves(a, b):
+    return np.sum(differences(a, b) ** 2, axis=-1) / 2
+
+
 @honest("metric.2")
 def distances_by_loops(a, b):
     return np.array([[sum((p - q) ** 2 for p, q in zip(x, y, strict=True)) for y in b] for x in a])
@@ -280,6 +290,30 @@ def distance_to_the_own_prototype(embeddings_s, labels_s, embeddings_q, labels_q
     return np.mean(squared(embeddings_q, means(embeddings_s, labels_s, n_way))[range(len(labels_q)), labels_q])
 
 
+@mistake("metric.3", "The squared distances were halved.", "Minus the squared distance, without a factor.")
+def halved(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)) / 2, labels_q)
+
+
+@mistake("metric.3", "This is the accuracy, which has no slope to go down.", "The mean of -log p(own class).")
+def accuracy_for_loss(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    nearest = np.argmin(squared(embeddings_q, means(embeddings_s, labels_s, n_way)), axis=1)
+    return np.mean(nearest == labels_q)
+
+
+@mistake("metric.3", "The softmax runs over the support examples: that is attention, as in Matching Networks.",
+         "First the prototypes, one for each class, then the softmax over the N classes.")
+def softmax_over_examples(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    p = np.matmul(np.exp(log_softmax(-squared(embeddings_q, embeddings_s))), np.eye(n_way)[labels_s])
+    return -np.mean(np.log(p[np.arange(len(labels_q)), labels_q]))
+
+
+@mistake("metric.3", "The prototypes are sums, not means.", "The mean of a class's embeddings.")
+def sums_for_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    sums = np.matmul(np.eye(n_way)[labels_s].T, embeddings_s)
+    return loss_of(-squared(embeddings_q, sums), labels_q)
+
+
 @honest("metric.3")
 def loss_query_by_query(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     centres, losses = means(embeddings_s, labels_s, n_way), []
@@ -404,6 +438,24 @@ def cosines_added_up(embeddings_s, labels_s, embeddings_q, n_way):
 @mistake("metric.4", "The logarithms of the weights were added up, not the weights.", "exp first, then the sums.")
 def logarithms_added_up(embeddings_s, labels_s, embeddings_q, n_way):
     return votes(log_softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way)
+
+
+@mistake("metric.4", "The cosines were divided by their sum. They may be negative, and their sum 0.",
+         "The softmax: exp of each cosine, divided by the sum of these.")
+def cosines_divided_by_their_sum(embeddings_s, labels_s, embeddings_q, n_way):
+    weights = cosines(embeddings_q, embeddings_s)
+    return votes(weights / np.sum(weights, axis=1, keepdims=True), labels_s, n_way)
+
+
+@mistake("metric.4", "These are the logarithms of the probabilities.", "exp(log_softmax(...)) is the softmax.")
+def logarithms(embeddings_s, labels_s, embeddings_q, n_way):
+    return np.log(votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way) + 1e-300)
+
+
+@mistake("metric.4", "Attention was paid to *distant* examples: 1 - cosine took the place of the cosine.",
+         "The softmax of the cosines: a small angle has the largest.")
+def one_less_the_cosine(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(1 - cosines(embeddings_q, embeddings_s)), labels_s, n_way)
 
 
 @honest("metric.4")

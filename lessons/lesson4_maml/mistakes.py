@@ -59,6 +59,34 @@ def divided_by_examples(loss, params, x, y, inner_lr):
     return tree_map(lambda p, g: p - inner_lr * g / len(x), params, grad(loss)(params, x, y))
 
 
+@mistake("maml.1", "This is the gradient, not the parameters after the step.", "params - inner_lr * gradient.")
+def gradient_alone(loss, params, x, y, inner_lr):
+    return grad(loss)(params, x, y)
+
+
+@mistake("maml.1", "inner_lr was not used.", "params - inner_lr * gradient.")
+def rate_missing_in_the_step(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p - g, params, grad(loss)(params, x, y))
+
+
+@mistake("maml.1", "The start was cut off: only the gradient depends on params as far as autograd can see.",
+         "params - inner_lr * gradient, both without stop_gradient.")
+def start_frozen(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: stop_gradient(p) - inner_lr * g, params, grad(loss)(params, x, y))
+
+
+@mistake("maml.1", "Two steps were taken.", "One gradient, one step.")
+def two_steps(loss, params, x, y, inner_lr):
+    for _ in range(2):
+        params = tree_map(lambda p, g: p - inner_lr * g, params, grad(loss)(params, x, y))
+    return params
+
+
+@mistake("maml.1", "Only the sign of the gradient was used.", "A steep loss takes a long step: the gradient as it is.")
+def sign_of_the_gradient(loss, params, x, y, inner_lr):
+    return tree_map(lambda p, g: p - inner_lr * np.sign(g), params, grad(loss)(params, x, y))
+
+
 @honest("maml.1")
 def step_with_autograds_grad(loss, params, x, y, inner_lr):
     gradient = autograd.grad(loss)(params, x, y)
@@ -159,6 +187,26 @@ def inner_steps_divided_by_t(loss, w, support_x, support_y, query_x, query_y, in
 @mistake("maml.2", "Only one task was judged.", "The mean over all T tasks.", task=(0, -1))
 def one_task_alone(loss, w, support_x, support_y, query_x, query_y, inner_lr, task):
     return loss(step(loss, w, support_x[task], support_y[task], inner_lr), query_x[task], query_y[task])
+
+
+@mistake("maml.2", "Support and query are exchanged: the step was taken on the query and judged on the support.",
+         "Inner step on support_x, support_y; outer loss on query_x, query_y.")
+def roles_exchanged(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, qx, qy, inner_lr), sx, sy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "The inner step was taken on support and query together: the answers were seen before the test.",
+         "Inner step on support_x, support_y alone.")
+def adapted_to_both(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, np.concatenate([sx, qx]), np.concatenate([sy, qy]), inner_lr), qx, qy)
+               for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "Two inner steps were taken.", "One.")
+def two_inner_steps(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, step(loss, w, sx, sy, inner_lr), sx, sy, inner_lr), qx, qy) for sx, sy, qx, qy in
+               tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
 @honest("maml.2")
@@ -274,6 +322,12 @@ def support_carried_back(gradient, hessian_product, w, support, query, inner_lr,
     return carried_back(gradient(path[-1], support), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "It was carried back through the first step alone.", "Once for every step, the last one first.")
+def first_step_alone(gradient, hessian_product, w, support, query, inner_lr, steps):
+    points = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(points[-1], query), points[:min(steps, 1)], hessian_product, support, inner_lr)
+
+
 @honest("maml.3")
 def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
     if steps == 0:
@@ -354,6 +408,29 @@ def judged_on_their_support(loss, w, support_x, support_y, query_x, query_y, inn
     return orders_by_stop_gradient(loss, w, support_x, support_y, support_x, support_y, inner_lr, steps)
 
 
+@mistake("maml.4", "The first-order gradient is that of the support loss.", "The *query* gradient at the adapted w.")
+def first_order_of_the_support(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return grad(loss)(adapted, support_x, support_y), second
+
+
+@mistake("maml.4", "In the second order the gradient of the last step was taken for a constant.",
+         "It flows back through *all* inner steps: no stop_gradient in any of them.")
+def last_step_frozen(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    def outer(w):
+        w = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
+        return loss(w - inner_lr * stop_gradient(grad(loss)(w, support_x, support_y)), query_x, query_y)
+    return grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y), grad(outer)(w)
+
+
+@mistake("maml.4", "The second-order gradient is that of the support loss.", "The *query* loss after the inner steps.")
+def second_order_of_the_support(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    support = support_x, support_y
+    first = grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y)
+    return first, second_order(loss, w, support, support, inner_lr, steps)
+
+
 @honest("maml.4")
 def orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     def objective(w, cut):
@@ -405,6 +482,16 @@ def head_uphill(loss, params, x, y, inner_lr):
 def body_frozen_in_the_gradient(loss, params, x, y, inner_lr):
     gradient = grad(loss)({"body": stop_gradient(params["body"]), "head": params["head"]}, x, y)
     return {**params, "head": params["head"] - inner_lr * gradient["head"]}
+
+
+@mistake("maml.5", "Nothing moved.", "The head moves by -inner_lr * its gradient.")
+def nothing_moved(loss, params, x, y, inner_lr):
+    return dict(params)
+
+
+@mistake("maml.5", "inner_lr was not used.", "head - inner_lr * gradient.")
+def head_without_rate(loss, params, x, y, inner_lr):
+    return {"body": params["body"], "head": params["head"] - grad(loss)(params, x, y)["head"]}
 
 
 @honest("maml.5")
@@ -494,6 +581,38 @@ def adapt_task_by_task(loss, w, x, y, inner_lr, steps):
             own = own - inner_lr * autograd.grad(loss)(own, x[t], y[t])
         adapted.append(own)
     return np.array(adapted)
+
+
+@mistake("maml.6", "All steps used the gradients at the start.",
+         "Each step takes the gradients where the tasks are now.")
+def gradients_of_the_start(loss, w, x, y, inner_lr, steps):
+    w = repeat(w, len(x))
+    return w - steps * inner_lr * grad(total(loss))(w, x, y)
+
+
+@mistake("maml.6", "All tasks took the same steps, by the mean of their gradients.",
+         "Every task follows its own gradient: no mean over the tasks.")
+def mean_gradient_for_all(loss, w, x, y, inner_lr, steps):
+    w = repeat(w, len(x))
+    for _ in range(steps):
+        w = w - inner_lr * repeat(np.mean(grad(total(loss))(w, x, y), axis=0), len(x))
+    return w
+
+
+@mistake("maml.6", "All tasks got the mean of their adapted parameters.", "Each task keeps its own.")
+def mean_for_all(loss, w, x, y, inner_lr, steps):
+    adapted = repeat(w, len(x))
+    for _ in range(steps):
+        adapted = adapted - inner_lr * grad(total(loss))(adapted, x, y)
+    return repeat(np.mean(adapted, axis=0), len(x))
+
+
+@mistake("maml.6", "One step too few was taken.", "for _ in range(steps).")
+def one_step_less(loss, w, x, y, inner_lr, steps):
+    w = repeat(w, len(x))
+    for _ in range(max(steps - 1, 0)):
+        w = w - inner_lr * grad(total(loss))(w, x, y)
+    return w
 
 
 @honest("maml.6")

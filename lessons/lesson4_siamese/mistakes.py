@@ -109,6 +109,24 @@ def push_subtracted(e1, e2, same, margin):
     return each_pair(same, d ** 2, -relu(margin - d) ** 2)
 
 
+@mistake("siamese.1", "One distance was computed for all pairs together.", "One distance per pair: the sum over D.")
+def one_distance_for_all(e1, e2, same, margin):
+    d = safe_norm(np.reshape(e1 - e2, (1, -1)))[0]
+    return np.mean(same * d ** 2 + (1 - same) * relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "Different pairs cost nothing: with all embeddings equal the loss would be 0.",
+         "max(0, margin - d)^2 where same is 0.")
+def different_pairs_cost_nothing(e1, e2, same, margin):
+    return np.mean(same * safe_norm(e1 - e2) ** 2)
+
+
+@mistake("siamese.1", "d is 1 - cosine, not the Euclidean distance.", "safe_norm(e1 - e2).")
+def cosine_distance(e1, e2, same, margin):
+    d = 1 - np.sum(e1 * e2, axis=1) / (safe_norm(e1) * safe_norm(e2) + 1e-12)
+    return np.mean(same * d ** 2 + (1 - same) * relu(margin - d) ** 2)
+
+
 @honest("siamese.1")
 def loss_pair_by_pair(e1, e2, same, margin):
     total = 0.0
@@ -174,6 +192,20 @@ def averaged_over_features(a, b):
          "Square, sum, root.")
 def round_the_corner(a, b):
     return np.sum(np.abs(a - b), axis=1)
+
+
+@mistake("siamese.2", "Below some small number the root was taken of that number, so equal rows have a distance above "
+         "0.",
+         "Give the root a harmless number where s is 0, and put 0 in its place afterwards.", least=(1e-6, 1e-8))
+def at_least_a_small_number(a, b, least):
+    return np.sqrt(np.maximum(np.sum((a - b) ** 2, axis=1), least))
+
+
+@mistake("siamese.2", "Small distances became 0, not only that of equal rows.", "Ask whether s == 0.",
+         least=(1e-3,))
+def small_taken_for_equal(a, b, least):
+    s = np.sum((a - b) ** 2, axis=1)
+    return np.where(s > least, np.sqrt(np.where(s > least, s, 1.0)), 0.0)
 
 
 @honest("siamese.2")
@@ -262,6 +294,20 @@ def three_neighbours(support, labels, query):
     return onp.array([onp.bincount(labels[onp.argsort(row)[:3]]).argmax() for row in to_each(support, query)])
 
 
+@mistake("siamese.3", "The largest of the D differences was taken for the distance.",
+         "The Euclidean distance: the root of the sum of the squares.")
+def largest_difference(support, labels, query):
+    return labels[onp.argmin(onp.abs(query[:, None] - support).max(axis=-1), axis=1)]
+
+
+@mistake("siamese.3", "The distances to all examples of a class were added up: a class of many examples loses.",
+         "The nearest *example* decides, whatever the others of its class are.")
+def distances_of_a_class_added_up(support, labels, query):
+    d = onp.sqrt(((query[:, None] - support) ** 2).sum(axis=-1))
+    classes = onp.unique(labels)
+    return classes[onp.argmin([d[:, labels == n].sum(axis=1) for n in classes], axis=0)]
+
+
 @honest("siamese.3")
 def recognise_by_loops(support, labels, query):
     answers = []
@@ -305,7 +351,8 @@ def class_of(images_of):
     return classes
 
 
-@mistake("siamese.4", "Any two images were drawn, and labelled by what they are: most pairs are different ones.",
+@mistake("siamese.4", "In a call not half of the pairs are the same. Were any two images drawn, and labelled by what "
+         "they are?",
          "Decide first which kind the pair is, half and half, then draw such a pair.")
 def whatever_comes(images_of, n_pairs, rng):
     ids = onp.array([rng.choice(onp.concatenate(images_of), 2, replace=False) for _ in range(n_pairs)])
@@ -414,6 +461,18 @@ def neighbouring_images(images_of, n_pairs, rng):
 def one_class_in_a_call(images_of, n_pairs, rng):
     c = rng.integers(len(images_of))
     return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(images_of[c], 2, replace=False))
+
+
+@mistake("siamese.4", "One class was drawn for all different pairs of a call, and only the other one anew.",
+         "Draw two classes for each pair.")
+def one_class_against_all(images_of, n_pairs, rng):
+    c = rng.integers(len(images_of))
+
+    def two(rng):
+        d = (c + 1 + rng.integers(len(images_of) - 1)) % len(images_of)
+        pair = [rng.choice(images_of[c]), rng.choice(images_of[d])]
+        return pair[::int(rng.choice([-1, 1]))]
+    return pairs_of(images_of, n_pairs, rng, two=two)
 
 
 @honest("siamese.4")

@@ -274,6 +274,15 @@ def pairs_of_a_call_are_drawn_apart(inputs, first_ids, second_ids, same):
                        n=len(couples), kind=kind)
 
 
+def no_class_is_in_all_different_pairs_of_a_call(inputs, first_ids, second_ids, same):
+    """Different pairs: both classes are drawn anew, also within one call."""
+    if len(inputs["images_of"]) > 2:
+        couples = classes_drawn(inputs, first_ids, second_ids, same, 0).reshape(len(first_ids), -1, 2)
+        held = [any((of_call == c).any(axis=1).all() for c in of_call[0]) for of_call in couples]
+        if np.mean(held) > 0.6:
+            return f"in {sum(held)} of {len(held)} calls one class is in all different pairs"
+
+
 def numbered(*sizes):
     """images_of for classes of these sizes: 0 1 2 ... in order."""
     ends = np.cumsum(sizes)
@@ -285,7 +294,8 @@ def numbered(*sizes):
     images_of_a_pair_differ, pairs_are_drawn_anew, classes_are_equally_likely, any_two_classes_meet,
     couples_are_equally_likely, no_image_is_in_every_same_pair, images_are_equally_likely,
     any_two_images_are_a_same_pair, images_of_different_pairs_are_equally_likely,
-    images_of_different_pairs_are_drawn_apart, pairs_of_a_call_are_drawn_apart))
+    images_of_different_pairs_are_drawn_apart, pairs_of_a_call_are_drawn_apart,
+    no_class_is_in_all_different_pairs_of_a_call))
 def test_balanced_pairs(rng):
     yield case("classes of unequal size", images_of=numbered(3, 12, 3, 5), n_pairs=8)
     yield case("just two classes of two images", images_of=numbered(2, 2), n_pairs=6)

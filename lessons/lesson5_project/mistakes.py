@@ -63,6 +63,17 @@ def averaged_over_features(query, support, w, b):
     return np.mean(np.abs(differences(query, support)) * w, axis=-1) + b
 
 
+@mistake("project.1", "b was added to each of the D parts, so that it counts D times.",
+         "The sum over D first, then + b.")
+def b_in_every_part(query, support, w, b):
+    return np.sum(w * np.abs(differences(query, support)) + b, axis=-1)
+
+
+@mistake("project.1", "b was subtracted.", "+ b.")
+def b_subtracted(query, support, w, b):
+    return np.sum(w * np.abs(differences(query, support)), axis=-1) - b
+
+
 @honest("project.1")
 def log_odds_by_loops(query, support, w, b):
     return np.array([[sum(w[i] * abs(q[i] - s[i]) for i in range(len(w))) + b for s in support] for q in query])
@@ -144,6 +155,35 @@ def log_probability(logits, same):
          "Where same is 0 the loss is -log(1 - p) = log(1 + exp(logit)).")
 def same_pairs_alone(logits, same):
     return same * np.logaddexp(0.0, -logits)
+
+
+@mistake("project.2", "The mean over the pairs came back.", "One loss for each pair: (P,).")
+def mean_of_the_pairs(logits, same):
+    return np.mean(np.logaddexp(0.0, np.where(same == 1, -logits, logits)))
+
+
+@mistake("project.2", "This is the hinge loss of a support vector machine.",
+         "-log p of the label: np.logaddexp(0, -z).")
+def hinge(logits, same):
+    return np.maximum(0.0, 1 - (2 * same - 1) * logits)
+
+
+@mistake("project.2", "This is the squared error of p. Its gradient is 0 where the network is surest, right or wrong.",
+         "-log p where same is 1, -log(1 - p) where it is 0.")
+def squared_error_of_p(logits, same):
+    return (0.5 * (1 + np.tanh(logits / 2)) - same) ** 2
+
+
+@mistake("project.2", "The logits were clipped: a pair that is badly wrong costs too little, and teaches nothing.",
+         "np.logaddexp needs no clipping.", bound=(20.0, 30.0, 50.0, 100.0))
+def clipped_logits(logits, same, bound):
+    z = np.clip(logits, -bound, bound)
+    return np.logaddexp(0.0, np.where(same == 1, -z, z))
+
+
+@mistake("project.2", "This is p of the label, without -log.", "-log p.")
+def probability_of_the_label(logits, same):
+    return 0.5 * (1 + np.tanh((2 * same - 1) * logits / 2))
 
 
 @honest("project.2")
@@ -336,6 +376,25 @@ def worst_example(logits, labels, threshold):
 def a_class_of_its_own_for_none(logits, labels, threshold):
     found = answers(probability(by_class(logits, labels, onp.mean)), threshold)
     return onp.where(found < 0, labels.max() + 1, found)
+
+
+@mistake("project.4", "Classes were accepted where p is *below* the threshold.", "np.where(p > threshold, best, -1).")
+def accepted_below(logits, labels, threshold):
+    scores = by_class(logits, labels, onp.mean)
+    return onp.where(1 / (1 + onp.exp(-scores.max(axis=1))) < threshold, scores.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The score of a class is the median of its logits.", "The mean.")
+def median_of_the_examples(logits, labels, threshold):
+    scores = by_class(logits, labels, onp.median)
+    return onp.where(1 / (1 + onp.exp(-scores.max(axis=1))) > threshold, scores.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The threshold was compared with p of the best example, not with that of the class.",
+         "p of the class's score, the mean of its logits.")
+def p_of_the_best_example(logits, labels, threshold):
+    best = by_class(logits, labels, onp.mean).argmax(axis=1)
+    return onp.where(probability(logits.max(axis=1)) > threshold, best, -1)
 
 
 @honest("project.4")

@@ -82,6 +82,17 @@ def all_tasks_pooled(h, params, x, y):
     return np.mean(each, axis=(0, 1)) + 0 * each[:, 0]
 
 
+@mistake("model_based.1", "The sum was divided by the root of K.", "The mean: divided by K.")
+def divided_by_the_root(h, params, x, y):
+    return np.sum(h(params, pairs(x, y)), axis=1) / x.shape[1] ** 0.5
+
+
+@mistake("model_based.1", "The axis of the examples is still there: (T,1,R).",
+         "np.mean(..., axis=1), without keepdims.")
+def axis_of_examples_kept(h, params, x, y):
+    return np.mean(h(params, pairs(x, y)), axis=1, keepdims=True)
+
+
 @honest("model_based.1")
 def encode_example_by_example(h, params, x, y):
     n_points = x.shape[1]
@@ -171,6 +182,18 @@ def mean_encoding(g, params, r, x):
     return g(params, np.concatenate([to_every_query(np.mean(r, axis=0) + 0 * r, x), x], axis=-1))
 
 
+@mistake("model_based.2", "The last axis is missing: (T,Q).", "g returns (T,Q,1), and so does decode.")
+def last_axis_dropped(g, params, r, x):
+    each = np.expand_dims(r, 1) + np.zeros((1, x.shape[1], 1))
+    return g(params, np.concatenate([each, x], axis=2))[..., 0]
+
+
+@mistake("model_based.2", "Each task was answered from the encoding of another one.", "Task t has r[t].")
+def encodings_rolled(g, params, r, x):
+    each = np.expand_dims(np.concatenate([r[1:], r[:1]]), 1) + np.zeros((1, x.shape[1], 1))
+    return g(params, np.concatenate([each, x], axis=2))
+
+
 @honest("model_based.2")
 def decode_query_by_query(g, params, r, x):
     answers = [g(params, np.concatenate([r, x[:, q]], axis=1)[:, None]) for q in range(x.shape[1])]
@@ -235,6 +258,16 @@ def fixed_share(r, n_points, r_new):
          "of nothing is NaN.", "If n_points is 0, return r_new.")
 def zero_times_nothing(r, n_points, r_new):
     return (n_points * r + r_new) / (n_points + 1)
+
+
+@mistake("model_based.3", "The sum came back, not the mean.", "Divide by n_points + 1.")
+def sum_of_all(r, n_points, r_new):
+    return r_new if n_points == 0 else n_points * r + r_new
+
+
+@mistake("model_based.3", "The new vector took the place of the mean.", "All examples count alike.")
+def new_one_alone(r, n_points, r_new):
+    return r_new
 
 
 @honest("model_based.3")

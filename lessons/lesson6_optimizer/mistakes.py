@@ -70,6 +70,11 @@ def rates_as_logarithms(loss, start, rates, x, y):
     return tree_map(lambda p, a, g: p - np.exp(a) * g, start, rates, grad(loss)(start, x, y))
 
 
+@mistake("optimizer.1", "Only the sign of the gradient was used.", "rates * gradient, with its size.")
+def sign_of_the_gradient(loss, start, rates, x, y):
+    return tree_map(lambda p, r, g: p - r * np.sign(g), start, rates, grad(loss)(start, x, y))
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -159,6 +164,33 @@ def uphill_to_the_query(gradient, w, rates, supports, queries):
     return -np.mean([s * q for s, q in both_gradients(gradient, w, -rates, supports, queries)], axis=0)
 
 
+@mistake("optimizer.2", "The query gradient was multiplied with itself.",
+         "Minus the *support* gradient at w, times the query gradient at w'.")
+def query_gradient_squared(gradient, w, rates, supports, queries):
+    return -sum(gradient(w - rates * gradient(w, s), q) ** 2 for s, q in zip(supports, queries, strict=True)
+                ) / len(supports)
+
+
+@mistake("optimizer.2", "The support gradient was taken at w', after the step.",
+         "w' moves by minus the gradient that the step was made of: that at w.")
+def support_gradient_after_the_step(gradient, w, rates, supports, queries):
+    moved = [w - rates * gradient(w, s) for s in supports]
+    return -sum(gradient(v, s) * gradient(v, q) for v, s, q in zip(moved, supports, queries, strict=True)
+                ) / len(supports)
+
+
+@mistake("optimizer.2", "Support and query are exchanged.", "The step is made on the support, and judged on the query.")
+def roles_exchanged(gradient, w, rates, supports, queries):
+    return -sum(gradient(w, q) * gradient(w - rates * gradient(w, q), s)
+                for s, q in zip(supports, queries, strict=True)) / len(supports)
+
+
+@mistake("optimizer.2", "The query gradient is missing: this is how w' moves, not how the loss does.",
+         "Minus the support gradient, times the query gradient at w'.")
+def support_gradient_alone(gradient, w, rates, supports, queries):
+    return -sum(gradient(w, s) for s in supports) / len(supports)
+
+
 @honest("optimizer.2")
 def rates_task_by_task(gradient, w, rates, supports, queries):
     products = []
@@ -242,6 +274,26 @@ def sign_first(gradients, p):
 def another_base(gradients, p, base):
     log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / onp.log(base) / p
     return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "The first number of a small gradient is another one.", "-1 where |g| < exp(-p).",
+         first=(0.0, 1.0))
+def another_first_number(gradients, p, first):
+    return two_numbers(gradients, p, small=(first + 0 * gradients, onp.exp(p) * gradients))
+
+
+@mistake("optimizer.3", "Small gradients were divided by exp(p), which makes them smaller still.", "exp(p) g.")
+def made_smaller(gradients, p):
+    return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(-p) * gradients))
+
+
+@mistake("optimizer.3", "The border between small and large is at exp(p).",
+         "At exp(-p): from there on log|g| / p >= -1.")
+def border_at_exp_p(gradients, p):
+    size = onp.maximum(onp.abs(gradients), 1e-300)
+    large = size >= onp.exp(p)
+    return onp.stack([onp.where(large, onp.log(size) / p, -1), onp.where(large, onp.sign(gradients),
+                                                                        onp.exp(p) * gradients)], axis=1)
 
 
 @honest("optimizer.3")
@@ -366,6 +418,36 @@ def old_memory_returned(params, x, h, c):
 def all_shown(params, x, h, c):
     c = cell_with_weights_cut_in_two(params, x, h, c)[1]
     return np.tanh(c), c
+
+
+@mistake("optimizer.4", "The gates went through tanh: a gate of -1 writes the opposite.",
+         "sigmoid for the three gates, tanh for the candidate alone.")
+def gates_by_tanh(params, x, h, c):
+    seen = np.concatenate([x, h], axis=1)
+    keep, put, show, candidate = (np.tanh(dense(params[gate], seen)) for gate in ("forget", "input", "output",
+                                                                                  "candidate"))
+    c = keep * c + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The candidate did not go through tanh.", "sigmoid(z_input) * tanh(z_candidate).")
+def candidate_without_tanh(params, x, h, c):
+    keep, put, show, _ = cell(params, x, h)
+    c = keep * c + put * dense(params["candidate"], np.concatenate([x, h], axis=1))
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The old memory was kept whole: the forget gate was not used.", "sigmoid(z_forget) * c.")
+def nothing_forgotten(params, x, h, c):
+    _, put, show, candidate = cell(params, x, h)
+    c = c + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The candidate is shown, not the new memory.", "h = sigmoid(z_output) * tanh(new c).")
+def candidate_shown(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    return show * candidate, keep * c + put * candidate
 
 
 @honest("optimizer.4")
@@ -528,6 +610,19 @@ def divided_by_all_steps(update, loss, phi, theta, steps_before, segment):
 @mistake("optimizer.5", "The steps before were left out.", "First `steps_before` steps with stop_gradient(phi).")
 def no_steps_before(update, loss, phi, theta, steps_before, segment):
     return sum(walk(update, loss, phi, theta, segment)[0]) / segment
+
+
+@mistake("optimizer.5", "The smallest loss came back.", "The mean of the losses after all steps of the segment.")
+def smallest_loss(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return np.min(np.array(walk(update, loss, phi, theta, segment, state)[0]))
+
+
+@mistake("optimizer.5", "One step of the segment is missing.", "`segment` steps, each with a loss after it.")
+def one_step_missing(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    segment = max(segment - 1, 1)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
 
 
 @honest("optimizer.5")

@@ -148,6 +148,31 @@ def one_less_twice(flattering, honest):
     return values.mean(), t_factor(len(values)) * values.std(ddof=1) / (len(values) - 1) ** 0.5
 
 
+@mistake("pitfalls.2", "The factor is 1.96, which is right for very many episodes alone.", "t_factor(E).")
+def factor_of_the_normal_distribution(flattering, honest):
+    values = flattering - honest
+    return values.mean(), 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+
+
+@mistake("pitfalls.2", "Student's factor is that for twice as many values.",
+         "There is one difference per episode: E values, t_factor(E).")
+def factor_of_both_together(flattering, honest):
+    values = flattering - honest
+    return values.mean(), t_factor(2 * len(values)) * values.std(ddof=1) / np.sqrt(len(values))
+
+
+@mistake("pitfalls.2", "The half-widths of the two results were subtracted.",
+         "First one difference per episode, then *its* interval.")
+def half_widths_subtracted(flattering, honest):
+    return np.mean(flattering) - np.mean(honest), abs(half_width(flattering) - half_width(honest))
+
+
+@mistake("pitfalls.2", "This is the standard error: the factor t is missing.", "t_factor(E) * s / np.sqrt(E).")
+def without_the_factor(flattering, honest):
+    values = flattering - honest
+    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+
+
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
@@ -342,6 +367,13 @@ def chosen_on_others(accuracy, size):
     means = means_of_groups(accuracy, size)
     others = means_on_others(means)
     return others.max(axis=0), taken(means, others.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "The two results changed places.", "First on the group itself, then on the others.")
+def results_exchanged(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    best = means.argmax(axis=0)
+    return taken(means_on_others(means), best), taken(means, best)
 
 
 @honest("pitfalls.4")

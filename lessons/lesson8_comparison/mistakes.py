@@ -116,6 +116,28 @@ def less_the_one_before(accuracy):
     return order, *pairs(np.diff(accuracy[order], axis=0, prepend=accuracy[order[:1]]))
 
 
+@mistake("comparison.1", "The factor is 1.96, which is right for very many episodes alone.", "t_factor(E).")
+def factor_of_the_normal_distribution(accuracy):
+    order = best_first(accuracy)
+    behind = accuracy[order] - accuracy[order[0]]
+    return order, behind.mean(axis=1), 1.96 * behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
+
+
+@mistake("comparison.1", "Student's factor is that for the number of methods.",
+         "For the number of episodes: t_factor(E).")
+def factor_of_the_methods(accuracy):
+    order = best_first(accuracy)
+    behind = accuracy[order] - accuracy[order[0]]
+    half = t_factor(max(2, len(accuracy))) * behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
+    return order, behind.mean(axis=1), half
+
+
+@mistake("comparison.1", "The means came back, not how far each lies behind the best.", "The mean of (method - best).")
+def means_themselves(accuracy):
+    order = best_first(accuracy)
+    return order, accuracy[order].mean(axis=1), pairs(accuracy[order] - accuracy[order[0]])[1]
+
+
 @honest("comparison.1")
 def ranked_by_loops(accuracy):
     methods = range(len(accuracy))
@@ -215,6 +237,17 @@ def median_of_the_nearest(a, b):
 def round_the_corner(a, b):
     steps = np.abs(a[:, None] - b).sum(axis=-1)
     return max(steps.min(axis=1).mean(), steps.min(axis=0).mean())
+
+
+@mistake("comparison.2", "Both drawings were moved to their centres first.", "The coordinates as they are.")
+def centred(a, b):
+    nearest = apart(a - a.mean(axis=0), b - b.mean(axis=0))
+    return max(nearest.min(axis=1).mean(), nearest.min(axis=0).mean())
+
+
+@mistake("comparison.2", "The *farthest* point of the other drawing was taken for each point.", "The nearest: min.")
+def farthest_of_each(a, b):
+    return max(apart(a, b).max(axis=1).mean(), apart(a, b).max(axis=0).mean())
 
 
 @honest("comparison.2")
@@ -325,6 +358,42 @@ def old_prototype_among_them(centres, support, support_y, query, rounds):
         total, weight = sums(support, support_y, query, softmax(-to_centres(query, centres)))
         centres = (total + centres) / (weight + 1)
     return centres
+
+
+@mistake("comparison.3", "Far from all prototypes exp(-distance) is 0 for each of them, and the softmax 0/0.",
+         "Subtract the largest number before exp: exp(z - max) leaves the softmax as it is.")
+def unstable(centres, support, support_y, query, rounds):
+    def belonging(d):
+        weights = np.exp(-d)
+        with np.errstate(invalid="ignore"):
+            return weights / weights.sum(axis=-1, keepdims=True)
+    return moved_by(belonging, centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "The examples were spread over the classes by the softmax, too, though their class is known.",
+         "An example has the weight 1 for its own class and 0 for the others.")
+def examples_by_softmax(centres, support, support_y, query, rounds):
+    points = np.concatenate([support, query], axis=1)
+    for _ in range(rounds):
+        belongs = softmax(-to_centres(points, centres))
+        centres = np.einsum("tpn,tpd->tnd", belongs, points) / belongs.sum(axis=1)[..., None]
+    return centres
+
+
+@mistake("comparison.3", "The mean of the examples and that of the queries were averaged: each half of the new "
+         "prototype, however many points are behind it.", "One mean over all points, each with its weight.")
+def mean_of_two_means(centres, support, support_y, query, rounds):
+    members = np.eye(centres.shape[1])[support_y]
+    own = np.einsum("tpn,tpd->tnd", members, support) / members.sum(axis=1)[..., None]
+    for _ in range(rounds):
+        belongs = softmax(-to_centres(query, centres))
+        centres = (own + np.einsum("tpn,tpd->tnd", belongs, query) / belongs.sum(axis=1)[..., None]) / 2
+    return centres
+
+
+@mistake("comparison.3", "One round too many was made.", "for _ in range(rounds).")
+def one_round_more(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, rounds + 1)
 
 
 @honest("comparison.3")

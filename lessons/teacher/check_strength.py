@@ -16,7 +16,7 @@ from lessons.teacher.checking import check_file, discover, honest_answers_of, mi
 from lessons.teacher.comparing import SAMPLES, cases_of, deviation_of, findings
 from lessons.teacher.sandbox import Clock
 
-SEEDS = 5  # with which each sampler is checked
+SEEDS = range(5)  # with which each sampler is checked
 
 
 class Strength(NamedTuple):
@@ -61,9 +61,9 @@ def deviation(exercise, f):
                for finding in findings(exercise, f, number, Clock(60))) / exercise.tolerance
 
 
-def strength_of(exercise):
-    """The Strength of an exercise; for a sampler, its numbers count the seeds, out of SEEDS, that reject an answer."""
-    measure = partial(_rejections if exercise.predicates else deviation, exercise)
+def strength_of(exercise, seeds=SEEDS):
+    """The Strength of an exercise; for a sampler, its numbers count the seeds that reject an answer."""
+    measure = partial(_rejections, exercise, seeds) if exercise.predicates else partial(deviation, exercise)
     honest = max((measure(f), name) for name, f in right_answers_of(exercise).items())
     mistake = min((measure(f), f.__name__) for f in mistakes_of(exercise))
     pair = min((_distance(exercise, a, b), f"{m.__name__}, {n.__name__}")
@@ -71,12 +71,12 @@ def strength_of(exercise):
     return Strength(honest, mistake, pair)
 
 
-def _rejections(exercise, f):
-    """The number of seeds, out of SEEDS, with which a case rejects the sampler f."""
+def _rejections(exercise, seeds, f):
+    """The number of seeds with which a case rejects the sampler f."""
     def rejected(seed):
         return any(finding.deviation for number in range(len(cases_of(exercise)))
                    for finding in findings(exercise, f, number, Clock(60), seed))
-    return sum(map(rejected, range(SEEDS)))
+    return sum(map(rejected, seeds))
 
 
 def _distance(exercise, a, b):
@@ -95,7 +95,7 @@ def _distance(exercise, a, b):
 
 def report(exercises):
     """Print one line per exercise."""
-    print(f"In units of the tolerance. Samplers: how many of {SEEDS} seeds rejected them, {SAMPLES} draws each.\n\n"
+    print(f"In units of the tolerance. Samplers: rejected with how many of {len(SEEDS)} seeds of {SAMPLES} draws.\n\n"
           f"{'exercise':14}{'cases':>6}{'right: at most':>16}{'mistakes':>10}{'wrong: at least':>17}"
           f"{'two mistakes':>14}")
     for exercise in exercises:

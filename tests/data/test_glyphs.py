@@ -26,11 +26,9 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """The quick classes, rendered once for the tests that only look at them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FEWSHOT_NP_CACHE", str(tmp_path_factory.mktemp("quick")))
-        return glyphs.load(quick=True)
+def quick(cache_of_the_session):
+    """The quick classes, rendered once for all tests that only look at them."""
+    return glyphs.load(quick=True)
 
 
 @pytest.fixture
@@ -82,6 +80,19 @@ def test_the_committed_list_follows_the_rule():
         same_versions = file.readline().split()[-2:] == list(glyphs.font_versions())
     # Another FreeType hints otherwise: look-alikes near the threshold change sides.
     assert len(committed ^ now) <= (0 if same_versions else 0.04 * len(committed))
+
+
+def test_letters_that_are_alike_in_a_single_face_are_one_class():
+    piwr, ef, bold = 0x553, 0x424, "DejaVuSerif-Bold.ttf"
+    alike = {face: float(glyphs.shape_of(piwr, face) @ glyphs.shape_of(ef, face))
+             for face in set(glyphs.faces_of(piwr)) & set(glyphs.faces_of(ef))}
+    assert max(alike.values()) > glyphs.SAME_IN_A_FACE
+    assert len({piwr, ef} & {code_point for code_point, _ in glyphs.read_list()}) == 1
+    shapes = glyphs.Shapes()
+    for code_point in range(0x41, 0x41 + 20):  # more than the array holds at first
+        shapes.add(glyphs.shape_of(code_point, SANS))
+    assert shapes.closest(glyphs.shape_of(0x41 + 19, SANS)) == pytest.approx(1, abs=1e-4)
+    assert shapes.closest(glyphs.shape_of(0x5A, bold)) < 0.9
 
 
 def test_relist_writes_the_list_that_is_read(tmp_path, monkeypatch, capsys):

@@ -10,7 +10,7 @@ import pytest
 from fewshot_np.experiment.output import patient_output
 from fewshot_np.experiment.records import read_record
 
-RUN = [sys.executable, "-m", "fewshot_np.lesson2_episodes", "--quick", "--out"]
+RUN = [sys.executable, "-m", "fewshot_np.lesson2_episodes", "--quick", "--episodes", "5", "--out"]
 
 
 def test_a_terminal_without_the_plus_minus_sign_loses_nothing(tmp_path):

@@ -429,7 +429,8 @@ def folder_of_the_source(tmp_path, monkeypatch):
     source.parent.mkdir(parents=True)
     source.write_text("# source\n", encoding="utf-8")
     monkeypatch.setattr(records, "__file__", str(source))
-    return tmp_path
+    yield tmp_path
+    records.commit_of_run.cache_clear()
 
 
 def git(folder, *words):
@@ -441,6 +442,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not i
 
 
 def commit_recorded(tmp_path):
+    records.commit_of_run.cache_clear()  # as a new process would
     return read_record(write_record(tmp_path / "out", "lesson0", OPTIONS, 1, METRICS))["commit"]
 
 
@@ -474,6 +476,9 @@ def test_in_its_own_checkout_the_commit_is_named_with_a_plus_for_changes(tmp_pat
     assert head.startswith(found)
     table.write_text("2\n", encoding="utf-8")  # a result, not the source
     assert commit_recorded(tmp_path) == found
+    git(folder_of_the_source, "commit", "-qam", "while a run trains")
+    assert read_record(write_record(tmp_path / "out", "lesson0", OPTIONS, 1, METRICS))["commit"] == found
+    found = commit_recorded(tmp_path)
     added = folder_of_the_source / "fewshot_np" / "lesson0" / "page.py"  # a module that the commit does not hold
     added.parent.mkdir()
     added.write_text("", encoding="utf-8")

@@ -261,28 +261,6 @@ def test_a_run_stopped_by_hand_and_resumed_is_bit_for_bit_the_one_that_never_sto
     assert outcome(long_run.begin(path, True, update, save_every=save_every), path) == expected
 
 
-@pytest.mark.parametrize("at", [3, 6, 39])
-def test_a_run_stopped_in_validation_validates_again_when_it_is_resumed(tmp_path, at):
-    path = tmp_path / "toy.npz"
-    expected = outcome(long_run.begin(tmp_path / "whole.npz"), tmp_path / "whole.npz")
-    calls = itertools.count(1)
-
-    def sample_tasks(n_tasks, rng):
-        tasks = SAMPLE_TASKS(n_tasks, rng)
-        if n_tasks == 2 and next(calls) == at // 3:
-            raise KeyboardInterrupt
-        return tasks
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(long_run, "sample_tasks", sample_tasks)
-        with pytest.raises(Stopped, match=f"stopped by hand after {at - 1} of 40"):
-            long_run.begin(path)
-    assert outcome(long_run.begin(path, True), path) == expected
-
-
-SAMPLE_TASKS = long_run.sample_tasks
-
-
 def test_ctrl_c_between_any_two_lines_of_the_loop_leaves_a_run_that_can_be_resumed(tmp_path):
     expected = outcome(long_run.begin(tmp_path / "whole.npz", iterations=4), tmp_path / "whole.npz")
     code, stopped = train.__code__, 0

@@ -18,9 +18,9 @@ def test_an_interval_is_two_floats_whatever_the_type_of_the_values():
 
 @pytest.mark.parametrize("n", [2, 3, 4, 10, 20, 100])
 def test_the_interval_holds_the_truth_in_95_percent_of_cases_however_few_values(n):
-    draws = np.random.default_rng(n).normal(size=(20_000, n))
+    draws = np.random.default_rng(n).normal(size=(6_000, n))
     covered = np.mean([abs(mean) < interval for mean, interval in map(mean_confidence_interval, draws)])
-    assert covered == pytest.approx(0.95, abs=0.006)  # four standard errors; 1.96 gives 0.70, 0.81, 0.855, 0.92, 0.935
+    assert covered == pytest.approx(0.95, abs=0.011)  # four standard errors; 1.96 gives 0.70, 0.81, 0.855, 0.92, 0.935
 
 
 def test_the_factor_is_that_of_printed_tables():

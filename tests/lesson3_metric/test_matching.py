@@ -1,4 +1,5 @@
-"""Matching Networks: the vote by slow loops, its relation to prototypes, and the trap of a missing temperature."""
+"""Matching Networks (the vote by slow loops: exercise metric.4): tasks at once, far away, beside prototypes, and the
+trap of a missing temperature."""
 
 import numpy as onp
 import pytest
@@ -10,17 +11,11 @@ from fewshot_np.nn.trees import grad
 from tests.lesson3_metric.examples import QUERY, SUPPORT, SUPPORT_Y, D, N, Q, T, points, shuffled_labels
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.1])
-def test_matching_is_the_vote_of_slow_loops(temperature):
-    log_p = matching_log_probabilities(SUPPORT, SUPPORT_Y, QUERY, N, temperature)
+def test_tasks_at_once_attend_as_one_by_one_and_the_temperature_divides_the_cosines():
+    log_p = matching_log_probabilities(SUPPORT, SUPPORT_Y, QUERY, N, 0.1)
     assert log_p.shape == (T, N * Q, N)
     for t in range(T):
-        for i, q in enumerate(QUERY[t]):
-            weights = [onp.exp(q @ s / onp.linalg.norm(q) / onp.linalg.norm(s) / temperature) for s in SUPPORT[t]]
-            votes = [sum(w for w, y in zip(weights, SUPPORT_Y[t], strict=True) if y == n) for n in range(N)]
-            onp.testing.assert_allclose(onp.exp(log_p[t, i]), onp.array(votes) / sum(weights), rtol=1e-10)
-        alone = matching_log_probabilities(SUPPORT[t], SUPPORT_Y[t], QUERY[t], N, temperature)
-        onp.testing.assert_allclose(alone, log_p[t], rtol=1e-10)
+        onp.testing.assert_allclose(attend(10 * cosines(QUERY[t], SUPPORT[t]), SUPPORT_Y[t], N), log_p[t], rtol=1e-10)
 
 
 def test_attend_far_from_every_example():

@@ -262,33 +262,16 @@ def test_a_still_parameter_may_be_shared_by_all_tasks():
     assert_same_tree(moved["dense1"], params["dense1"], rtol=0)
 
 
-# ---------------------------------------------------------------- float32
+# ---------------------------------------------------------------- float32, of images: tests/lesson8_comparison
 
 
-@pytest.mark.parametrize("rates", ["number", "NumPy's number", "head alone", "arrays"])
-@pytest.mark.parametrize("first_order", [False, True])
-@pytest.mark.parametrize("network", [mlp([4, 7, N_WAY]), tiny_conv4()])
-def test_float32_stays_float32(network, first_order, rates):
-    params = network.init(onp.random.default_rng(0))
-    episode = episode_of_noise((16, 16, 1) if "block1" in params else (4,), dtype="float32")
-    inner_lr = {"number": 0.1, "NumPy's number": onp.array(0.1), "head alone": {"head": 0.1},
-                "arrays": tree_map(onp.float32, rates_like(params))}[rates]
-    problem = partial(classification_loss, network), params, episode
-    dtypes = {leaf.dtype for leaf in leaves(adapted(problem, inner_lr, 2, first_order=first_order))}
-    assert dtypes == {onp.dtype("float32")}
-    gradient = meta_gradient(problem, inner_lr, 2, first_order=first_order)
-    assert {leaf.dtype for leaf in leaves(gradient)} == {onp.dtype("float32")}
-    assert maml_objective(*problem, inner_lr, 2).dtype == "float32"
-    moved = adapted(problem, inner_lr, 1)
-    assert {query_logits(network, moved, episode, statistics).dtype
-            for statistics in ("support", "queries")} == {onp.dtype("float32")}
-
-
-def test_float32_sinusoids_stay_float32():
+@pytest.mark.parametrize("inner_lr", [0.01, onp.array(0.01)])
+def test_float32_sinusoids_stay_float32_whatever_number_the_rate_is(inner_lr):
     network = mlp([1, 8, 1])
     problem = (partial(squared_error, network), network.init(onp.random.default_rng(0)),
                sample_sinusoids(5, 5, 3, onp.random.default_rng(1)))
-    assert {leaf.dtype for leaf in leaves(meta_gradient(problem, 0.01, 2))} == {onp.dtype("float32")}
+    assert {leaf.dtype for leaf in leaves(adapted(problem, inner_lr, 2))} == {onp.dtype("float32")}
+    assert {leaf.dtype for leaf in leaves(meta_gradient(problem, inner_lr, 2))} == {onp.dtype("float32")}
 
 
 # ---------------------------------------------------------------- what adapt refuses

@@ -5,7 +5,7 @@ import itertools
 import numpy as onp
 import pytest
 
-from fewshot_np.experiment.records import load_checkpoint, load_params
+from fewshot_np.experiment.records import load_checkpoint, load_params, read_record
 from fewshot_np.experiment.training import Stopped
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson4_maml import __main__ as lesson
@@ -13,7 +13,7 @@ from fewshot_np.lesson4_maml.figures import two_lines_loss, two_lines_starts
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.trees import leaves
 from tests import scaffolding
-from tests.scaffolding import no_training, vector
+from tests.scaffolding import vector
 
 TINY = ["--iterations", "3", "--sinusoid-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--channels", "4",
         "--n-query", "2"]
@@ -24,29 +24,31 @@ def run_tiny(out, *argv):
     return scaffolding.run_tiny("lesson4_maml", out, *TINY, *argv)
 
 
-def test_every_number_of_the_record_and_the_networks_is_finite(tmp_path):
-    metrics = run_tiny(tmp_path)["metrics"]
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run of MAML with these settings."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_tiny(folder)
+    return folder
+
+
+def test_every_number_of_the_record_and_the_networks_is_finite(whole):
+    metrics = read_record(whole / "record.json")["metrics"]
     assert all(onp.isfinite(value) for metric in metrics.values() for value in metric.values())
     for statistics in ("support", "queries"):
         assert f"characters, 1 steps, statistics of the {statistics}" in metrics
     assert all(onp.isfinite(leaf).all() and leaf.dtype == "float32" for name in NETWORKS
-               for leaf in leaves(load_params(tmp_path / name)))
+               for leaf in leaves(load_params(whole / name)))
 
 
-@pytest.mark.parametrize("method", ["first-order", "anil"])
-def test_the_other_methods_differ_from_maml(tmp_path, method):
-    run_tiny(tmp_path / "other", "--method", method, "--k-shot", "2", "--inner-steps", "2")
-    run_tiny(tmp_path / "maml", "--k-shot", "2", "--inner-steps", "2")
-    named = {"first-order": "first-order-maml", "anil": "anil"}[method]
-    for one, two in [("characters", "characters"), (f"sinusoids-{named}", "sinusoids-maml")]:
-        other, maml = (vector(load_params(tmp_path / f"{name}.npz")) for name in (f"other/{one}", f"maml/{two}"))
+@pytest.mark.parametrize(("method", "name"), [("first-order", "first-order MAML"), ("anil", "ANIL")])
+def test_the_other_methods_differ_from_maml_and_are_named(whole, tmp_path, method, name):
+    metrics = run_tiny(tmp_path, "--method", method)["metrics"]
+    assert f"sinusoids, {name}, 10 steps" in metrics
+    assert not any("sinusoids, MAML" in row for row in metrics)
+    for one, two in [("characters", "characters"), (f"sinusoids-{name.lower().replace(' ', '-')}", "sinusoids-maml")]:
+        other, maml = (vector(load_params(path)) for path in (tmp_path / f"{one}.npz", whole / f"{two}.npz"))
         assert onp.abs(other - maml).max() > 1e-5
-
-
-def test_the_table_of_curves_names_the_method_that_learned_them(tmp_path):
-    metrics = run_tiny(tmp_path, "--method", "anil")["metrics"]
-    assert "sinusoids, ANIL, 10 steps" in metrics
-    assert not any("MAML" in name for name in metrics)
 
 
 def test_the_figure_of_the_two_lines_is_where_gradient_descent_ends():
@@ -59,19 +61,7 @@ def test_the_figure_of_the_two_lines_is_where_gradient_descent_ends():
     assert grid[two_lines_loss(grid).argmin()] == pytest.approx(starts["second order"], abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["record.json", "characters.npz", "sinusoids-pretrained.npz", "episode.png"])
-def test_foreign_files_are_refused_before_training(name, tmp_path, capsys, monkeypatch):
-    no_training(monkeypatch)
-    (tmp_path / name).write_bytes(b'{"my": "own"}')
-    with pytest.raises(SystemExit) as stop:
-        lesson.main(["--quick", "--out", str(tmp_path)])
-    assert stop.value.code == 2
-    assert name in capsys.readouterr().err
-    assert (tmp_path / name).read_bytes() == b'{"my": "own"}'
-
-
-def test_a_run_that_was_stopped_twice_and_resumed_is_the_one_that_never_stopped(tmp_path, monkeypatch):
-    whole = run_tiny(tmp_path / "whole")
+def test_a_run_that_was_stopped_twice_and_resumed_is_the_one_that_never_stopped(whole, tmp_path, monkeypatch):
     for resume, stop_at, done in [([], 5, 0), (["--resume"], 7, 1)]:  # 3 draws show that there is data enough; then
         calls = itertools.count(1)                                    # one to train and one to validate, in turns
 
@@ -83,20 +73,18 @@ def test_a_run_that_was_stopped_twice_and_resumed_is_the_one_that_never_stopped(
         with monkeypatch.context() as patch:
             patch.setattr(lesson, "sample_episodes", stop)
             with pytest.raises(Stopped, match=f"characters: stopped by hand after {done} of 3"):
-                run_tiny(tmp_path / "resumed", *resume)
-    resumed = run_tiny(tmp_path / "resumed", "--resume")
-    assert resumed["metrics"] == whole["metrics"]
+                run_tiny(tmp_path, *resume)
+    assert run_tiny(tmp_path, "--resume")["metrics"] == read_record(whole / "record.json")["metrics"]
     for name in NETWORKS:
-        first, second = (load_checkpoint(tmp_path / run / name) for run in ("whole", "resumed"))
+        first, second = (load_checkpoint(folder / name) for folder in (whole, tmp_path))
         assert first.generator == second.generator
         assert first.history["loss"].tolist() == second.history["loss"].tolist()
         assert vector(first.params).tobytes() == vector(second.params).tobytes()
 
 
-def test_workers_train_the_same_network_up_to_rounding(tmp_path):
-    assert run_tiny(tmp_path / "two", "--workers", "2")["options"]["workers"] == 2
-    run_tiny(tmp_path / "one")
-    two, one = (vector(load_params(tmp_path / name / "characters.npz")) for name in ("two", "one"))
+def test_workers_train_the_same_network_up_to_rounding(whole, tmp_path):
+    assert run_tiny(tmp_path, "--workers", "2")["options"]["workers"] == 2
+    two, one = (vector(load_params(folder / "characters.npz")) for folder in (tmp_path, whole))
     moved = onp.abs(one - vector(conv4(outputs=5, channels=4, down="stride", features="mean").init(
         onp.random.default_rng(0)))).max()
     assert onp.abs(two - one).max() < 0.1 * moved
@@ -107,7 +95,7 @@ def test_workers_train_the_same_network_up_to_rounding(tmp_path):
 def test_the_default_run_keeps_its_promise(tmp_path):
     """What the README says: characters of scripts never seen, learned in one step."""
     lesson.main(["--out", str(tmp_path)])
-    metrics = scaffolding.read_record(tmp_path / "record.json")["metrics"]
+    metrics = read_record(tmp_path / "record.json")["metrics"]
     pixels = metrics["characters, pixel nearest neighbour"]["mean"]
     assert 0.4 <= pixels <= 0.6
     for steps in (1, 3, 5):

@@ -8,21 +8,15 @@ import pytest
 
 from fewshot_np import lesson4_siamese as lesson
 from fewshot_np.data.classes import to_float
-from fewshot_np.data.splits import load_splits
-from fewshot_np.experiment.options import parse_options
 from fewshot_np.experiment.records import load_params
 from fewshot_np.lesson2_episodes import accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.nn.networks import conv4
-from tests.scaffolding import run_tiny, vector
+from tests.scaffolding import glyph_splits, run_tiny, vector
 
 TINY = ["--iterations", "3", "--episodes", "5", "--channels", "4", "--n-query", "2", "--train-ways", "6",
         "--pairs", "40"]
 NETWORKS = ("as-in-the-document.npz", "contrastive-loss.npz", "hard-negatives.npz")
-
-
-def splits_of(folder, *argv):
-    return load_splits(parse_options("lesson4_siamese", "", {}, {}, {}, argv=["--out", str(folder), *argv]))
 
 
 def test_the_three_trainings_differ_and_the_pages_loop_is_theirs(tmp_path):
@@ -30,7 +24,7 @@ def test_the_three_trainings_differ_and_the_pages_loop_is_theirs(tmp_path):
     networks = [vector(load_params(tmp_path / name)) for name in NETWORKS]
     for one, two in itertools.combinations(networks, 2):
         assert np.abs(one - two).max() > 1e-5
-    training = splits_of(tmp_path, "--quick")[0]
+    training = glyph_splits(quick=True)[0]
     mine = lesson.train_siamese(conv4(channels=4, down="stride"), training, 3, np.random.default_rng(0), n_way=6,
                          negatives="hardest")
     np.testing.assert_array_equal(vector(mine), networks[2])
@@ -42,11 +36,6 @@ def test_other_ways_and_shots_run_and_too_many_ways_in_training_become_all(tmp_p
 
 
 # ---------------------------------------------------------------- what the lesson claims
-
-
-@pytest.fixture(scope="module")
-def glyph_splits(cache_of_the_session, tmp_path_factory):
-    return splits_of(tmp_path_factory.mktemp("out"))
 
 
 def measured(splits, seed, iterations, **settings):
@@ -70,13 +59,13 @@ def measured(splits, seed, iterations, **settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_a_trained_distance_beats_pixels_and_the_documents_formula_fails(glyph_splits, seed):
-    accuracy, pixels, error, right, (near, far) = measured(glyph_splits, seed, 400)
+def test_a_trained_distance_beats_pixels_and_the_documents_formula_fails(seed):
+    accuracy, pixels, error, right, (near, far) = measured(glyph_splits(), seed, 400)
     assert accuracy > pixels + 0.15
     assert error < 0.25
     assert right > 0.7
     assert far > 1.5 * near
-    accuracy, pixels, error, right, means = measured(glyph_splits, seed, 400, loss=lesson.document_formula)
+    accuracy, pixels, error, right, means = measured(glyph_splits(), seed, 400, loss=lesson.document_formula)
     assert accuracy < pixels - 0.1
     assert accuracy < 0.3  # guessing scores 0.2
     assert 0.4 < error < 0.6
@@ -86,7 +75,7 @@ def test_a_trained_distance_beats_pixels_and_the_documents_formula_fails(glyph_s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_hard_negatives_help(glyph_splits, seed):
-    random, hardest = (measured(glyph_splits, seed, 1000, negatives=negatives) for negatives in ("random", "hardest"))
+def test_hard_negatives_help(seed):
+    random, hardest = (measured(glyph_splits(), seed, 1000, negatives=negatives) for negatives in ("random", "hardest"))
     assert hardest[0] > random[0] + 0.01
     assert hardest[2] < random[2]

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from fewshot_np import lesson5_project as lesson
-from fewshot_np.data.splits import load_splits
-from fewshot_np.experiment.options import parse_options
 from fewshot_np.experiment.records import load_params
 from fewshot_np.lesson2_episodes import accuracies, sample_episodes
 from fewshot_np.lesson2_episodes import scores as pixel_scores
@@ -21,11 +19,7 @@ from fewshot_np.lesson5_project.rewired import pair_logits
 from fewshot_np.playground import read_arrays
 from fewshot_np.playground.server import make_server
 from tests.lesson5_project.parts import by_hand_model
-from tests.scaffolding import no_training, run_tiny, vector
-
-
-def splits_of(folder, *argv):
-    return load_splits(parse_options("lesson5_project", "", {}, {}, {}, argv=["--out", str(folder), *argv]))
+from tests.scaffolding import glyph_splits, no_training, run_tiny, vector
 
 
 def test_a_run_leaves_a_model_can_be_resumed_and_trains_as_the_pages_loop(tmp_path, monkeypatch):
@@ -34,7 +28,7 @@ def test_a_run_leaves_a_model_can_be_resumed_and_trains_as_the_pages_loop(tmp_pa
     assert first["document, loss of different pairs"]["at best"] == lesson.BEST_PUSH
     assert isinstance(load_model(tmp_path / "model.npz"), lesson.Model)
     assert lesson.n_parameters(load_params(tmp_path / "as-in-the-document.npz")) == 484353
-    mine = lesson.train_rewired(splits_of(tmp_path, "--quick")[0], 4, np.random.default_rng(0), n_way=5)
+    mine = lesson.train_rewired(glyph_splits(quick=True)[0], 4, np.random.default_rng(0), n_way=5)
     np.testing.assert_array_equal(vector(mine), vector(load_params(tmp_path / "rewired.npz")))
     assert run_tiny("lesson5_project", tmp_path, *argv, "--resume")["metrics"] == first
 
@@ -66,15 +60,6 @@ def test_draw_serves_the_playground_with_the_readers_model(tmp_path, monkeypatch
         np.testing.assert_array_equal(array, model.params[layer][key])
 
 
-@pytest.mark.parametrize(("argv", "message"), [
-    (["--n-way", "60"], "60-way episodes need 60 classes"), (["--pairs", "20"], "--pairs must be 40 or more"),
-    (["--n-query", "20"], r"1 support \+ 20 query need 21"), (["--pairs", "201"], "even positive integer")])
-def test_what_cannot_be_drawn_is_refused_before_training(argv, message, tmp_path, monkeypatch):
-    no_training(monkeypatch)
-    with pytest.raises(ValueError, match=message):
-        main(["--quick", *argv, "--out", str(tmp_path)])
-
-
 def test_a_foreign_file_is_not_overwritten_by_the_model(tmp_path, monkeypatch):
     no_training(monkeypatch)
     (tmp_path / "mine.npz").write_bytes(b"mine")
@@ -83,25 +68,13 @@ def test_a_foreign_file_is_not_overwritten_by_the_model(tmp_path, monkeypatch):
     assert (tmp_path / "mine.npz").read_bytes() == b"mine"
 
 
-def test_help_tells_how_to_use_it(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    out = capsys.readouterr().out
-    assert all(word in out for word in ("--classify", "--support", "--draw", "--model"))
-
-
 # ---------------------------------------------------------------- what the lesson claims
-
-
-@pytest.fixture(scope="module")
-def glyph_splits(cache_of_the_session, tmp_path_factory):
-    return splits_of(tmp_path_factory.mktemp("out"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_the_rewired_network_recognises_and_the_documents_wiring_cannot(glyph_splits, seed):
-    training, validation, test = glyph_splits
+def test_the_rewired_network_recognises_and_the_documents_wiring_cannot(seed):
+    training, validation, test = glyph_splits()
     episodes = sample_episodes(test, 5, 1, 5, 100, np.random.default_rng(seed))
     pixels = accuracies(pixel_scores(None, episodes), episodes.query_y).mean()
 

@@ -9,7 +9,7 @@ from fewshot_np import lesson6_optimizer as lesson
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson4_maml import adapt
 from fewshot_np.nn.networks import conv4, mlp
-from fewshot_np.nn.trees import grad, leaves, repeat, tree_map, value_and_grad
+from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
 from tests.nn.derivatives import assert_differentiates, rebuilt
 from tests.scaffolding import assert_trained_as_in_a_run, episode_of_noise, shaken
 
@@ -37,14 +37,6 @@ def test_derivatives_with_respect_to_start_and_rates(problem):
     objective = partial(lesson.meta_sgd_objective, loss)
     assert_differentiates(lambda *arrays: objective(rebuilt(params, arrays), episode), *leaves(params), step=1e-6)
     assert all(leaf.any() for leaf in leaves(grad(objective)(params, episode)))
-
-
-@every_problem
-def test_it_stays_float32(problem):
-    loss, params, episode = problem("float32")
-    value, gradient = value_and_grad(partial(lesson.meta_sgd_objective, loss))(params, episode)
-    assert value.dtype == "float32"
-    assert all(leaf.dtype == "float32" for leaf in leaves(gradient))
 
 
 def test_the_five_lines_of_training_are_what_the_run_does(tmp_path):

@@ -56,7 +56,7 @@ def test_every_method_that_learns_has_a_training_that_a_record_can_hold():
 def test_the_objective_is_one_number_with_a_float32_gradient(name):
     loss, params, batch = loss_of(name)
     value, gradient = value_and_grad(loss)(params, batch)
-    assert np.shape(value) == ()
+    assert (np.shape(value), value.dtype) == ((), np.float32)
     assert np.isfinite(value)
     for p, g in zip(leaves(params), leaves(gradient), strict=True):
         assert p.shape == g.shape

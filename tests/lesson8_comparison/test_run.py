@@ -1,25 +1,35 @@
 """Lesson 8's run: its record, its costs, networks of an earlier run; and what the lesson claims."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 
 from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
-from fewshot_np.lesson8_comparison import METHODS, METRIC, OPTIMISATION, TRAININGS
+from fewshot_np.lesson8_comparison import METHODS, METRIC, OPTIMISATION, TRAININGS, adaptation_milliseconds
+from fewshot_np.lesson8_comparison import __main__ as lesson
 from fewshot_np.lesson8_comparison.__main__ import file_of, main
 from fewshot_np.nn.trees import leaves
-from tests.scaffolding import folder_of, no_training, run_tiny
+from tests import scaffolding
+from tests.scaffolding import folder_of, no_training
 
 TINY = ["--effort", "0.002", "--episodes", "6", "--channels", "4", "--n-query", "3"]
 NAMES = list(TRAININGS)
+
+
+def run_tiny(out, *argv):
+    """The record of a tiny run that times each method once, not thirty times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lesson, "adaptation_milliseconds", partial(adaptation_milliseconds, repetitions=1))
+        return scaffolding.run_tiny("lesson8_comparison", out, *argv)
 
 
 @pytest.fixture(scope="module")
 def tiny_run(tmp_path_factory):
     """(folder, record) of a run that shows that it runs."""
     out = tmp_path_factory.mktemp("tiny")
-    return out, run_tiny("lesson8_comparison", out, *TINY)
+    return out, run_tiny(out, *TINY)
 
 
 def numbers(record):
@@ -63,12 +73,12 @@ def test_an_earlier_run_is_taken_whole_and_options_of_the_test_alone_may_differ(
                                                                                 monkeypatch):
     no_training(monkeypatch)
     folder, record = tiny_run
-    again = run_tiny("lesson8_comparison", tmp_path, *TINY, "--from-runs", str(folder))
+    again = run_tiny(tmp_path, *TINY, "--from-runs", str(folder))
     assert numbers(again) == numbers(record)
     assert [costs["training seconds"] for costs in again["metrics"]["costs"].values()] == [
         costs["training seconds"] for costs in record["metrics"]["costs"].values()]
     assert f"Taken from {folder}: {', '.join(NAMES)}." in capsys.readouterr().out
-    run_tiny("lesson8_comparison", tmp_path, *TINY, "--from-runs", str(folder), "--episodes", "5", "--n-query", "2")
+    run_tiny(tmp_path, *TINY, "--from-runs", str(folder), "--episodes", "5", "--n-query", "2")
 
 
 @pytest.mark.parametrize(("argv", "message"), [
@@ -81,7 +91,7 @@ def test_no_network_is_taken_where_an_option_or_an_image_differs(argv, message, 
     if "--data" in argv:
         argv = ["--data", str(folder_of(tmp_path / "mine", *[12] * 20))]
     with pytest.raises(AssertionError, match="training started"):
-        run_tiny("lesson8_comparison", tmp_path / "out", *TINY, "--from-runs", str(tiny_run[0]), *argv)
+        run_tiny(tmp_path / "out", *TINY, "--from-runs", str(tiny_run[0]), *argv)
     reasons = capsys.readouterr().out.split("Trained anew")[1:]
     assert len(reasons) == len(NAMES)
     assert all(message in reason for reason in reasons)
@@ -97,7 +107,7 @@ def test_only_the_method_whose_training_or_file_differs_is_trained_anew(tiny_run
     (there / "reptile.npz").unlink()
     save_params(there / "maml.npz", {"w": np.zeros(3, "float32")})
     (there / "anil.npz").write_bytes(b"cut off")
-    run_tiny("lesson8_comparison", tmp_path / "out", *TINY, "--from-runs", str(there))
+    run_tiny(tmp_path / "out", *TINY, "--from-runs", str(there))
     text = capsys.readouterr().out
     assert "Taken from " + f"{there}: fine-tuning, Matching, prototypical, first-order MAML, Meta-SGD." in text
     for reason in ("Siamese: learning_rate 0.01 there, 0.123 here", "Reptile: there is no reptile.npz",
@@ -109,11 +119,11 @@ def test_only_the_method_whose_training_or_file_differs_is_trained_anew(tiny_run
 def test_a_folder_without_a_run_of_this_lesson_is_refused(tmp_path, monkeypatch):
     no_training(monkeypatch)
     with pytest.raises(FileNotFoundError, match=r"--from-runs .*nothing: there is no record\.json"):
-        run_tiny("lesson8_comparison", tmp_path / "out", "--from-runs", str(tmp_path / "nothing"))
+        run_tiny(tmp_path / "out", "--from-runs", str(tmp_path / "nothing"))
     (tmp_path / "other").mkdir()
     write_record(tmp_path / "other", "lesson4_maml", type("Options", (), {})(), 1.0, {})
     with pytest.raises(ValueError, match="a run of lesson4_maml, not of lesson8_comparison"):
-        run_tiny("lesson8_comparison", tmp_path / "out", "--from-runs", str(tmp_path / "other"))
+        run_tiny(tmp_path / "out", "--from-runs", str(tmp_path / "other"))
 
 
 @pytest.mark.parametrize("argv", [["--protocol", "finn", "--method", "MAML"], ["--protocol=finn"]])
@@ -125,7 +135,7 @@ def test_whoever_asks_for_a_protocol_is_told_of_its_program(argv, tmp_path, caps
 
 def test_a_folder_of_ones_own_images_runs(tmp_path):
     mine = folder_of(tmp_path / "mine", *[4] * 20)  # fewer images than Reptile's ten
-    record = run_tiny("lesson8_comparison", tmp_path / "out", *TINY, "--data", str(mine))
+    record = run_tiny(tmp_path / "out", *TINY, "--data", str(mine))
     assert record["metrics"]["costs"]["Reptile"]["images"] == 5 * 5 * 4
 
 

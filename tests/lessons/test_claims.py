@@ -12,6 +12,14 @@ from fewshot_np.lesson4_maml import maml_objective, maml_scores
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
 from fewshot_np.nn.trees import value_and_grad
+from lessons.quoting import LESSONS
+
+
+def test_the_pages_that_count_the_training_characters_count_those_of_the_list():
+    n = sum(glyphs.script_of(name) in glyphs.SPLITS["train"] for _, name in glyphs.read_list())
+    for lesson, counted in [("lesson1_data_hunger", f"{glyphs.DRAWINGS * n:,} drawings of {n:,}"),
+                            ("lesson3_metric", f"images of {n:,} other"), ("lesson3_initialisation", f"{n:,} outputs")]:
+        assert counted in (LESSONS / lesson / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def course(tmp_path):
     shutil.copy(ROOT / "lessons" / "__main__.py", tmp_path / "lessons")
     sandbox = tmp_path / "lessons" / "teacher" / "sandbox.py"
     slower = sandbox.read_text(encoding="utf-8")
-    sandbox.write_text(slower.replace(f"\nSECONDS = {SECONDS}", "\nSECONDS = 1.0"), encoding="utf-8")
+    sandbox.write_text(slower.replace(f"\nSECONDS = {SECONDS}", "\nSECONDS = 0.5"), encoding="utf-8")
     file_of(tmp_path).write_text(STUBS, encoding="utf-8")
     return tmp_path
 
@@ -224,7 +224,7 @@ def test_an_endless_loop_a_crash_and_a_vanishing_file(course, terminal):
     reader.until("still to write")
     path.write_text(solved("while True: pass"), encoding="utf-8")
     line = 1 + solved("while True: pass").splitlines().index("    while True: pass")
-    assert f"exercises.py:{line}: while True: pass" in " ".join(reader.until("nothing within 1 s").split())
+    assert f"exercises.py:{line}: while True: pass" in " ".join(reader.until("nothing within 0.5 s").split())
     path.write_text(solved("import os; os.kill(os.getpid(), 9)"), encoding="utf-8")
     reader.until("Python itself ended here (exit code -9)")
     path.unlink()

@@ -174,6 +174,37 @@ def test_kept_queries_change_the_answers_only_together(person):
     person.wait("return [...document.querySelectorAll('#queries b')].every((e) => /^sign|^none/.test(e.textContent))")
 
 
+def test_a_prototype_dragged_onto_the_query_is_the_answer_until_it_is_put_back(person):
+    """Two signs and a query span a plane, so a star on the query has no distance to it in the embedding, either."""
+    person.open().teach("corner", "cross")
+    person.draw("corner", scale=0.8)
+    assert person.answers()["prototypical"] == "1"
+    shares = ("return [...document.querySelectorAll('[data-learner=prototypical] .fill')]"
+              ".map((e) => parseFloat(e.style.width))")
+    places = ("return [...document.querySelectorAll('#map .mover')].map((e) =>"
+              "e.style.transform.match(/-?[0-9.]+/g).map(Number))")
+    flat = f"{places}.flat()"
+    before = person.run(shares)
+    stars = person.run("return [...document.querySelectorAll('#map .mover')].map((e) => e.dataset.i ?? null)")
+    time.sleep(0.5)  # the map has come to rest
+    query = person.run(places)[-1]
+    for star, to in [("0", (180, 20 if query[1] > 130 else 240)), ("1", query)]:
+        there = person.run(places)[stars.index(star)]
+        person.drag("#map", [(x / 360, y / 260) for x, y in (there, (100, 100), to)])
+        assert star == "0" or person.run(places)[stars.index(star)] == pytest.approx(to, abs=2)
+        time.sleep(0.5)
+    assert person.answers()["prototypical"] == "2"
+    assert person.run(shares) == pytest.approx([0, 100], abs=0.1)
+    person.click("#back")
+    assert person.run(shares) == pytest.approx(before)
+    star = person.find("#map [data-i='0']")
+    at_rest = person.run(flat)
+    star.send_keys("\ue014")  # the right arrow
+    assert person.run(flat) != pytest.approx(at_rest, abs=1)
+    person.driver.switch_to.active_element.send_keys("\ue017")  # Delete, on the star that still has the focus
+    assert person.run(flat) == pytest.approx(at_rest, abs=0.01)
+
+
 def test_steps_of_maml_are_set_by_the_slider(person):
     person.open().teach("corner", "cross")
     person.draw("corner", scale=0.8)

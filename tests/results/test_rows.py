@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from fewshot_np.data.classes import to_float
 from fewshot_np.experiment.methods import build_network
 from fewshot_np.experiment.records import load_params, write_record
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson4_maml import adapted_after, sample_sinusoids, squared_error
 from fewshot_np.nn.networks import conv4, mlp
+from fewshot_np.results.finn import sample_turned
 from fewshot_np.results.rows import FINN, LAKE, find_row, sibling_of
 from fewshot_np.results.sinusoids import best_later_rate, errors_after
 from fewshot_np.results.statistics import scores_by_statistics, with_reference
@@ -43,13 +45,33 @@ def test_every_row_names_a_method_and_its_training_can_be_drawn(rng):
 
 
 def test_the_episodes_of_a_row_are_lesson_2s_and_distorted_where_it_says_so(rng):
-    classes, row, method = characters([8], rng), FINN["MAML", 5, 5], METHODS["MAML"]
+    classes, method = characters([8], rng), METHODS["MAML"]
+    row = FINN["MAML", 5, 5]._replace(turned=False)
     mine = sample_for(row, method, classes, 5, 5, np.random.default_rng(3))
     theirs = sample_episodes(classes, 5, 5, row.n_query, row.batch, np.random.default_rng(3))
     np.testing.assert_array_equal(mine.query_x, theirs.query_x)
     bent = sample_for(row._replace(distorted=True), method, classes, 5, 5, np.random.default_rng(3))
     np.testing.assert_array_equal(bent.query_ids, theirs.query_ids)
     assert not np.array_equal(bent.query_x, theirs.query_x)
+
+
+def test_no_task_after_finn_holds_a_character_twice_and_a_class_is_turned_as_a_whole(rng):
+    classes, row = characters([8], rng), FINN["MAML", 20, 5]
+    for sample in (partial(sample_for, row._replace(batch=50), METHODS["MAML"], classes, 5, 5),
+                   lambda rng: sample_turned(classes, 5, 5, 2, 50, rng)):  # in training and in the test
+        episode, seen = sample(rng), set()
+        for images, ids, labels in ((episode.support_x, episode.support_ids, episode.support_y),
+                                    (episode.query_x, episode.query_ids, episode.query_y)):
+            for task, drawn in enumerate(classes.labels[ids]):
+                assert len(set(drawn)) == 5
+                for label in range(5):
+                    mine = labels[task] == label
+                    upright = to_float(classes.images[ids[task][mine]])
+                    fits = [n for n in range(4)
+                            if np.array_equal(images[task][mine], np.rot90(upright, n, axes=(1, 2)))]
+                    seen.add((task, label, *fits))
+        assert len(seen) == 50 * 5  # support and queries of a class are turned alike
+        assert {turn for _, _, turn in seen} == {0, 1, 2, 3}
 
 
 def test_a_row_that_is_not_there_is_refused_with_those_that_are():

@@ -7,11 +7,19 @@ import pytest
 
 from fewshot_np.lesson2_episodes import Episode, accuracies
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
-from fewshot_np.lesson3_metric import prototypical_scores
+from fewshot_np.lesson3_metric import embed, prototypical_scores
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.nn.networks import Network, conv4
-from fewshot_np.nn.trees import grad, leaves, repeat
-from fewshot_np.results.variants import refined_scores, start_of_steps, steps_objective, steps_scores
+from fewshot_np.nn.trees import grad, leaves, repeat, tree_map, value_and_grad
+from fewshot_np.results.variants import (
+    cross_entropy_objective,
+    cross_entropy_scores,
+    refined_scores,
+    start_of_steps,
+    start_with_comparison,
+    steps_objective,
+    steps_scores,
+)
 from tests.scaffolding import assert_slope, episode_of_noise, shaken, vector
 
 
@@ -54,6 +62,24 @@ def test_refined_scores_never_see_a_label_of_a_query(rng):
                                   refined_scores(network, params, other, "support and queries", 5))
 
 
+# ---------------------------------------------------------------- the Siamese network of Koch et al.
+
+
+def test_the_cross_entropy_siamese_network_compares_as_lesson_5_does_and_learns(rng):
+    network, episode = conv4((28, 28, 1), None, 2, down="stride", features="flatten"), episode_of_noise(
+        (28, 28, 1), k_shot=1, n_tasks=1, dtype="float32")
+    params = start_with_comparison(network, 5, rng)
+    support, query = embed(network, params["network"], episode, "support")
+    expected = -0.01 * np.abs(query[:, :, None] - support[:, None]).sum(axis=-1)
+    order = np.argsort(episode.support_y[0])
+    np.testing.assert_allclose(cross_entropy_scores(network, params, episode, "support"), expected[:, :, order],
+                               rtol=1e-4, atol=1e-5)
+    loss, gradient = value_and_grad(partial(cross_entropy_objective, network))(params, episode)
+    moved = tree_map(lambda p, g: p - 1e-3 * g, params, gradient)
+    assert cross_entropy_objective(network, moved, episode) < loss
+    assert all(leaf.any() and leaf.dtype == "float32" for leaf in leaves(gradient["head"]))
+
+
 # ---------------------------------------------------------------- MAML in steps
 
 
@@ -83,7 +109,7 @@ def test_gradients_of_start_and_rates_by_finite_differences(rng):
     """The rates are of each step and array, and the gradient goes through the steps."""
     network = conv4((8, 8, 1), 3, 2, down="stride", features="mean")
     params = shaken(start_of_steps(network, 3, rng, steps=2, inner_lr=0.4))
-    params["rates"]["step2"]["block1"]["w"] = np.array([0.1])
+    params["rates"]["step2"]["block1"]["w"] = np.array(0.1)
     assert_slope(partial(steps_objective, network, episode=episode_of_images(dtype="float64")), params)
 
 

@@ -30,12 +30,14 @@ function translate() {
 
 /** "Lesson: ..." with links where the texts are served beside the page, and with commands where they are not. */
 function lessonLinks(names) {
-  const base = document.querySelector("meta[name=lessons]").content;
+  const { content, dataset } = document.querySelector("meta[name=lessons]");
   const nodes = [t("lesson")];
   for (const name of names.split(" ")) {
+    const chinese = currentLanguage() === "zh" && dataset.inChinese?.split(" ").includes(name);
+    const base = chinese ? dataset.chinese : content;
     const link = document.createElement(base ? "a" : "code");
     link.textContent = base ? name : `python -m fewshot_np.${name}`;
-    if (base) link.href = `${base}${name}/`;
+    if (base) Object.assign(link, { href: `${base}${name}/`, target: "_top" });  // out of the frame that the site shows it in
     nodes.push(" ", link);
   }
   return nodes;

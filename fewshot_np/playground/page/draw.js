@@ -1,10 +1,11 @@
 // Scene 1: teach signs by drawing them, draw again, and see who recognises them.
 
-import { $, COLOURS, element, svg } from "./dom.js";
+import { $, COLOURS, element } from "./dom.js";
 import { paint, rasterise } from "./drawing.js";
-import { keepSigns, means, pixels, principalComponents, probabilities, projectEmbed, projectProbabilities, prototypical,
-  prototypicalFrom, siameseDistances, siameseEmbed } from "./learners.js";
+import { means, pixels, probabilities, projectEmbed, projectProbabilities, prototypical, prototypicalFrom, siameseDistances,
+  siameseEmbed } from "./learners.js";
 import { askMaml } from "./maml.js";
+import { forgetMap, listenToMap, renderMap } from "./map.js";
 import { body, squaredDistance, stack } from "./nn.js";
 import { t } from "./strings.js";
 import { drawingNetworks, ownModel } from "./weights.js";
@@ -20,6 +21,8 @@ const state = {
   queries: [],  // kept drawings, the newest first
   together: false,
   steps: 5,
+  points: null,  // of everything asked { support, prototypes, query } in the embedding, before any dragging
+  moved: [],  // of each prototype what its dragging has added to it, if anything
   score: Object.fromEntries(LEARNERS.map((name) => [name, [0, 0]])),
   answers: {},  // of each learner one for each asked drawing: { values, label }, label null for "none of these"
   note: null,  // a message that outranks the advice, [key, ...values]
@@ -27,7 +30,6 @@ const state = {
   milliseconds: { fast: null, maml: null },
 };
 let known = null;  // what follows from the signs alone
-let lastMap = new Map();
 let pen = [0.5, 0.5];
 let penIsDown = false;
 
@@ -83,6 +85,11 @@ function listen() {
   $("example").onclick = example;
   $("keep").onclick = keep;
   $("forget").onclick = forget;
+  listenToMap($("map"), movePrototype, putBack);
+  $("back").onclick = () => {
+    state.moved = [];
+    answerAgain();
+  };
   $("save").onclick = save;
   $("load").onchange = loadFile;
   $("steps").oninput = () => {
@@ -184,14 +191,19 @@ function teach(slot) {
     return;
   }
   (state.signs[slot] ??= []).push(drawn());
-  known = null;
+  signsChanged();
   clear();
+}
+
+function signsChanged() {
+  known = null;
+  state.moved = [];
 }
 
 function removeExample(slot, place) {
   state.signs[slot].splice(place, 1);
   if (!state.signs[slot].length) state.signs.splice(slot, 1);
-  known = null;
+  signsChanged();
   ask();
 }
 
@@ -219,8 +231,8 @@ function keep() {
 function forget() {
   state.signs = [];
   state.queries = [];
-  known = null;
-  lastMap = new Map();
+  signsChanged();
+  forgetMap();
   for (const name of LEARNERS) state.score[name] = [0, 0];
   clear();
 }
@@ -300,6 +312,8 @@ async function ask() {
   const n = state.signs.length;
   if (n < 2 || !queries.length) {
     state.answers = {};
+    state.points = null;
+    if (n >= 2) learn();
     render();
     if (n >= 2) warmMaml();
     return;
@@ -368,12 +382,20 @@ function ownAnswers(queries) {
   const query = projectEmbed(params, queries);
   state.points = { support: embedded, prototypes, query };
   return {
-    prototypical: query.map((row) => nearestOf(prototypes.map((prototype) => Math.sqrt(squaredDistance(row, prototype))))),
+    prototypical: byPrototypes(query),
     siamese: projectProbabilities(params, embedded, labels, n, query).map((values) => {
       const label = best(values);
       return { values, label: values[label] > threshold ? label : null };
     }),
   };
+}
+
+/** What the prototypes answer, standing where they stand: distances for the reader's own model, else probabilities. */
+function byPrototypes(query) {
+  const prototypes = standing();
+  const squared = query.map((row) => prototypes.map((prototype) => squaredDistance(row, prototype)));
+  if (networks.own) return squared.map((values) => nearestOf(values.map(Math.sqrt)));
+  return probabilities(squared.map((values) => values.map((value) => -value))).map((values) => ({ values, label: best(values) }));
 }
 
 /** By the small networks of lessons 3 and 4. */
@@ -384,7 +406,7 @@ function smallAnswers(queries) {
   state.points = proto;
   const siamese = siameseDistances(known.siamese, labels, n, siameseEmbed(networks.siamese, networks.statistics, queries));
   return {
-    prototypical: probabilities(proto.scores).map((values) => ({ values, label: best(values) })),
+    prototypical: byPrototypes(proto.query),
     siamese: siamese.map((values) => {
       const { label } = nearestOf(values);
       return { values, label: values[label] < networks.threshold ? label : null };
@@ -404,7 +426,7 @@ function render() {
   renderTruth();
   renderAnswers();
   renderQueries();
-  renderMap();
+  renderPoints();
   $("steps-out").textContent = state.steps;
   if (networks.own) $("own-model").textContent = ` ${t("draw.own")}`;
 }
@@ -518,43 +540,37 @@ function renderQueries() {
 
 // ---------------------------------------------------------------- the map
 
-const STAR = Array.from({ length: 10 }, (_, i) => {
-  const radius = i % 2 ? 5 : 12;
-  return [Math.sin((i * Math.PI) / 5) * radius, -Math.cos((i * Math.PI) / 5) * radius].map((value) => value.toFixed(1)).join(" ");
-}).join(" ");
-
-function renderMap() {
-  const plot = $("map");
-  if (!known || state.signs.length < 2) {
-    plot.replaceChildren();
-    return;
-  }
-  const proto = Object.keys(state.answers).length ? state.points : { support: known.embedded, prototypes: known.prototypes, query: [] };
-  const things = [
-    ...proto.support.map((row, i) => ({ key: `s${i}`, kind: "support", label: known.labels[i], row })),
-    ...proto.prototypes.map((row, i) => ({ key: `p${i}`, kind: "prototype", label: i, row })),
-    ...proto.query.map((row, i) => ({ key: i || !state.strokes.length ? `k${state.queries.length - i + (state.strokes.length ? 1 : 0)}` : "query",
+function renderPoints() {
+  const shown = known && state.signs.length > 1;
+  const { support, query } = state.points ?? { support: known?.embedded, query: [] };
+  renderMap($("map"), shown ? [
+    ...support.map((row, i) => ({ key: `s${i}`, kind: "support", label: known.labels[i], row })),
+    ...standing().map((row, i) => ({ key: `p${i}`, kind: "prototype", label: i, row })),
+    ...query.map((row, i) => ({ key: i || !state.strokes.length ? `k${state.queries.length - i + (state.strokes.length ? 1 : 0)}` : "query",
       kind: i || !state.strokes.length ? "kept" : "query", row })),
-  ];
-  const before = things.map(({ key }) => lastMap.get(key)?.point);
-  const points = keepSigns(principalComponents(things.map(({ row }) => row)), before);
-  const most = Math.max(1e-9, ...points.flat().map(Math.abs));
-  const next = new Map();
-  things.forEach((thing, i) => {
-    const old = lastMap.get(thing.key);
-    const node = old?.node ?? svg("g", { class: "mover" });
-    node.replaceChildren(...mark(thing));
-    node.style.transform = `translate(${180 + (points[i][0] / most) * 160}px, ${130 - (points[i][1] / most) * 110}px)`;
-    next.set(thing.key, { point: points[i], node });
-  });
-  lastMap = next;
-  plot.replaceChildren(...[...next.values()].map(({ node }) => node));
+  ] : [], state.moved.some(Boolean));
+  $("back").disabled = !state.moved.some(Boolean);
 }
 
-function mark({ kind, label }) {
-  const colour = label === undefined ? "var(--black)" : COLOURS[label];
-  if (kind === "query") return [svg("path", { d: "M0 -10L10 0L0 10L-10 0Z", fill: colour, stroke: "var(--paper)", "stroke-width": 2 })];
-  if (kind === "kept") return [svg("path", { d: "M0 -8L8 0L0 8L-8 0Z", fill: "none", stroke: colour, "stroke-width": 2 })];
-  if (kind === "support") return [svg("circle", { r: 5, fill: colour, stroke: "var(--ink)", "stroke-width": 0.7 })];
-  return [svg("polygon", { points: STAR, fill: colour, stroke: "var(--ink)" }), svg("text", { x: 12, y: -6 }, label + 1)];
+/** The prototypes, where they were dragged to. */
+function standing() {
+  return (state.points ?? known).prototypes.map((row, i) => (state.moved[i] ? row.map((value, d) => value + state.moved[i][d]) : row));
+}
+
+/** Move prototype i in the embedding; the others stay, and the embeddings need not be computed again. */
+function movePrototype(i, by) {
+  state.moved[i] = by.map((value, d) => value + (state.moved[i]?.[d] ?? 0));
+  answerAgain();
+}
+
+function putBack(i) {
+  state.moved[i] = null;
+  answerAgain();
+}
+
+function answerAgain() {
+  if (state.answers.prototypical) state.answers.prototypical = byPrototypes(state.points.query);
+  renderAnswers();
+  renderQueries();
+  renderPoints();
 }

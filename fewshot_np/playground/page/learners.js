@@ -120,17 +120,28 @@ export const curveAt = (params, x) => curve(params, x).y;
 
 // ---------------------------------------------------------------- the two coordinates in which points spread most
 
-/** Principal components of rows (M,D): { points: (M,2) }, by Jacobi's rotations of the matrix of inner products. */
-export function principalComponents(rows) {
+/** The plane through the mean of rows (M,D) along their two principal components, { mean, axes: two unit vectors (D), or
+ * zeros where there is no such direction }, by Jacobi's rotations of the matrix of inner products. */
+export function principalPlane(rows) {
   const m = rows.length;
   const mean = means(rows, new Array(m).fill(0), 1)[0];
-  const centred = rows.map((row) => Array.from(row, (value, d) => value - mean[d]));
-  const gram = centred.map((a) => centred.map((b) => a.reduce((sum, value, d) => sum + value * b[d], 0)));
-  const { values, vectors } = eigen(gram);
+  const centred = rows.map((row) => row.map((value, d) => value - mean[d]));
+  const { values, vectors } = eigen(centred.map((a) => centred.map((b) => product(a, b))));
   const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]).slice(0, 2);
-  return rows.map((_, i) => [0, 1].map((k) => (k < order.length
-    ? vectors[i][order[k]] * Math.sqrt(Math.max(0, values[order[k]])) : 0)));
+  const axes = order.map((k) => mean.map((_, d) => (values[k] > 1e-12 * values[order[0]]
+    ? centred.reduce((sum, row, i) => sum + vectors[i][k] * row[d], 0) / Math.sqrt(values[k]) : 0)));
+  return { mean, axes: [...axes, mean.map(() => 0)].slice(0, 2) };
 }
+
+/** The two coordinates of a row's projection onto the plane. */
+export const placeOnPlane = ({ mean, axes }, row) => axes.map((axis) => product(axis, row.map((value, d) => value - mean[d])));
+
+export function principalComponents(rows) {
+  const plane = principalPlane(rows);
+  return rows.map((row) => placeOnPlane(plane, row));
+}
+
+const product = (a, b) => a.reduce((sum, value, d) => sum + value * b[d], 0);
 
 /** Eigenvalues and eigenvectors (in columns) of a symmetric matrix. */
 function eigen(matrix) {
