@@ -65,7 +65,8 @@ def labels_name_classes(inputs, support_ids, support_y, query_ids, query_y):
     classes = class_of_image(inputs["images_of"])[ids]
     for task, label in np.argwhere((classes != classes[:, :, :1]).any(axis=2))[:1]:
         found = sorted(set(classes[task, label].tolist()))
-        return say("a task in which label {label} stands for images of the classes {classes}", label=label, classes=found)
+        return say("a task in which label {label} stands for images of the classes {classes}", label=label,
+                   classes=found)
 
 
 def classes_differ(inputs, support_ids, support_y, query_ids, query_y):
@@ -182,8 +183,8 @@ def queries_are_equally_likely(inputs, support_ids, support_y, query_ids, query_
         times = (found[:, :, None] == np.arange(len(ids))).any(axis=1).sum(axis=0)
         worst = np.abs(times / len(found) - share).argmax()
         if far_from(times[worst], len(found), share):
-            return say("image {image} of the {size} of class {c} was a query in {count} of its {n} tasks; about {right} "
-                       "would be right", image=worst, size=len(ids), c=c, count=times[worst], n=len(found),
+            return say("image {image} of the {size} of class {c} was a query in {count} of its {n} tasks; about "
+                       "{right} would be right", image=worst, size=len(ids), c=c, count=times[worst], n=len(found),
                        right=round(share * len(found)))
 
 
@@ -198,8 +199,8 @@ def any_images_meet(inputs, support_ids, support_y, query_ids, query_y):
         for a, b in combinations(range(len(ids)), 2):
             count = int((drawn[:, a] & drawn[:, b]).sum())
             if far_from(count, n, share) or (not count and n * share > 20):
-                return say("the images {a} and {b} of the {size} of class {c} were together in {count} of its {n} tasks; "
-                           "about {right} would be right", a=a, b=b, size=len(ids), c=c, count=count, n=n,
+                return say("the images {a} and {b} of the {size} of class {c} were together in {count} of its {n} "
+                           "tasks; about {right} would be right", a=a, b=b, size=len(ids), c=c, count=count, n=n,
                            right=round(share * n))
 
 

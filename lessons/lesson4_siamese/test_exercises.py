@@ -280,7 +280,7 @@ def no_class_is_in_all_different_pairs_of_a_call(inputs, first_ids, second_ids, 
         couples = classes_drawn(inputs, first_ids, second_ids, same, 0).reshape(len(first_ids), -1, 2)
         held = [any((of_call == c).any(axis=1).all() for c in of_call[0]) for of_call in couples]
         if np.mean(held) > 0.6:
-            return f"in {sum(held)} of {len(held)} calls one class is in all different pairs"
+            return say("in {count} of {n} calls one class is in all different pairs", count=sum(held), n=len(held))
 
 
 def numbered(*sizes):
