@@ -227,8 +227,8 @@ def main(argv=None):
     if is_chinese() and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a question mark where the terminal's encoding has no such letter
     parser = argparse.ArgumentParser(prog="python -m lessons", description=say(
-        "Practise: your answers are checked as you save them, and keys ask for hints. The file of exercises is yours to "
-        "edit."))
+        "Practise: your answers are checked as you save them, and keys ask for hints. The file of exercises is yours "
+        "to edit."))
     parser.add_argument("lesson", nargs="?", default="", help=say("a lesson or an exercise, such as maml or maml.2"))
     name = parser.parse_args(argv).lesson
     exercises = discover(FOLDER)

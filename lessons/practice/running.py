@@ -74,8 +74,8 @@ class Worker:
         line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         text = f"{short(path)}:{number}: {line}\n" if where else f"{short(path)}\n"
         if "Timeout (" in log:
-            text += say("nothing within {seconds:g} s, so the check was stopped. Compiled code does not come to its end "
-                        "there:\nis a number or an array far too large?", seconds=self.seconds)
+            text += say("nothing within {seconds:g} s, so the check was stopped. Compiled code does not come to its "
+                        "end there:\nis a number or an array far too large?", seconds=self.seconds)
         else:
             text += say("Python itself ended here (exit code {code}): a crash, os._exit(), or no memory left.",
                         code=reply["ended"])

@@ -102,14 +102,16 @@ def task(exercise, stub, width):
 def _docstring(exercise, stub):
     """Of the reader's file, or of the stub while that file is in the middle of work."""
     text = read(exercise.folder / "exercises.py")
-    return docstring_of(text, exercise.name) or docstring_of(stub, exercise.name) or say("Write {name}.", name=exercise.name)
+    written = docstring_of(text, exercise.name) or docstring_of(stub, exercise.name)
+    return written or say("Write {name}.", name=exercise.name)
 
 
 def solution(exercise, width):
     """The library's answer as the texts quote it; where they do not, the source of the check's reference."""
     page, _ = question(exercise)
     if page:
-        behind = page.read_text(encoding="utf-8").partition(_beginning(page, exercise))[2].partition(PAGES[page.name])[0]
+        behind = page.read_text(encoding="utf-8").partition(_beginning(page, exercise))[2]
+        behind = behind.partition(PAGES[page.name])[0]
         found = re.search(r"^<details><summary>[^<]*(?:answer|答案)[^<]*</summary>(.*?)</details>", behind, re.S | re.M)
         if found:
             return wrapped(re.sub(r"<!--.*?-->", "", found[1], flags=re.S), width)

@@ -41,7 +41,7 @@ def say_predicate(predicate):
 def thought_and_hint(mistake):
     """(the misconception behind a mistake, the hint) in the reader's language."""
     entries = catalogue()["mistakes"].get(mistake.exercise_id, {}) if is_chinese() else {}
-    return entries.get(base_name(mistake), (mistake.thought, mistake.hint))
+    return tuple(entries.get(base_name(mistake), (mistake.thought, mistake.hint)))
 
 
 def base_name(mistake):

@@ -78,24 +78,26 @@ def test_every_sentence_has_its_chinese_with_the_same_places():
 def test_what_a_predicate_finds_goes_through_the_catalogue():
     """A sentence that is returned as it is would stay English."""
     for path in LESSONS.glob("lesson*/test_exercises.py"):
-        predicates = {getattr(p, "func", p).__name__ for e in EXERCISES.values() if e.folder == path.parent for p in e.predicates}
+        mine = [exercise for exercise in EXERCISES.values() if exercise.folder == path.parent]
+        predicates = {getattr(p, "func", p).__name__ for exercise in mine for p in exercise.predicates}
         for f in ast.parse(path.read_text(encoding="utf-8")).body:
             found = [node for node in ast.walk(f) if isinstance(node, ast.Return) and node.value]
             if getattr(f, "name", None) in predicates:
-                assert found and all(ast.unparse(node.value).startswith("say(") for node in found), f.name
+                assert found, f.name
+                assert all(ast.unparse(node.value).startswith("say(") for node in found), f.name
 
 
 def test_every_mistake_has_its_chinese_in_which_code_is_the_same():
     catalogue = language.catalogue()["mistakes"]
     english = {(exercise.id, language.base_name(m)): (m.thought, m.hint)
                for exercise in EXERCISES.values() for m in mistakes_of(exercise)}
-    chinese = {(id, name): texts for id, entries in catalogue.items() for name, texts in entries.items()}
+    chinese = {(id, name): entry for id, entries in catalogue.items() for name, entry in entries.items()}
     without = set(english) - set(chinese)
     assert not without
     gone = set(chinese) - set(english)
     assert not gone
-    for key, texts in chinese.items():
-        for mine, yours in zip(english[key], texts, strict=True):
+    for key, entry in chinese.items():
+        for mine, yours in zip(english[key], entry, strict=True):
             assert re.search(f"[{language.WIDE}]", yours), key
             assert set(re.findall(r"np\.\w+|\w+_\w+|\w+\(", mine)) <= set(
                 re.findall(r"np\.\w+|\w+_\w+|\w+\(", yours, re.ASCII)), key
@@ -106,6 +108,9 @@ def test_a_message_is_chinese_on_request_and_fits_the_width(chinese, monkeypatch
     text = check(EXERCISES["hunger.2"], lambda x, w, b: (x @ w + b)[None]).text
     labels = [line[:2] for line in text.splitlines() if line[:1].strip()]
     assert labels == ["调用", "返回", "应为", "原因"]
+    thought, hint = language.catalogue()["mistakes"]["hunger.2"]["without_bias"]
+    text = check(EXERCISES["hunger.2"], lambda x, w, b: x @ w).text
+    assert f"{thought}提示：{hint}".replace(" ", "") in re.sub(r"\s", "", text)
     text = check(EXERCISES["hunger.2"], lambda x, w, b: float("nan") * (x @ w + b)).text
     assert "NaN" in text
     assert max(map(language.columns_of, text.splitlines())) <= 80
@@ -146,7 +151,10 @@ def test_hints_and_tasks_are_those_of_the_chinese_page_where_it_has_the_exercise
     for exercise in EXERCISES.values():
         page, text = texts.question(exercise)
         if page in pages:
-            shown = [texts.in_short(exercise, None), texts.solution(exercise, 79), texts.task(exercise, None, 79)]
-            assert all(re.search(f"[{language.WIDE}]", each) for each in (shown[0], shown[2], *texts.hints_of(exercise)))
-            assert text.count("<summary>提示") == len(texts.hints_of(exercise))
-            assert "**" not in shown[0] and "](" not in shown[0]
+            short, hints = texts.in_short(exercise, None), texts.hints_of(exercise)
+            shown = (short, texts.task(exercise, None, 79).split("\n\n")[0], *hints)
+            assert all(re.search(f"[{language.WIDE}]", each) for each in shown)
+            assert len(hints) == text.count("<summary>提示")
+            assert "**" not in short
+            assert "](" not in short
+            assert texts.solution(exercise, 79).strip()
