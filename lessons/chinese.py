@@ -37,6 +37,9 @@ WORDS = {
     "ANIL": "ANIL",
     "Meta-SGD": "Meta-SGD",
     "first-order MAML": "一阶 MAML",
+    "implicit MAML": "隐式 MAML",
+    "fine-tuning": "微调",
+    "frozen features": "冻结特征",
     "extended MAML": "扩展的 MAML",
     "extended prototypical": "扩展的原型网络",
     "support": "支持集",
@@ -48,6 +51,7 @@ WORDS = {
     "statistics of the support and queries": "支持集与查询集的统计量",
     "statistics of the training images": "训练图像的统计量",
     "no batch norm": "没有批归一化",
+    **{f"{n}-way {k}-shot": f"{n} 类 {k} 样本" for n in (5, 20) for k in (1, 5)},
 }
 NUMBER = re.compile(r"[\d\s.,±%()+×·/°-]*")
 

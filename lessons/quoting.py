@@ -212,15 +212,16 @@ def minutes_of(records):
 
 
 def worlds_table(**where):
-    """Accuracy in % on the test characters of both worlds: a row per world that was learned from, and pixels."""
+    """Accuracy in % on the test characters of both worlds: a row per method and world learned from, and pixels."""
     names = {"glyphs": "printed (glyphs)", "omniglot": "handwritten (Omniglot)"}
     runs = runs_of("worlds", **where)
     if not runs:
         return NOTHING_YET
-    rows = [["learned from", *(f"tested on {name}" for name in names.values())], ["---"] * 3]
-    for (_, world), records in runs.items():
-        rows.append([names[world], *(over_seeds(records, f"accuracy on {test}", STATISTICS[0]) for test in names)])
-    rows.append(["nothing: nearest pixels",
+    rows = [["method", "learned from", *(f"tested on {name}" for name in names.values())], ["---"] * 4]
+    for (method, world), records in runs.items():
+        rows.append([method, names[world],
+                     *(over_seeds(records, f"accuracy on {test}", STATISTICS[0]) for test in names)])
+    rows.append(["nearest pixels", "nothing",
                  *(over_seeds(records[:1], f"accuracy on {test}, pixels") for test in names)])
     return as_markdown(rows)
 

@@ -16,20 +16,27 @@ from fewshot_np.lesson3_initialisation import (
     fine_tune,
     fine_tuned_scores,
     fine_tuning,
+    frozen_objective,
+    frozen_scores,
     mini_batches,
+    nearest_mean_logits,
     pretrain,
+    pretrain_with_mean,
     query_logits,
     reptile_objective,
     reptile_step,
     sample_images,
+    start_with_mean,
     train_reptile,
+    transform,
     tune_rate,
     with_new_head,
 )
 from fewshot_np.lesson3_initialisation.__main__ import main
 from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, leaves, tree_map
-from tests.scaffolding import assert_same_tree, classes_of, episode_of_noise, run_tiny, vector
+from tests.scaffolding import assert_same_tree, assert_slope, classes_of, episode_of_noise, run_tiny, vector
 
 NETWORK = conv4((16, 16, 1), 3, channels=4, down="stride", features="mean")
 PARAMS = NETWORK.init(np.random.default_rng(1))
@@ -103,6 +110,86 @@ def test_sampled_images_are_different_and_have_their_own_labels():
         sample_images(classes, 8, np.random.default_rng(0))
 
 
+# ---------------------------------------------------------------- frozen features
+
+POINTS = np.random.default_rng(5).normal(size=(2, 9, 4))
+MEAN = np.array([0.5, -1.0, 0.0, 2.0])
+
+
+def test_features_are_centred_and_then_normalised():
+    x = transform(POINTS, MEAN)
+    np.testing.assert_allclose(x, (POINTS - MEAN) / np.linalg.norm(POINTS - MEAN, axis=-1, keepdims=True), rtol=1e-12)
+    lengths = np.linalg.norm(POINTS, axis=-1, keepdims=True)
+    np.testing.assert_allclose(transform(POINTS, MEAN, "normalised"), POINTS / lengths, rtol=1e-12)
+    assert transform(POINTS, MEAN, "plain") is POINTS
+    assert not transform(MEAN[None], MEAN).any()  # a row of zeros stays one
+    for bad, message in (({"mean": MEAN[:3]}, r"need a mean \(4,\), got \(3,\)"),
+                         ({"mean": MEAN, "how": "centred"}, "how must be .* got 'centred'")):
+        with pytest.raises(ValueError, match=message):
+            transform(POINTS, **bad)
+
+
+def test_only_the_direction_from_the_mean_counts():
+    labels = np.tile(np.arange(3), (2, 2))
+    scores = nearest_mean_logits(POINTS[:, :6], labels, POINTS[:, 6:], 3, MEAN)
+    stretched = MEAN + (POINTS - MEAN) * np.arange(1, 10)[:, None]
+    np.testing.assert_allclose(nearest_mean_logits(stretched[:, :6], labels, stretched[:, 6:], 3, MEAN), scores)
+    assert (scores <= 0).all()
+    assert (scores >= -4).all()  # the points lie on a sphere, and the means within it
+    with pytest.raises(ValueError, match="class 2 of task 0 has no example"):
+        nearest_mean_logits(POINTS[:, :6], labels % 2, POINTS[:, 6:], 3, MEAN)
+
+
+def test_frozen_scores_use_the_body_alone_and_see_the_queries_only_where_they_say_so():
+    params, episode = {**PARAMS, "mean": np.full(4, 0.3, "float32")}, draw_episode()
+    body = {name: layer for name, layer in PARAMS.items() if name != "head"}
+    images = np.concatenate([episode.support_x, episode.query_x], axis=1)
+    features = NETWORK.apply(body, images, n_reference=6)
+    expected = nearest_mean_logits(features[:, :6], episode.support_y, features[:, 6:], 3, params["mean"])
+    assert np.array_equal(frozen_scores(NETWORK, params, episode, "support"), expected)
+    assert expected.dtype == np.float32
+    changed = {**params, "head": tree_map(np.ones_like, PARAMS["head"])}
+    assert np.array_equal(frozen_scores(NETWORK, changed, episode, "support"), expected)
+    assert not np.allclose(frozen_scores(NETWORK, params, episode, "support and queries"), expected)
+    with pytest.raises(ValueError, match="got 'queries'"):
+        frozen_scores(NETWORK, params, episode, "queries")
+
+
+def test_pretraining_with_the_mean_is_the_same_pretraining_and_finds_the_mean():
+    batch = draw_episode().support_x[0], draw_episode().support_y[0]
+    start = start_with_mean(PARAMS)
+    plain = grad(partial(classification_objective, NETWORK))(PARAMS, batch)
+    both = grad(partial(frozen_objective, NETWORK))(start, batch)
+    features = NETWORK.apply({name: layer for name, layer in PARAMS.items() if name != "head"}, batch[0])
+    np.testing.assert_allclose(both.pop("mean"), -features.mean(axis=0), rtol=1e-5)
+    assert_same_tree(both, plain, rtol=0)
+    trained, by_itself = (train(NETWORK, params, lambda: batch, 0.02, 60)
+                          for train, params in ((pretrain_with_mean, start), (pretrain, PARAMS)))
+    mean = trained.pop("mean")
+    assert_same_tree(trained, by_itself, rtol=0)
+    features = NETWORK.apply({name: layer for name, layer in trained.items() if name != "head"}, batch[0])
+    assert np.abs(mean - features.mean(axis=0)).max() < 0.2 * np.abs(features.mean(axis=0)).max()
+
+
+def test_value_and_gradients_of_the_comparison_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    labels, targets = np.arange(3).repeat(2), np.array([0, 2, 1])
+    arrays = POINTS[0, :6], POINTS[0, 6:], MEAN
+    support, query, mean = theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    support, query = (torch.nn.functional.normalize(x - mean, dim=-1) for x in (support, query))
+    centres = torch.stack([support[labels == n].mean(0) for n in range(3)])
+    loss = torch.nn.functional.cross_entropy(-torch.cdist(query, centres) ** 2, torch.tensor(targets))
+
+    def ours(support, query, mean):
+        return cross_entropy(nearest_mean_logits(support, labels, query, 3, mean), targets)
+
+    assert ours(*arrays) == pytest.approx(loss.item(), rel=1e-10)
+    for index, expected in enumerate(torch.autograd.grad(loss, theirs)):
+        gradient = grad(lambda a, i=index: ours(*arrays[:i], a, *arrays[i + 1:]))(arrays[index])
+        np.testing.assert_allclose(gradient, expected.numpy(), rtol=1e-8, atol=1e-12)
+    assert_slope(lambda p: ours(*p.values()), dict(zip("sqm", arrays, strict=True)), eps=1e-6)
+
+
 # ---------------------------------------------------------------- Reptile
 
 
@@ -137,6 +224,9 @@ def test_the_record_has_every_start_and_says_which_statistics_are_not_those_of_t
     assert all(0 <= metric["mean"] <= 1 for metric in metrics.values())
     assert {name for name in metrics if name.startswith("Reptile") and name.endswith("1-shot")} == {
         f"Reptile, {line}, 1-shot" for line in ("0 steps", "1 steps", "2 steps", "2 steps, statistics of the queries")}
+    assert {name for name in metrics if name.startswith("frozen") and name.endswith("1-shot")} == {
+        f"frozen features, {how}{more}, 1-shot" for how in ("plain", "normalised", "centred and normalised")
+        for more in ("", ", statistics of the support and queries")}
 
 
 @pytest.mark.slow

@@ -14,7 +14,6 @@ IMPOSSIBLE = {
     "lesson4_maml": [*TOO_MANY, (["--k-shot", "11"], r"11 support \+ 11 query need 22")],
     "lesson4_siamese": [*TOO_MANY, *PAIRS],
     "lesson5_project": [*TOO_MANY, *PAIRS],
-    "lesson6_model_based": [(["--data", "omniglot"], "learns sinusoids, not images")],
     "lesson6_optimizer": [*TOO_MANY, (["--k-shot", "11"], r"11 support \+ 11 query need 22"),
                           (["--horizon", "25"], "horizon of 25 steps is not made of whole segments of 10")],
     "lesson7_pitfalls": [*TOO_MANY, (["--episodes", "9"], "need 10 or more of them, got 9"),
@@ -27,7 +26,8 @@ NO_VALUES = {
     "lesson2_zero_shot": [["--repetitions", "4"]],
     "lesson3_metric": [["--repetitions", "4"], ["--train-way", "1"], ["--down", "up"]],
     "lesson4_maml": [["--episodes", "4"], ["--inner-lr", "nan"], ["--method", "reptile"]],
-    "lesson6_model_based": [["--n-way", "5"], ["--episodes", "4"], ["--inner-lr", "nan"], ["--iterations", "0"]],
+    "lesson6_model_based": [["--n-way", "5"], ["--episodes", "4"], ["--inner-lr", "nan"], ["--iterations", "0"],
+                            ["--slots", "0"]],
 }
 
 

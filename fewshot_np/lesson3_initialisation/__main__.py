@@ -15,12 +15,14 @@ from fewshot_np.lesson2_episodes import scores as pixel_scores
 from fewshot_np.lesson3_initialisation import (
     Start,
     classification_loss,
-    classification_objective,
     fine_tuned_scores,
     fine_tuning_from,
+    frozen_objective,
+    frozen_scores,
     query_logits,
     reptile_objective,
     sample_images,
+    start_with_mean,
     tune_rate,
     with_new_head,
 )
@@ -52,6 +54,9 @@ TEXTS = {"test_steps": "fine-tuning steps in the test",
 UPDATES = {"sgd": sgd, "adam": partial(adam, beta1=0.0)}  # Reptile's Adam has no momentum
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)  # to choose from for fine-tuning, where training has not settled the rate
 STEPS = (0, 1, 3, 5, 10)  # of fine-tuning after which a test is made, and after the last
+FROZEN = "frozen features"
+WAYS = [(how, statistics) for how in ("plain", "normalised", "centred and normalised")  # to compare frozen features
+        for statistics in ("support", "support and queries")]
 
 
 def main(argv=None):
@@ -112,7 +117,8 @@ def accuracy_after(network, start, episode, steps):
 
 
 def run_pretraining(options, training, held_out):
-    """(parameters with a new head, history): all training characters told apart, then that head thrown away."""
+    """(parameters with a new head and the mean feature, history): all training characters told apart, then that head
+    thrown away."""
     network, rng = new_network(options, len(training)), np.random.default_rng(options.seed)
     n_images = min(options.pretraining_batch, len(training.images))
 
@@ -121,7 +127,7 @@ def run_pretraining(options, training, held_out):
         return accuracy_after(network, start, held_out, steps=5)
 
     params, history = train(
-        partial(classification_objective, network), network.init(rng),
+        partial(frozen_objective, network), start_with_mean(network.init(rng)),
         lambda: sample_images(training, n_images, rng), update=adam,
         schedule=cosine_decay(options.pretraining_learning_rate, options.pretraining_iterations),
         iterations=options.pretraining_iterations, path=options.out / "pretrained.npz", label="pretraining",
@@ -163,7 +169,8 @@ def sample_reptile_tasks(options, training, rng):
 
 
 def test_starts(options, starts, test, k_shot, episodes):
-    """{(start, steps, statistics): (mean accuracy, interval)}, and {"nearest pixels": ...} on the same episodes.
+    """{(start, steps, statistics): (mean accuracy, interval)} and, on the same episodes, {"nearest pixels": ...} and
+    {(FROZEN, how, statistics): ...} of the pretrained body as it is.
 
     Batch norm takes its statistics from the support; after the last step the queries are scored with theirs, too.
     """
@@ -176,6 +183,9 @@ def test_starts(options, starts, test, k_shot, episodes):
                 for statistics in [s for n, s in lines_of(options) if n == steps]:
                     shares[name, steps, statistics] = accuracies(query_logits(network, params, episode, statistics),
                                                                  episode.query_y)
+        for how, statistics in WAYS:
+            scores = frozen_scores(network, starts["pretrained, head"].params, episode, statistics, how)
+            shares[FROZEN, how, statistics] = accuracies(scores, episode.query_y)
         return shares
 
     rng = np.random.default_rng(options.seed + 1)
@@ -214,6 +224,11 @@ def print_test(options, results, starts, k_shot, episodes):
                 [[f"{steps} *" if statistics == "queries" else f"{steps}",
                   *(plus_minus(*results[name, steps, statistics]) for name in starts)]
                  for steps, statistics in lines_of(options)])
+    print("\nNo step at all: the pretrained body is frozen, and the class with the nearest mean\nfeature answers. "
+          "Statistics of the support; in the second column (*) of the\nsupport and queries.\n")
+    print_table(["features", "accuracy", "accuracy *"],
+                [[how, *(plus_minus(*results[FROZEN, how, statistics]) for other, statistics in WAYS if other == how)]
+                 for how in dict.fromkeys(how for how, _ in WAYS)])
 
 
 def as_metrics(options, results, starts, test):
@@ -228,7 +243,8 @@ def as_metrics(options, results, starts, test):
                 name = key
             else:
                 start, steps, statistics = key
-                name = f"{start}, {steps} steps" + ", statistics of the queries" * (statistics == "queries")
+                name = (f"{start}, {steps}" + " steps" * (start != FROZEN)
+                        + f", statistics of the {statistics}" * (statistics != "support"))
             metrics[f"{name}, {k_shot}-shot"] = metric(*result, episodes=episodes)
     return metrics
 

@@ -4,7 +4,8 @@ A *metric-based* method learns, once and on many tasks, to turn each image into 
 drawings of one character land close together, even of a character that it has never seen. Learning five new ones then
 takes no gradient step at all: embed the few examples of each, and see which of them a query lands near. The pages:
 `prototypical` (each class becomes one point, the mean of its examples), `embedding` (the network that turns images into
-points) and `matching` (each example votes for its own class).
+points) and `matching` (each example votes for its own class). Two more learn what these leave fixed: `ridge` (a last
+layer that is fitted to the support, by a formula) and `relation` (the comparison is a network, too).
 
     python -m fewshot_np.lesson3_metric
 """
@@ -31,8 +32,23 @@ from fewshot_np.lesson3_metric.matching import (
     matching_objective,
     matching_scores,
 )
+from fewshot_np.lesson3_metric.ridge import (
+    ridge_weights,
+    ridge_logits,
+    start_ridge,
+    ridge_objective,
+    ridge_scores,
+)
+from fewshot_np.lesson3_metric.relation import (
+    relation_logits,
+    relation_loss,
+    start_relation,
+    relation_objective,
+    relation_scores,
+)
 
 __all__ = ["attend", "cosines", "differences", "embed", "matching_log_probabilities", "matching_objective",
            "matching_scores", "memberships", "nearest_prototype", "plain_distances", "principal_components",
-           "prototypes", "prototypical_loss", "prototypical_objective", "prototypical_scores", "squared_distances",
-           "train_on_episodes", "ways"]
+           "prototypes", "prototypical_loss", "prototypical_objective", "prototypical_scores", "relation_logits",
+           "relation_loss", "relation_objective", "relation_scores", "ridge_logits", "ridge_objective", "ridge_scores",
+           "ridge_weights", "squared_distances", "start_relation", "start_ridge", "train_on_episodes", "ways"]

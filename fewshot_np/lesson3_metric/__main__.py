@@ -1,4 +1,4 @@
-"""The run of lesson 3, part 1: a network trained in six ways, tested on new characters, and lesson 1's curve again."""
+"""The run of lesson 3, part 1: a network trained in nine ways, tested on new characters; and lesson 1's curve."""
 
 import time
 from functools import partial
@@ -38,10 +38,17 @@ from fewshot_np.lesson3_metric import (
     plain_distances,
     prototypical_objective,
     prototypical_scores,
+    relation_objective,
+    relation_scores,
+    ridge_objective,
+    ridge_scores,
+    start_relation,
+    start_ridge,
 )
 from fewshot_np.lesson3_metric.figures import draw_embedding, draw_training
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.optimizers import adam, cosine_decay
+from fewshot_np.nn.primitives import cross_entropy
 
 DEFAULTS = {"n_way": 5, "k_shot": 1, "n_query": 5, "train_way": 20, "iterations": 700, "learning_rate": 1e-2,
             "channels": 32, "down": "stride", "episodes": 600, "curve_ways": 20, "repetitions": 5,
@@ -94,18 +101,23 @@ def introduce(options, train_way):
 
 
 class Method(NamedTuple):
-    """train_way: classes per training episode. objective and scores: of (network, params, episode, ...)."""
+    """train_way: classes per training episode. objective and scores: of (network, params, episode, ...).
+
+    start(params, rng) -> params with what is learned besides the embedding.
+    """
 
     train_way: int
     objective: Any
     scores: Any
+    start: Any = lambda params, rng: params
 
 
 def methods(train_way, n_way):
     """{name: Method}, to find out what makes the difference.
 
     The first is the lesson's own. Each other one differs in one thing from one above it, except for the published
-    Matching Network, which is trained with as many classes as it is tested with.
+    Matching Network, which is trained with as many classes as it is tested with, and for the last three, which answer
+    in other ways.
     """
     prototypical = prototypical_objective, prototypical_scores
     plain = (partial(f, distances=plain_distances) for f in prototypical)
@@ -115,7 +127,12 @@ def methods(train_way, n_way):
             f"prototypical, {train_way}-way, not squared": Method(train_way, *plain),
             f"matching, {n_way}-way": Method(n_way, matching_objective, matching_scores),
             f"matching, {train_way}-way": Method(train_way, matching_objective, matching_scores),
-            f"matching, {train_way}-way, sharper": Method(train_way, *sharp)}
+            f"matching, {train_way}-way, sharper": Method(train_way, *sharp),
+            f"ridge regression, {train_way}-way": Method(train_way, ridge_objective, ridge_scores,
+                                                         lambda params, rng: start_ridge(params)),
+            f"Relation, {n_way}-way": Method(n_way, relation_objective, relation_scores, start_relation),
+            f"Relation, {train_way}-way, cross-entropy": Method(
+                train_way, partial(relation_objective, loss=cross_entropy), relation_scores, start_relation)}
 
 
 def train_methods(options, candidates, network, start, training, validation):
@@ -131,7 +148,8 @@ def train_methods(options, candidates, network, start, training, validation):
         sample = partial(sample_episodes, training, method.train_way, options.k_shot, options.n_query,
                          n_tasks=most // method.train_way, rng=np.random.default_rng(options.seed))
         trained[name], histories[name] = train(
-            partial(method.objective, network), start, sample, update=adam,
+            partial(method.objective, network), method.start(start, np.random.default_rng(options.seed)), sample,
+            update=adam,
             schedule=cosine_decay(options.learning_rate, options.iterations), iterations=options.iterations,
             path=options.out / (name.replace(",", "").replace(" ", "-") + ".npz"), label=name, validate=validate,
             validate_every=max(1, options.iterations // 15))
@@ -155,7 +173,7 @@ def test_methods(options, candidates, network, start, trained, test):
                "no training": partial(prototypical_scores, network, start, statistics="support")}
     scorers |= {name: partial(method.scores, network, trained[name], statistics="support")
                 for name, method in candidates.items()}
-    for name in (next(iter(candidates)), list(candidates)[-1]):
+    for name in (next(iter(candidates)), *(name for name in candidates if "sharper" in name)):
         scorers[name + ALL_QUERIES] = partial(candidates[name].scores, network, trained[name],
                                               statistics="support and queries")
 

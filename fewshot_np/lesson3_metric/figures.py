@@ -10,7 +10,8 @@ from fewshot_np.lesson3_metric import embed, principal_components, prototypes, p
 def draw_training(histories):
     """Validation accuracy of every method against the iterations."""
     figure, axes = new_figure(7.5, 4)
-    for style, (name, history) in zip(STYLES, histories.items(), strict=False):
+    styles = [*STYLES, *({"color": "#777777", "marker": "*", "linestyle": line} for line in ("-", "--"))]
+    for style, (name, history) in zip(styles, histories.items(), strict=False):
         axes.plot(*zip(*history["validation"], strict=True), **style, markersize=4, label=name)
     axes.set(title=f"One network, trained in {len(histories)} ways on equally many images", xlabel="iteration",
              ylabel="accuracy on validation classes")

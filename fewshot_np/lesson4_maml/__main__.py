@@ -1,4 +1,4 @@
-"""The run of lesson 4: MAML on characters, on sinusoids, and the proof that its gradient is right."""
+"""The run of lesson 4: MAML on characters and sinusoids, what came after it, the proof that its gradient is right."""
 
 import time
 from functools import partial
@@ -21,9 +21,12 @@ from fewshot_np.lesson4_maml import (
     joint_objective,
     maml_objective,
     maml_scores,
+    proto_maml_objective,
+    proto_maml_scores,
     sample_sinusoids,
     squared_error,
 )
+from fewshot_np.lesson4_maml.costs import costs_of_steps
 from fewshot_np.lesson4_maml.figures import draw_sinusoids, draw_two_lines
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.optimizers import adam, cosine_decay
@@ -46,6 +49,8 @@ TEXTS = {"method": "maml, or one of its two shortcuts",
 METHODS = {"maml": "MAML", "first-order": "first-order MAML", "anil": "ANIL"}
 CHARACTER_STEPS, SINUSOID_STEPS = (0, 1, 3, 5), (0, 1, 5, 10)  # gradient steps after which a test is made
 STATISTICS = ("support", "queries")
+COST_STEPS, QUICK_COST_STEPS = (1, 2, 4, 8, 16), (1, 4)  # inner steps at which memory and time are measured
+PROTO_TRAIN_WAY, PROTO_RATE, PROTO_WAYS, PROTO_SHOTS = 20, 0.4, (5, 10, 20), (1, 5)  # of ProtoMAML
 
 
 def main(argv=None):
@@ -53,7 +58,7 @@ def main(argv=None):
                             DEFAULTS, QUICK, FULL, choices={"method": tuple(METHODS)}, texts=TEXTS,
                             argv=argv)
     started = time.perf_counter()
-    splits = load_splits(options)
+    splits = training, _, test = load_splits(options)
     refuse_impossible(*(partial(sample_episodes, part, options.n_way, options.k_shot, n_query, 1)
                         for part, n_query in zip(splits, (options.k_shot, min(5, options.n_query), options.n_query),
                                                  strict=True)))
@@ -62,9 +67,10 @@ def main(argv=None):
           "New to this? Lesson 3 is the easier start: python -m fewshot_np.lesson3_metric")
     characters, figures = run_characters(options, *splits)
     sinusoids, figures["sinusoids"] = run_sinusoids(options)
+    newer = run_proto_maml(options, training, test) | run_costs(options, training)
     proof = run_proof(options)
     figures["two_lines"] = draw_two_lines()
-    finish("lesson4_maml", options, started, characters | sinusoids | proof, figures,
+    finish("lesson4_maml", options, started, characters | sinusoids | newer | proof, figures,
            ["the other two of the family, --method first-order and --method anil;",
             "then python -m fewshot_np.lesson5_project"])
 
@@ -191,13 +197,71 @@ def train_sinusoids(options, network, loss, rng):
     return starts
 
 
-# ---------------------------------------------------------------- 3. the proof
+# ---------------------------------------------------------------- 3. ProtoMAML
+
+
+def run_proto_maml(options, training, test):
+    """Train on tasks of many ways, for a quarter of MAML's iterations; test on tasks of several sizes."""
+    rng, network = np.random.default_rng(options.seed), conv4(channels=options.channels, down="stride", features="mean")
+    n_way, iterations = min(PROTO_TRAIN_WAY, len(training)), max(1, options.iterations // 4)
+    n_tasks = max(1, options.meta_batch * options.n_way // n_way)  # as many images in an iteration as MAML's
+    params, _ = train(
+        partial(proto_maml_objective, network, inner_lr=PROTO_RATE, steps=1), network.init(rng),
+        lambda: sample_episodes(training, n_way, options.k_shot, options.k_shot, n_tasks, rng), update=adam,
+        schedule=cosine_decay(2 * options.learning_rate, iterations), iterations=iterations,
+        path=options.out / "proto-maml.npz", label="ProtoMAML", rng=rng, options=options)
+    n_episodes = max(2, options.episodes // 4)  # many ways make an episode large
+    results = dict(test_proto_maml(network, params, test, min(5, options.n_query), n_episodes, rng))
+    print(f"\n3. ProtoMAML: one network, trained on {n_way} ways for {iterations} iterations, on tasks of\n"
+          f"   several sizes, {n_episodes} of each. Statistics of the support; what the three steps\n"
+          "   add to the prototypes is measured episode by episode.\n")
+    print_table(["ways", "examples", "prototypes", "after 3 steps", "added"],
+                [[*map(str, size), *(percent(*row[name]) for name in ("prototypes", "3 steps")),
+                  plus_minus(*row["added"], "+")] for size, row in results.items()])
+    return {f"ProtoMAML, {n_way}-way {k_shot}-shot, {name}": metric(*result)
+            for (n_way, k_shot), row in results.items() for name, result in row.items()}
+
+
+def test_proto_maml(network, params, test, n_query, n_episodes, rng):
+    """Yield ((ways, examples), results) for all sizes that the test characters allow."""
+    def compare(episode):
+        before, after = (accuracies(proto_maml_scores(network, params, episode, "support", PROTO_RATE, steps),
+                                    episode.query_y) for steps in (0, 3))
+        return {"prototypes": before, "3 steps": after, "added": after - before}
+
+    for n_way in dict.fromkeys(min(n_way, len(test)) for n_way in PROTO_WAYS):
+        for k_shot in (k for k in PROTO_SHOTS if k + n_query <= min(map(len, test.images_of))):
+            values = evaluate(compare, partial(sample_episodes, test, n_way, k_shot, n_query, rng=rng), n_episodes,
+                              label=f"test {n_way} ways")
+            yield (n_way, k_shot), {name: mean_confidence_interval(value) for name, value in values.items()}
+
+
+# ---------------------------------------------------------------- 4. what inner steps cost
+
+
+def run_costs(options, training):
+    """Memory and time of one meta-gradient, MAML's and the implicit one, against inner steps."""
+    rng, names = np.random.default_rng(options.seed), ("MAML", "implicit MAML")
+    network = conv4(outputs=options.n_way, channels=options.channels, down="stride", features="mean")
+    episode = sample_episodes(training, options.n_way, options.k_shot, options.k_shot, 8, rng)
+    rows = costs_of_steps(partial(classification_loss, network), network.init(rng), episode,
+                          QUICK_COST_STEPS if options.quick else COST_STEPS, inner_lr=0.1)
+    print("\n4. What inner steps cost: the largest memory that one meta-gradient of 8 tasks\n"
+          "   held, and its seconds of one core.\n")
+    print_table(["inner steps", *names, *names],
+                [[str(row["steps"]), *(f"{row[name]['megabytes']:.0f} MB" for name in names),
+                  *(f"{row[name]['seconds']:.2f} s" for name in names)] for row in rows])
+    return {f"costs of {row['steps']} inner steps": {f"{name} {what}": value for name in names
+                                                     for what, value in row[name].items()} for row in rows}
+
+
+# ---------------------------------------------------------------- 5. the proof
 
 
 def run_proof(options):
     """Print the meta-gradient three ways, and how far first order is from it; its numbers as metrics."""
     rows = check_meta_gradient(np.random.default_rng(options.seed))
-    print("\n3. Is the meta-gradient right? How fast the meta-objective of a softmax\n"
+    print("\n5. Is the meta-gradient right? How fast the meta-objective of a softmax\n"
           "   regression (12 parameters) rises along one direction, computed in three ways,\n"
           "   and how far first order is off:\n")
     print_table(["inner steps", "by hand", "autograd", "finite differences", "first-order gap"],

@@ -1,6 +1,6 @@
 """Lesson 8: the comparison. Every method on the same episodes: which is right most often, and at what cost?
 
-There are ten ways here to learn new characters from one example of each. The lesson derives nothing new; it is about
+There are many ways here to learn new characters from one example of each. The lesson derives nothing new; it is about
 what a comparison must hold constant, and what it must state:
 
   the same data        all are trained on the same characters, and tested on others
@@ -26,6 +26,7 @@ The pages: `methods` (what each method is, and how it is trained), `comparing` (
 from fewshot_np.lesson8_comparison.methods import (
     METHODS,
     METRIC,
+    MODEL,
     OPTIMISATION,
     TRAININGS,
     sample_training_episodes,
@@ -35,6 +36,6 @@ from fewshot_np.lesson8_comparison.methods import (
 from fewshot_np.lesson8_comparison.comparing import accuracies_by_statistics, best_first, paired_differences
 from fewshot_np.lesson8_comparison.costs import adaptation_milliseconds, count_images
 
-__all__ = ["METHODS", "METRIC", "OPTIMISATION", "TRAININGS", "accuracies_by_statistics", "adaptation_milliseconds",
-           "best_first", "count_images", "paired_differences", "sample_training_episodes", "sample_training_images",
-           "train_plainly"]
+__all__ = ["METHODS", "METRIC", "MODEL", "OPTIMISATION", "TRAININGS", "accuracies_by_statistics",
+           "adaptation_milliseconds", "best_first", "count_images", "paired_differences", "sample_training_episodes",
+           "sample_training_images", "train_plainly"]

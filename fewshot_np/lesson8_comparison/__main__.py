@@ -1,4 +1,4 @@
-"""The run of lesson 8: train nine methods, ask all ten about the same episodes, and say what each one costs."""
+"""The run of lesson 8: train every method, ask all about the same episodes, and say what each one costs."""
 
 import argparse
 import time
@@ -49,8 +49,8 @@ def main(argv=None):
     started = time.perf_counter()
     classes, _, test = load_splits(options)
     refuse_impossible(*draws(options, classes, test))
-    print(f"Ten ways to learn {options.n_way} new characters from {options.k_shot} example(s) of each: which of\n"
-          "them is right most often, how sure is that, and what does each cost?")
+    print(f"{len(METHODS)} ways to learn {options.n_way} new characters from {options.k_shot} example(s) of each:\n"
+          "which of them is right most often, how sure is that, and what does each cost?")
     saved = take_saved(options, classes) if options.from_runs else {}
     trained = {name: saved.get(name) or train_one(name, options, classes) for name in TRAININGS}
     descriptions = save_all(trained, options, classes)

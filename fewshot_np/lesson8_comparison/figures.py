@@ -4,10 +4,10 @@ import numpy as np
 
 from fewshot_np.experiment.figures import BLACK, STYLES, new_figure
 from fewshot_np.lesson2_episodes import mean_confidence_interval
-from fewshot_np.lesson8_comparison.methods import METHODS, METRIC, OPTIMISATION
+from fewshot_np.lesson8_comparison.methods import METHODS, METRIC, MODEL, OPTIMISATION
 
-LOOKS = dict(zip(["nothing learned", "pretraining", METRIC, OPTIMISATION],
-                 [STYLES[6], STYLES[2], STYLES[0], STYLES[1]], strict=True))
+LOOKS = dict(zip(["nothing learned", "pretraining", METRIC, OPTIMISATION, MODEL],
+                 [STYLES[6], STYLES[2], STYLES[0], STYLES[1], STYLES[3]], strict=True))
 
 
 def draw_scatter(results, milliseconds, options):
@@ -56,7 +56,7 @@ def draw_matrix(values, pairs, order):
     values: {name: accuracies (E,)}; pairs: their `paired_differences`; order: the names, the best first.
     """
     n = len(order)
-    figure, axes = new_figure(9, 6.4)
+    figure, axes = new_figure(max(9, 0.7 * n), max(6.4, 0.5 * n))
     largest = max(abs(mean) for mean, _ in pairs.values()) or 1
     axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), xticks=range(n), yticks=range(n), xticklabels=order,
              yticklabels=order)
@@ -74,7 +74,8 @@ def draw_matrix(values, pairs, order):
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
     axes.set_title("Accuracy (diagonal), and row minus column on the same episodes, in points with the 95 % interval.\n"
-                   "Grey: the interval contains 0. Of 45 pairs that are alike, it would miss 0 in about two by chance",
+                   f"Grey: the interval contains 0. Of {n * (n - 1) // 2} pairs that are alike, it would miss 0 in "
+                   f"about {round(n * (n - 1) / 40)} by chance",
                    fontsize=9)
     return figure
 

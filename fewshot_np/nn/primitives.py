@@ -57,6 +57,35 @@ defvjp(log_softmax, lambda ans, x: lambda g: g - np.exp(ans) * np.sum(g, axis=-1
 
 
 @primitive
+def softmax(x):
+    """exp(x) / sum(exp(x)) over the last axis: positive numbers that add up to 1. An x of -inf gets exactly 0."""
+    out = onp.exp(x - onp.max(x, axis=-1, keepdims=True))
+    out /= onp.sum(out, axis=-1, keepdims=True)
+    return out
+
+
+# d softmax_i / d x_j = softmax_i ([i = j] - softmax_j)
+defvjp(softmax, lambda ans, x: lambda g: ans * (g - np.sum(ans * g, axis=-1, keepdims=True)))
+
+
+@primitive
+def rms_norm(x, eps=1e-5):
+    """x / sqrt(mean(x^2) + eps) over the last axis: every vector gets the length sqrt(D). Zhang & Sennrich 2019."""
+    return x * _inverse_rms(x, eps)
+
+
+def _inverse_rms(x, eps):
+    return (np.sum(x * x, axis=-1, keepdims=True) * (1 / x.shape[-1]) + eps) ** -0.5
+
+
+def _rms_norm_vjp(ans, x, eps=1e-5):  # with s = 1 / rms:  d y_i / d x_j = s ([i = j] - y_i y_j / D)
+    return lambda g: _inverse_rms(x, eps) * (g - ans * (np.sum(ans * g, axis=-1, keepdims=True) * (1 / x.shape[-1])))
+
+
+defvjp(rms_norm, _rms_norm_vjp, argnums=[0])
+
+
+@primitive
 def safe_norm(x):
     """The Euclidean norm over the last axis, (..., D) -> (...), whose derivative at 0 is 0 and not NaN."""
     return onp.sqrt(onp.sum(x * x, axis=-1))
@@ -144,6 +173,23 @@ defvjp(_linear_w,
 def _by_task(x, w):
     """x with its examples grouped by the weights they are multiplied with: one group, or one for each task."""
     return x.reshape(-1, x.shape[-1]) if w.ndim == 2 else x
+
+
+# ---------------------------------------------------------------- attention: a soft look-up
+
+
+def attention(q, k, v):
+    """softmax(q k' / sqrt(D)) v, a mean of the values v for each query: (..,A,D), (..,B,D), (..,B,E) -> (..,A,E).
+
+    Row a of the softmax says how much query a looks at each of the B keys. Vaswani et al. 2017, eq. 1. It is made of
+    a softmax and two products, so their rules are its derivative, to every order. Axes in front (tasks, heads) are
+    kept apart; k and v may have none, and are then shared.
+
+    Raises: ValueError where the shapes do not fit, or there is no key.
+    """
+    _check_attention(q, k, v)
+    scores = np.matmul(q * q.shape[-1] ** -0.5, np.swapaxes(k, -1, -2))  # (..,A,B)
+    return np.matmul(softmax(scores), v)
 
 
 # ---------------------------------------------------------------- convolution: again a trilinear form
@@ -394,6 +440,13 @@ def _check_linear(x, w):
     if x.ndim not in (2, 3) or w.ndim not in (2, 3) or x.shape[-1] != w.shape[-2]:
         raise ValueError(f"x must be (M,D) or (T,M,D) and w (D,O) or (T,D,O), got {x.shape} and {w.shape}")
     _check_task_axis(x, w, shared_rank=2)
+
+
+def _check_attention(q, k, v):
+    fits = min(q.ndim, k.ndim, v.ndim) >= 2 and k.shape[:-1] == v.shape[:-1] and k.shape[:-2] in (q.shape[:-2], ())
+    if not fits or q.shape[-1] != k.shape[-1] or k.shape[-2] == 0:
+        raise ValueError("q, k and v must be (..,A,D), (..,B,D) and (..,B,E), at least one key, and k and v with the "
+                         f"axes in front that q has, or none, got {q.shape}, {k.shape} and {v.shape}")
 
 
 def _check_conv2d(x, w, stride, padding):

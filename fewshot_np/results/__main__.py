@@ -32,7 +32,7 @@ FOLDERS = {"network": "test the network of this run instead of training: for a r
                       "alone, above all in its ways",
            "data_root": "where Omniglot's archives are"}
 FOLDERS_OF = {"finn": ("network", "data_root"), "lake": ("network", "data_root"), "sinusoids": (),
-              "worlds": ("data_root",)}
+              "worlds": ("network", "data_root")}
 QUICK = {"effort": 0.0005, "episodes": 12}
 
 

@@ -71,7 +71,14 @@ LAKE = {  # (method, learned from); the first two learn nothing
        for background in ("background", "small1", "small2")},
 }
 SINUSOIDS = {(name,): Training(70000, 1e-3, 25, n_query=10, schedule="constant") for name in ("MAML", "pretraining")}
-WORLDS = {("prototypical", world): metric_training(6000) for world in ("glyphs", "omniglot")}
+# fine-tuning answers with the network of "frozen features": see `training_identity`
+PRETRAINING = Training(5000, 1e-2, batch=64)
+WORLDS = {
+    **{("prototypical", world): metric_training(6000) for world in ("glyphs", "omniglot")},
+    **{("frozen features", world): PRETRAINING for world in ("glyphs", "omniglot")},
+    **{("fine-tuning", world): PRETRAINING._replace(scores={"learning_rate": 0.1, "steps": 5})
+       for world in ("glyphs", "omniglot")},
+}
 
 TABLES = {"finn": FINN, "lake": LAKE, "sinusoids": SINUSOIDS, "worlds": WORLDS}
 KEYS = {"finn": ("method", "n_way", "k_shot"), "lake": ("method", "background"), "sinusoids": ("method",),
@@ -137,13 +144,15 @@ def has_record(options):
 def training_identity(row, options):
     """All that decides what a training results in, as a dict, of a Training and its options (a dict).
 
-    A network with a train way of its own does not depend on the test's ways, and the extended prototypical network in
-    a row that is otherwise the same is the plain one, tested in another way.
+    A network with a train way of its own does not depend on the test's ways. The extended prototypical network in a row
+    that is otherwise the same is the plain one, tested in another way, and so is the pretrained network, whether it is
+    fine-tuned in the test or frozen.
     """
+    method = options["method"].replace("extended prototypical", "prototypical")
     ways = {} if row.train_way else {"n_way": options.get("n_way")}
     return {**what_decides(row), **ways,
             **{name: options.get(name) for name in ("protocol", "background", "k_shot", "seed", "effort")},
-            "method": options["method"].replace("extended prototypical", "prototypical")}
+            "method": "frozen features" if method == "fine-tuning" else method}
 
 
 def sibling_of(options):

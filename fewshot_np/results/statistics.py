@@ -18,7 +18,7 @@ def scores_by_statistics(method, row, network, params, reference):
     """{statistics: scores(episode)}: the two of the method and, where no weights are adapted, training images."""
     ways = {statistics: partial(method.scores, network, params, statistics=statistics, **row.scores)
             for statistics in method.statistics}
-    if method.head is None:
+    if "support and queries" in method.statistics:
         ways[TRAINING_IMAGES] = partial(method.scores, with_reference(network, reference), params,
                                         statistics="support", **row.scores)
     return ways

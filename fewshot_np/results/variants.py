@@ -120,7 +120,9 @@ def cross_entropy_scores(network, params, episode, statistics):
 
 # ---------------------------------------------------------------- the methods
 
+_mean_too = {name: getattr(PLAIN["frozen features"], name) for name in ("objective", "start")}
 METHODS = PLAIN | {
+    "fine-tuning": PLAIN["fine-tuning"]._replace(**_mean_too),  # one pretraining for both: fine-tuned, and frozen
     "extended prototypical": PLAIN["prototypical"]._replace(scores=refined_scores),
     "cross-entropy Siamese": PLAIN["Siamese"]._replace(
         objective=cross_entropy_objective, scores=cross_entropy_scores, start=start_with_comparison),

@@ -18,13 +18,14 @@ from fewshot_np.results.statistics import (
     scores_by_statistics,
     validation_episodes,
 )
-from fewshot_np.results.training import sample_for, train_row
+from fewshot_np.results.training import load_trained, sample_for, train_row
 
 N_WAY, K_SHOT, PIXELS = 5, 1, "pixels"
 
 
 def run_worlds(options, method, row, folder):
     """Learn from one world, be tested on the test characters of both: (metrics, history)."""
+    trained = load_trained(options, row) if options.network else None
     worlds = {name: load_splits(SimpleNamespace(data=name, data_root=options.data_root, seed=0, quick=False))
               for name in ("glyphs", "omniglot")}
     training, validation, _ = worlds[options.background]
@@ -32,7 +33,7 @@ def run_worlds(options, method, row, folder):
     reference = sample_reference(training, rng)
     episodes = validation_episodes(validation, N_WAY, K_SHOT, 5)
 
-    params, history = train_row(
+    params, history = trained or train_row(
         options, method, row, network, rng, folder, partial(mean_accuracy, method, row, network, reference, episodes),
         partial(sample_for, row, method, training, N_WAY, K_SHOT, rng))
     scores = scores_by_statistics(method, row, network, params, reference) | {PIXELS: partial(pixel_scores, None)}

@@ -1,4 +1,4 @@
-"""Exercises to lesson 3, part 2: fine-tuning, and Reptile.
+"""Exercises to lesson 3, part 2: fine-tuning, Reptile, and frozen features.
 
     pytest lessons/lesson3_initialisation -x
 
@@ -72,3 +72,24 @@ def reptile_step(params, adapted, outer_lr):
     [3.0]
     """
     raise NotImplementedError("initialisation.3: Reptile's step")
+
+
+def frozen_scores(features_s, labels_s, features_q, n_way, mean):
+    """Minus the squared distance of each query to the mean of each class. Wang et al. 2019: SimpleShot.
+
+    The features come from a network that is not trained any more. Before they are compared, all of them, those of the
+    support and of the queries, are centred, which means that `mean` is subtracted (the mean feature of the *training*
+    images), and then normalised: each row is divided by its own length. Class n is the mean of its examples after that.
+    A row that is all zeros after centring stays so: do not divide it by 0.
+
+    features_s: (M,D), labels_s: (M,) integers 0...N-1, features_q: (A,D), n_way: N, mean: (D,). Every class has an
+    example. Returns (A,N). Nothing is differentiated.
+
+    By hand, the mean is (1, 1): the example (2, 1) of class 0 becomes (1, 0), and (1, 3) of class 1 becomes (0, 2) and
+    then (0, 1). The query (4, 5) becomes (3, 4) and then (0.6, 0.8). Its squared distances are 0.8 and 0.4.
+
+    >>> support, query = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([[4.0, 5.0]])
+    >>> frozen_scores(support, np.array([0, 1]), query, 2, mean=np.array([1.0, 1.0])).round(6)
+    array([[-0.8, -0.4]])
+    """
+    raise NotImplementedError("initialisation.4: frozen features")

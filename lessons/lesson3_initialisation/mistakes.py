@@ -423,3 +423,91 @@ def reptile_by_loops(params, adapted, outer_lr):
             total = total + (phi - theta)
         moved[key] = theta + outer_lr * total / len(adapted[key])
     return moved
+
+
+# ---------------------------------------------------------------- initialisation.4: frozen features
+
+
+def normalised(x):
+    length = np.sqrt(np.sum(x ** 2, axis=1, keepdims=True))
+    return x / np.where(length > 0, length, 1.0)
+
+
+def class_means(x, labels, n_way):
+    return np.array([x[labels == n].mean(axis=0) for n in range(n_way)])
+
+
+def minus_distances(query, centres):
+    return -np.sum((query[:, None] - centres[None]) ** 2, axis=2)
+
+
+def nearest_mean(support, labels, query, n_way):
+    return minus_distances(query, class_means(support, labels, n_way))
+
+
+@mistake("initialisation.4", "Nothing was centred, or only after the lengths were divided out.",
+         "Subtract `mean` from every row first. Afterwards it is only a shift, which no distance notices.")
+def frozen_not_centred(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s), labels_s, normalised(features_q), n_way)
+
+
+@mistake("initialisation.4", "Nothing was normalised.", "Divide each centred row by its own length.")
+def frozen_not_normalised(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(features_s - mean, labels_s, features_q - mean, n_way)
+
+
+@mistake("initialisation.4", "The mean of the support was subtracted, not that of the training images.",
+         "`mean` is given; the support of a task is too small to say where the middle is.")
+def frozen_centred_by_the_support(features_s, labels_s, features_q, n_way, mean):
+    middle = features_s.mean(axis=0)
+    return nearest_mean(normalised(features_s - middle), labels_s, normalised(features_q - middle), n_way)
+
+
+@mistake("initialisation.4", "The queries were left as they are.",
+         "Support and queries must go through the same two steps, or they lie in different places.")
+def frozen_query_as_it_is(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s - mean), labels_s, features_q, n_way)
+
+
+@mistake("initialisation.4", "The mean of a class was normalised once more.",
+         "Normalise the examples, then take their mean, and leave it there.")
+def frozen_normalised_means(features_s, labels_s, features_q, n_way, mean):
+    centres = class_means(normalised(features_s - mean), labels_s, n_way)
+    return minus_distances(normalised(features_q - mean), normalised(centres))
+
+
+@mistake("initialisation.4", "Rows were divided by the square of their length.",
+         "The length is the *root* of the sum of the squares.")
+def frozen_divided_by_squares(features_s, labels_s, features_q, n_way, mean):
+    def shortened(x):
+        squares = np.sum(x ** 2, axis=1, keepdims=True)
+        return x / np.where(squares > 0, squares, 1.0)
+    return nearest_mean(shortened(features_s - mean), labels_s, shortened(features_q - mean), n_way)
+
+
+@mistake("initialisation.4", "The sign is missing: these are distances, and the nearest class has the lowest.",
+         "Minus the squared distance, so that the nearest class scores highest.")
+def frozen_distances(features_s, labels_s, features_q, n_way, mean):
+    return -nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way)
+
+
+@mistake("initialisation.4", "The root was taken: minus the distance, not minus its square.",
+         "The *squared* distance, as in part 1.")
+def frozen_rooted(features_s, labels_s, features_q, n_way, mean):
+    return -np.sqrt(-nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way))
+
+
+@honest("initialisation.4")
+def frozen_by_loops(features_s, labels_s, features_q, n_way, mean):
+    def shown(x):
+        centred = x - mean
+        length = np.sqrt(sum(number ** 2 for number in centred))
+        return centred / length if length > 0 else centred
+    centres = [sum(shown(x) for x, y in zip(features_s, labels_s, strict=True) if y == n) / sum(labels_s == n)
+               for n in range(n_way)]
+    return np.array([[-sum((shown(q) - c) ** 2) for c in centres] for q in features_q])
+
+
+@honest("initialisation.4")
+def frozen_at_once(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way)

@@ -76,3 +76,19 @@ def test_reptile_step(rng):
     yield case("no step", expected=params, params=params, adapted=adapted, outer_lr=0.0)
     yield case("the whole way", expected={key: adapted[key][0] for key in adapted}, params=params, adapted=adapted,
                outer_lr=1.0)
+
+
+# ---------------------------------------------------------------- frozen features
+
+
+@exercise("initialisation.4", lesson.nearest_mean_logits)
+def test_frozen_scores(rng):
+    yield case("by hand", expected=[[-0.8, -0.4]], features_s=np.array([[2.0, 1.0], [1.0, 3.0]]),
+               labels_s=np.array([0, 1]), features_q=np.array([[4.0, 5.0]]), n_way=2, mean=np.array([1.0, 1.0]))
+    for name, labels in [("2 of each of 3 classes", [2, 0, 1, 2, 1, 0]),
+                         ("2, 2 and 4 of 3 classes", [2, 0, 2, 1, 2, 0, 2, 1]), ("one example of each", [2, 0, 1])]:
+        yield case(name, features_s=rng.normal(size=(len(labels), 5)) + 1, labels_s=np.array(labels),
+                   features_q=rng.normal(size=(4, 5)) + 1, n_way=3, mean=rng.normal(size=5))
+    mean = rng.normal(size=4)
+    yield case("a query that is the mean, and an example, too", features_s=np.array([*rng.normal(size=(2, 4)), mean]),
+               labels_s=np.array([1, 0, 1]), features_q=np.array([mean, *rng.normal(size=(2, 4))]), n_way=2, mean=mean)

@@ -1,16 +1,20 @@
-"""Exercises to lesson 3, part 1: prototypical networks and Matching Networks.
+"""Exercises to lesson 3, part 1: prototypical and Matching Networks, the ridge head, Relation networks.
 
     pytest lessons/lesson3_metric -x
 
 `np` is autograd's NumPy, so that training can differentiate through what you write: collect results in a list and end
 with np.array(list), do not assign into arrays. An *embedding* is the vector of D features that a network made of an
 image. Labels are integers 0...N-1 in any order. log_softmax(x) is over the last axis of x; safe_norm(x) is the length
-of each row, (A,D) -> (A,). Nothing here is trained.
+of each row, (A,D) -> (A,). relu(x) is max(x, 0) and sigmoid(x) is 1 / (1 + exp(-x)). Nothing here is trained.
 """
 
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import log_softmax, safe_norm
+from fewshot_np.nn.primitives import log_softmax, relu, safe_norm
+
+
+def sigmoid(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def prototypes(embeddings, labels, n_way):
@@ -87,3 +91,41 @@ def matching_probabilities(embeddings_s, labels_s, embeddings_q, n_way):
            [0.424, 0.576]])
     """
     raise NotImplementedError("metric.4: Matching Networks' attention")
+
+
+def ridge_predictions(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    """What a ridge regression from the support predicts for the queries. Bertinetto et al. 2019. Differentiable.
+
+    With X the embeddings of the support, (M,D), and Y their labels as one-hot rows, (M,N), it has the weights W, (D,N),
+    with the smallest |X W - Y|^2 + strength |W|^2: the sum of all squared errors, plus `strength` times the sum of all
+    squared weights. They solve (X'X + strength I) W = X'Y, where X' is X transposed and I the identity, np.eye(D). The
+    prediction for the queries, (A,D), is queries @ W. np.linalg.solve(a, b) is the solution of a @ w = b.
+
+    embeddings_s: (M,D), labels_s: (M,), embeddings_q: (A,D), strength: a positive number. Returns (A,N).
+
+    By hand, D = 1: the examples are 1, of class 0, and 2, of class 1. X'X is 1 + 4, and with strength 5 it becomes 10.
+    X'Y is (1, 2), so W is (0.1, 0.2), and the query 3 gets (0.3, 0.6).
+
+    >>> ridge_predictions(np.array([[1.0], [2.0]]), np.array([0, 1]), np.array([[3.0]]), 2, 5.0).round(6)
+    array([[0.3, 0.6]])
+    """
+    raise NotImplementedError("metric.5: ridge regression")
+
+
+def relation_scores(w, b, v, classes, queries):
+    """How well each class matches each query, as a small network says: numbers in 0...1. Sung et al. 2018, eq. 1.
+
+    For each pair of a class and a query, put their D numbers one after the other, the class first. Then come a dense
+    layer with the weights w and the biases b, ReLU, the sum of its H results weighted by v, and the sigmoid.
+    Differentiable.
+
+    w: (2D,H), b: (H,), v: (H,), classes: (N,D), queries: (A,D). Returns (A,N): row a belongs to query a.
+
+    By hand, D = H = 1, w = (1, -1), b = 0, v = 1: the class 3 and the query 1 give relu(3 - 1) = 2, and the sigmoid
+    makes 0.8808 of it. The class 0 and the query 1 give relu(-1) = 0, and the sigmoid makes 0.5 of it.
+
+    >>> w, b, v = np.array([[1.0], [-1.0]]), np.zeros(1), np.ones(1)
+    >>> relation_scores(w, b, v, classes=np.array([[3.0], [0.0]]), queries=np.array([[1.0]])).round(4)
+    array([[0.8808, 0.5   ]])
+    """
+    raise NotImplementedError("metric.6: the relation of each class with each query")

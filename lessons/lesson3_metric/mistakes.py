@@ -2,7 +2,7 @@
 
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm, stop_gradient
+from fewshot_np.nn.primitives import cross_entropy, log_softmax, relu, safe_norm, stop_gradient
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- metric.1: prototypes
@@ -475,3 +475,151 @@ def matching_with_norms(embeddings_s, labels_s, embeddings_q, n_way):
     weights = np.exp(embeddings_q @ embeddings_s.T / lengths)
     weights = weights / np.sum(weights, axis=1, keepdims=True)
     return np.array([np.sum(weights[:, labels_s == n], axis=1) for n in range(n_way)]).T
+
+
+# ---------------------------------------------------------------- metric.5: ridge regression
+
+
+def ridge(embeddings_s, targets, embeddings_q, added):
+    """added: what is added to X'X."""
+    x = embeddings_s
+    return embeddings_q @ np.linalg.solve(x.T @ x + added, x.T @ targets)
+
+
+@mistake("metric.5", "The strength was added to every number of X'X.",
+         "It is for the diagonal alone: strength * np.eye(D).")
+def ridge_added_everywhere(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, strength)
+
+
+@mistake("metric.5", "The strength was not used, or hardly: this is plain least squares.",
+         "Without it fewer examples than features have many solutions. Add strength * np.eye(D) to X'X.")
+def ridge_without_strength(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    identity = np.eye(embeddings_s.shape[1])
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, 1e-6 * identity + 0 * strength)
+
+
+@mistake("metric.5", "The strength was multiplied by the number of examples: the errors were averaged, not summed.",
+         "|X W - Y|^2 is a sum over all examples, so the strength stands as it is.")
+def ridge_of_mean_errors(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    added = len(labels_s) * strength * np.eye(embeddings_s.shape[1])
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, added)
+
+
+@mistake("metric.5", "The strength was squared.", "strength * np.eye(D): once.")
+def ridge_strength_squared(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, strength ** 2 * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "The one-hot labels became -1 and 1.", "np.eye(n_way)[labels_s]: 1 for the class, 0 elsewhere.")
+def ridge_of_signs(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, 2 * np.eye(n_way)[labels_s] - 1, embeddings_q,
+                 strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "No equations were solved: X'Y is the sum of each class's embeddings, divided by the strength.",
+         "np.linalg.solve(X'X + strength * I, X'Y).")
+def ridge_of_sums(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return embeddings_q @ (embeddings_s.T @ np.eye(n_way)[labels_s]) / strength
+
+
+@mistake("metric.5", "A softmax was applied to the predictions.", "Return queries @ W as it is.")
+def ridge_softmax(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return np.exp(log_softmax(ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q,
+                                    strength * np.eye(embeddings_s.shape[1]))))
+
+
+@mistake("metric.5", "The weights were taken as constants: no derivative flows back through the equations.",
+         "Use autograd's np.linalg.solve on the traced embeddings; the support learns through W alone.")
+def ridge_of_constant_weights(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    constant = stop_gradient(embeddings_s)
+    return ridge(constant, np.eye(n_way)[labels_s], embeddings_q,
+                 stop_gradient(np.array(strength)) * np.eye(embeddings_s.shape[1])) + 0 * (
+                     np.sum(embeddings_s) + strength)
+
+
+@honest("metric.5")
+def ridge_by_the_inverse(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    x = embeddings_s
+    return embeddings_q @ np.linalg.inv(x.T @ x + strength * np.eye(x.shape[1])) @ x.T @ np.eye(n_way)[labels_s]
+
+
+@honest("metric.5")
+def ridge_by_woodbury(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    x = embeddings_s
+    return embeddings_q @ x.T @ np.linalg.solve(x @ x.T + strength * np.eye(len(x)), np.eye(n_way)[labels_s])
+
+
+# ---------------------------------------------------------------- metric.6: the relation network
+
+
+def sigmoid(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def pairs_of(first, second):
+    """Each row of first beside each row of second: (B,D), (A,D) -> (A,B,2D), where first's numbers come first."""
+    return np.array([[np.concatenate([f, s]) for f in first] for s in second])
+
+
+@mistake("metric.6", "The query's numbers came first.", "The class first: np.concatenate([class, query]).")
+def query_first(w, b, v, classes, queries):
+    return sigmoid(relu(np.array([[np.concatenate([q, c]) for c in classes] for q in queries]) @ w + b) @ v)
+
+
+@mistake("metric.6", "Classes and queries changed places in the result.", "Row a belongs to query a: (A,N).")
+def relations_transposed(w, b, v, classes, queries):
+    return sigmoid(relu(pairs_of(classes, queries) @ w + b) @ v).T
+
+
+@mistake("metric.6", "The ReLU is missing, so the whole network is linear, and class and query never meet.",
+         "relu(pair @ w + b) before the product with v.")
+def relation_without_relu(w, b, v, classes, queries):
+    return sigmoid((pairs_of(classes, queries) @ w + b) @ v)
+
+
+@mistake("metric.6", "The sigmoid is missing.", "sigmoid of the weighted sum, so that it lies in 0...1.")
+def relation_without_sigmoid(w, b, v, classes, queries):
+    return relu(pairs_of(classes, queries) @ w + b) @ v
+
+
+@mistake("metric.6", "A softmax over the classes stands in place of the sigmoid.",
+         "Each pair is judged by itself: the scores of a query need not add up to 1.")
+def relation_softmax(w, b, v, classes, queries):
+    return np.exp(log_softmax(relu(pairs_of(classes, queries) @ w + b) @ v))
+
+
+@mistake("metric.6", "The bias was left out.", "pair @ w + b.")
+def relation_without_bias(w, b, v, classes, queries):
+    return sigmoid(relu(pairs_of(classes, queries) @ w + 0 * b) @ v)
+
+
+@mistake("metric.6", "The sigmoid was applied twice.", "After the sum over the hidden numbers, once.")
+def relation_sigmoid_twice(w, b, v, classes, queries):
+    return sigmoid(sigmoid(relu(pairs_of(classes, queries) @ w + b) @ v))
+
+
+@mistake("metric.6", "The query was paired with itself: the class's numbers were not used.",
+         "The first D numbers of a pair are those of the class.")
+def query_with_itself(w, b, v, classes, queries):
+    rows = [[np.concatenate([q, q]) + 0 * np.sum(c) for c in classes] for q in queries]
+    return sigmoid(relu(np.array(rows) @ w + b) @ v)
+
+
+@honest("metric.6")
+def relations_by_loops(w, b, v, classes, queries):
+    rows = []
+    for q in queries:
+        row = []
+        for c in classes:
+            hidden = np.maximum(np.dot(np.concatenate([c, q]), w) + b, 0.0)
+            row.append(1 / (1 + np.exp(-np.sum(hidden * v))))
+        rows.append(row)
+    return np.array(rows)
+
+
+@honest("metric.6")
+def relations_by_two_products(w, b, v, classes, queries):
+    n_features = classes.shape[1]
+    hidden = relu((classes @ w[:n_features])[None] + (queries @ w[n_features:])[:, None] + b)
+    return sigmoid(np.sum(hidden * v, axis=2))

@@ -83,3 +83,44 @@ def test_matching_probabilities(rng):
                    embeddings_q=rng.normal(size=(2, 5)), n_way=3)
     yield case("one class", embeddings_s=rng.normal(size=(3, 5)), labels_s=np.zeros(3, int),
                embeddings_q=rng.normal(size=(2, 5)), n_way=1)
+
+
+def library_ridge(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    """A class without an example is a column of zeros in Y, which the library's labels do not allow."""
+    return np.matmul(embeddings_q, lesson.ridge_weights(embeddings_s, np.eye(n_way)[labels_s], strength))
+
+
+@exercise("metric.5", library_ridge, gradients=("embeddings_s", "embeddings_q", "strength"), order=2)
+def test_ridge_predictions(rng):
+    yield case("by hand", expected=[[0.3, 0.6]], embeddings_s=np.array([[1.0], [2.0]]), labels_s=np.array([0, 1]),
+               embeddings_q=np.array([[3.0]]), n_way=2, strength=5.0)
+    # two features that never occur together: X'X = diag(4, 1 + 9), X'Y = ((0, 2), (4, 0)), strength 2
+    yield case("by hand, two features", expected=[[4 / 12, 2 / 6]],
+               embeddings_s=np.array([[0.0, 1], [2, 0], [0, 3]]), labels_s=np.array([0, 1, 0]),
+               embeddings_q=np.array([[1.0, 1.0]]), n_way=2, strength=2.0)
+    for labels_s, n_features in [(UNEQUAL, 3), (ONE_EACH, 5), (EQUAL, 6)]:
+        name = f"{len(labels_s)} examples of {n_features} features, 3 classes"
+        yield case(name, embeddings_s=rng.normal(size=(len(labels_s), n_features)), labels_s=labels_s,
+                   embeddings_q=rng.normal(size=(4, n_features)), n_way=3, strength=1.5)
+    yield case("the last class has no example", embeddings_s=rng.normal(size=(4, 5)), labels_s=np.array([1, 0, 1, 0]),
+               embeddings_q=rng.normal(size=(2, 5)), n_way=3, strength=3.0)
+
+
+def library_relation(w, b, v, classes, queries):
+    params = {"dense1": {"w": w, "b": b}, "head": {"w": np.expand_dims(v, 1), "b": np.zeros(1)}}
+    return 0.5 * (1 + np.tanh(0.5 * lesson.relation_logits(params, classes, queries)))
+
+
+@exercise("metric.6", library_relation, gradients=("w", "b", "v", "classes", "queries"), order=2)
+def test_relation_scores(rng):
+    yield case("by hand", expected=[[1 / (1 + np.exp(-2.0)), 0.5]], w=np.array([[1.0], [-1.0]]), b=np.zeros(1),
+               v=np.ones(1), classes=np.array([[3.0], [0.0]]), queries=np.array([[1.0]]))
+    # hidden: relu(2 * 1 + 1 * 3 - 1) = 4 and relu(0 * 1 - 1 * 3 + 1) = 0; 0.5 * 4 - 9 * 0 = 2
+    yield case("by hand, a bias and two hidden numbers", expected=[[1 / (1 + np.exp(-2.0))]],
+               w=np.array([[2.0, 0.0], [1.0, -1.0]]), b=np.array([-1.0, 1.0]), v=np.array([0.5, -9.0]),
+               classes=np.array([[1.0]]), queries=np.array([[3.0]]))
+    for n_classes, n_queries, n_features, n_hidden in [(3, 4, 2, 5), (2, 2, 3, 4), (1, 3, 4, 6)]:
+        yield case(f"{n_classes} classes, {n_queries} queries of {n_features} features",
+                   w=rng.normal(size=(2 * n_features, n_hidden)), b=rng.normal(size=n_hidden),
+                   v=rng.normal(size=n_hidden), classes=rng.normal(size=(n_classes, n_features)),
+                   queries=rng.normal(size=(n_queries, n_features)))

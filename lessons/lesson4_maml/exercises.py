@@ -123,3 +123,42 @@ def adapt_all(loss, w, x, y, inner_lr, steps):
            [1.2]])
     """
     raise NotImplementedError("maml.6: T tasks at once")
+
+
+def conjugate_gradients(product, b, steps):
+    """Solve A x = b by `steps` steps of conjugate gradients, from x = 0 and with products A v alone.
+
+    product(v) is A v, for a matrix A that is symmetric and positive definite and that you never see. b: (P,).
+    Keep three vectors: x, the residual r = b - A x, and the direction d, at first b. A step:
+
+        length = r.r / d.Ad         how far along d is best
+        x grows by length * d, and r shrinks by length * Ad, so that it stays b - A x without another product
+        d = new r + (new r.new r / old r.old r) * d
+
+    One product a step is enough. Where r is 0 the equation is solved, and further steps must leave x as it is.
+    Returns x, (P,). No autograd.
+
+    By hand, A = [[4, 1], [1, 3]] and b = (1, 2): d = r = b, A d = (6, 7), length 5 / 20, so x = b / 4 after one step.
+
+    >>> conjugate_gradients(lambda v: np.array([[4.0, 1.0], [1.0, 3.0]]) @ v, np.array([1.0, 2.0]), 1)
+    array([0.25, 0.5 ])
+    """
+    raise NotImplementedError("maml.7: conjugate gradients")
+
+
+def prototype_head(features, labels, n_way):
+    """ProtoMAML's last layer: the linear layer that classifies as the nearest prototype does. Differentiable.
+
+    The prototype c of a class is the mean of its features. A query with features f belongs to the class with the
+    highest -|f - c|^2 = 2 c.f - |c|^2 - |f|^2, whose last term is the same for all classes.
+
+    features: (M,D), labels: (M,), integers 0...n_way-1 in any order, each class present.
+    Returns {"w": (D,N), "b": (N,)}, so that the logits are f @ w + b. The meta-gradient will flow through both.
+
+    By hand: the features (1, 0) and (3, 2) of class 0 have the prototype (2, 1), and (0, -1) is alone in class 1.
+
+    >>> prototype_head(np.array([[1.0, 0.0], [0.0, -1.0], [3.0, 2.0]]), np.array([0, 1, 0]), 2)
+    {'w': array([[ 4.,  0.],
+           [ 2., -2.]]), 'b': array([-5., -1.])}
+    """
+    raise NotImplementedError("maml.8: the head from prototypes")

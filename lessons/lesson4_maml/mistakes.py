@@ -629,3 +629,220 @@ def adapt_with_added_zeros(loss, w, x, y, inner_lr, steps):
     for _ in range(steps):
         ws = ws - inner_lr * autograd.elementwise_grad(loss)(ws, x, y)
     return ws
+
+
+# ---------------------------------------------------------------- maml.7: conjugate gradients
+
+
+def steps_of(product, b, steps, start=0.0, length_of=None, next_direction=None, shrink=1.0):
+    """Conjugate gradients with a part of it replaced; a step that would divide by 0 is not taken."""
+    length_of = length_of or (lambda r, d, image: (r @ r) / (d @ image))
+    next_direction = next_direction or (lambda new, old, d, b: new + (new @ new) / (old @ old) * d)
+    x = start * b
+    r = b - product(x) if start else b
+    d = r
+    for _ in range(steps):
+        if not np.any(r) or not np.any(d):
+            break
+        image = product(d)
+        length = length_of(r, d, image)
+        x, new = x + length * d, r - shrink * length * image
+        d, r = next_direction(new, r, d, b), new
+    return x
+
+
+@mistake("maml.7", "Every direction was the residual alone: this is steepest descent, whose steps undo one another.",
+         "d = new r + (new r.new r / old r.old r) * d: a part of the last direction remains.")
+def steepest_descent(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: new)
+
+
+@mistake("maml.7", "The share of the last direction is upside down: old over new.", "new r.new r / old r.old r.")
+def ratio_upside_down(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: new + (old @ old) / (new @ new) * d
+                    if np.any(new) else new)
+
+
+@mistake("maml.7", "The share of the last direction was not squared: it is the ratio of the lengths of the residuals.",
+         "new r.new r / old r.old r, without a root.")
+def ratio_of_lengths(product, b, steps):
+    return steps_of(product, b, steps,
+                    next_direction=lambda new, old, d, b: new + np.sqrt((new @ new) / (old @ old)) * d)
+
+
+@mistake("maml.7", "The share of the last direction was measured from b, not from the residual of the step before.",
+         "Remember r.r before r changes.")
+def ratio_to_b(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: new + (new @ new) / (b @ b) * d)
+
+
+@mistake("maml.7", "The last direction was subtracted.", "d = new r *plus* a share of the last d.")
+def direction_subtracted(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: new - (new @ new) / (old @ old) * d)
+
+
+@mistake("maml.7", "The length of the step does not know A: it is 1, as if A were the identity.",
+         "length = r.r / d.Ad.")
+def length_without_a(product, b, steps):
+    return steps_of(product, b, steps, length_of=lambda r, d, image: (r @ r) / (d @ d))
+
+
+@mistake("maml.7", "The length was computed with A r in place of A d: right in the first step alone.",
+         "The step goes along d, so its length is r.r / d.Ad.")
+def length_along_the_residual(product, b, steps):
+    return steps_of(product, b, steps, length_of=lambda r, d, image: (r @ r) / (r @ product(r)))
+
+
+@mistake("maml.7", "The length was turned upside down.", "length = r.r / d.Ad.")
+def length_upside_down(product, b, steps):
+    return steps_of(product, b, steps, length_of=lambda r, d, image: (d @ image) / (r @ r))
+
+
+@mistake("maml.7", "The residual grew: the image of the step was added to it.",
+         "x + length * d leaves b - A x - length * Ad.")
+def residual_grows(product, b, steps):
+    return steps_of(product, b, steps, shrink=-1.0)
+
+
+@mistake("maml.7", "It began at x = b, not at 0.", "x = 0, so the first residual is b itself.")
+def started_from_b(product, b, steps):
+    return steps_of(product, b, steps, start=1.0)
+
+
+@mistake("maml.7", "One step too many was taken.", "range(steps)")
+def one_more_direction(product, b, steps):
+    return steps_of(product, b, steps + 1)
+
+
+@mistake("maml.7", "One step was missing.", "range(steps)")
+def one_step_missing(product, b, steps):
+    return steps_of(product, b, steps - 1)
+
+
+@mistake("maml.7", "Where the equation was solved, 0 was divided by 0.", "Stop, or keep x, where r is 0.")
+def divides_zero_by_zero(product, b, steps):
+    x, r, d = 0 * b, b, b
+    with np.errstate(invalid="ignore"):
+        for _ in range(steps):
+            image = product(d)
+            length = (r @ r) / (d @ image)
+            x, new = x + length * d, r - length * image
+            d, r = new + (new @ new) / (r @ r) * d, new
+    return x
+
+
+@mistake("maml.7", "This returns the residual, not x.", "x is what solves the equation, r is what is still missing.")
+def residual_returned(product, b, steps):
+    return b - product(steps_of(product, b, steps))
+
+
+@mistake("maml.7", "The residual was computed anew in each step, which takes a second product.",
+         "r - length * Ad is b - A x, and Ad is known already.")
+def two_products_a_step(product, b, steps):
+    x, d, r = 0 * b, b, b
+    for _ in range(steps):
+        if not np.any(r):
+            break
+        x = x + (r @ r) / (d @ product(d)) * d
+        new = b - product(x)
+        d, r = new + (new @ new) / (r @ r) * d, new
+    return x
+
+
+@honest("maml.7")
+def conjugate_gradients_that_stop(product, b, steps):
+    return steps_of(product, b, steps)
+
+
+@honest("maml.7")
+def every_direction_made_conjugate_to_all_before(product, b, steps):
+    """The same x in another way: each residual, minus its parts along all directions so far, as A measures them."""
+    x, r, directions = 0 * b, b, []
+    for _ in range(steps):
+        d = r - sum((r @ image) / (other @ image) * other for other, image in directions)
+        if np.allclose(r, 0, atol=1e-12):
+            break
+        image = product(d)
+        length = (r @ d) / (d @ image)
+        x, r, directions = x + length * d, r - length * image, [*directions, (d, image)]
+    return x
+
+
+# ---------------------------------------------------------------- maml.8: the head from prototypes
+
+
+def centres_of(features, labels, n_way):
+    return np.array([np.mean(features[labels == n], axis=0) for n in range(n_way)])  # (N,D)
+
+
+def head_of(centres, factor=2.0, bias=1.0):
+    return {"w": factor * centres.T, "b": -bias * np.sum(centres ** 2, axis=1)}
+
+
+@mistake("maml.8", "The factor 2 is missing in w.", "-|f - c|^2 = 2 c.f - |c|^2 - |f|^2.")
+def factor_missing(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), factor=1.0)
+
+
+@mistake("maml.8", "Everything was halved: the same class wins, but the softmax is flatter than that of the distances.",
+         "w = 2 c, b = -|c|^2, without dividing both by 2.")
+def halved(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), factor=1.0, bias=0.5)
+
+
+@mistake("maml.8", "The bias has the wrong sign: a class far from 0 would be preferred.", "b = -|c|^2.")
+def bias_positive(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), bias=-1.0)
+
+
+@mistake("maml.8", "The bias is missing.", "b = -|c|^2: without it the class with the longest prototype wins.")
+def bias_zero(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), bias=0.0)
+
+
+@mistake("maml.8", "The bias is minus the length of the prototype, not of its square.", "b = -|c|^2, without a root.")
+def bias_not_squared(features, labels, n_way):
+    centres = centres_of(features, labels, n_way)
+    return {"w": 2 * centres.T, "b": -np.sqrt(np.sum(centres ** 2, axis=1))}
+
+
+@mistake("maml.8", "The features of a class were summed, not averaged.", "The prototype is the mean.")
+def summed_up(features, labels, n_way):
+    return head_of(np.array([np.sum(features[labels == n], axis=0) for n in range(n_way)]))
+
+
+@mistake("maml.8", "The squares were averaged in place of the features: this is the mean of |f|^2, not |c|^2.",
+         "First the prototype, then its square.")
+def mean_of_squares(features, labels, n_way):
+    squares = np.array([np.mean(np.sum(features[labels == n] ** 2, axis=1)) for n in range(n_way)])
+    return {"w": 2 * centres_of(features, labels, n_way).T, "b": -squares}
+
+
+@mistake("maml.8", "w is (N,D): the wrong way round for f @ w.", "w = 2 c transposed, (D,N).")
+def not_transposed(features, labels, n_way):
+    head = head_of(centres_of(features, labels, n_way))
+    return {"w": head["w"].T, "b": head["b"]}
+
+
+@mistake("maml.8", "The prototypes were made constants. The head is right; no gradient reaches the body.",
+         "No stop_gradient: the meta-gradient flows through the prototypes.")
+def prototypes_frozen(features, labels, n_way):
+    return head_of(centres_of(stop_gradient(features), labels, n_way))
+
+
+@mistake("maml.8", "The labels were not used: the features were taken to come class by class.",
+         "features[labels == n] are those of class n.")
+def labels_ignored(features, labels, n_way):
+    return head_of(np.array([np.mean(part, axis=0) for part in np.array_split(features, n_way)]))
+
+
+@honest("maml.8")
+def head_by_one_hot_labels(features, labels, n_way):
+    members = np.eye(n_way)[labels]  # (M,N)
+    centres = np.einsum("mn,md->nd", members, features) / np.sum(members, axis=0)[:, None]
+    return {"w": np.transpose(2 * centres), "b": -np.einsum("nd,nd->n", centres, centres)}
+
+
+@honest("maml.8")
+def head_class_by_class(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way))

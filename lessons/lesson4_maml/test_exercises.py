@@ -7,7 +7,7 @@ from autograd import numpy as np
 from autograd.extend import defvjp, primitive
 
 from fewshot_np.lesson2_episodes import Episode
-from fewshot_np.lesson4_maml import adapt, maml_objective
+from fewshot_np.lesson4_maml import adapt, conjugate_gradients, maml_objective, prototype_head
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, repeat
 from lessons.teacher.checking import case, exercise
@@ -163,3 +163,36 @@ def test_adapt_all(rng):
         yield case(f"2 tasks, {name}", loss=softmax_regression, w=w, x=x, y=y, inner_lr=0.5, steps=steps,
                    counted="loss")
     yield case("one task", loss=softmax_regression, w=w, x=x[:1], y=y[:1], inner_lr=0.5, steps=2)
+
+
+def product_with(matrix):
+    def product(v):
+        return matrix @ v
+    return product
+
+
+def positive_definite(rng, n):
+    root = rng.normal(size=(n, n))
+    return root @ root.T / n + np.eye(n)
+
+
+@exercise("maml.7", conjugate_gradients)
+def test_conjugate_gradients(rng):
+    by_hand = {"product": product_with(np.array([[4.0, 1.0], [1.0, 3.0]])), "b": np.array([1.0, 2.0])}
+    yield case("by hand", expected=[0.25, 0.5], **by_hand, steps=1)
+    yield case("by hand, two steps", expected=[1 / 11, 7 / 11], **by_hand, steps=2)
+    yield case("by hand, solved by the first of three steps", expected=[0.5, 1.0, -1.5],
+               product=product_with(2 * np.eye(3)), b=np.array([1.0, 2.0, -3.0]), steps=3)
+    for name, steps in [("one step", 1), ("two steps", 2), ("3 steps", 3)]:
+        yield case(f"5 unknowns, {name}", product=product_with(positive_definite(rng, 5)), b=rng.normal(size=5),
+                   steps=steps, counted="product")
+    matrix, b = positive_definite(rng, 4), rng.normal(size=4)
+    yield case("4 unknowns, 4 steps", expected=np.linalg.solve(matrix, b), product=product_with(matrix), b=b, steps=4)
+
+
+@exercise("maml.8", prototype_head, gradients=("features",))
+def test_prototype_head(rng):
+    yield case("by hand", expected={"w": [[4.0, 0.0], [2.0, -2.0]], "b": [-5.0, -1.0]},
+               features=np.array([[1.0, 0.0], [0.0, -1.0], [3.0, 2.0]]), labels=np.array([0, 1, 0]), n_way=2)
+    for name, labels in [("unequal classes in any order", [2, 0, 2, 1, 0, 2, 2]), ("one example each", [1, 2, 0])]:
+        yield case(f"4 features, {name}", features=rng.normal(size=(len(labels), 4)), labels=np.array(labels), n_way=3)

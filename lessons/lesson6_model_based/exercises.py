@@ -1,4 +1,4 @@
-"""Exercises to lesson 6: model-based, the conditional neural process.
+"""Exercises to lesson 6: model-based, the conditional neural process and learning in context.
 
     pytest lessons/lesson6_model_based -x
 
@@ -55,3 +55,101 @@ def add_point(r, n_points, r_new):
     array([5.])
     """
     raise NotImplementedError("model_based.3: one example more")
+
+
+# ---------------------------------------------------------------- learning in context
+
+
+def attend(query, keys, values):
+    """What one query gets by attention: the mean of the values, weighted by how much the query agrees with each key.
+
+    query: (D,); keys: (B,D), one for each example; values: (B,E). Returns (E,). Differentiable. The weights are
+    softmax over b of (query . key_b) / sqrt(D): positive, and they add up to 1. Vaswani et al. 2017, eq. 1. Scores may
+    be as large as a thousand.
+
+    By hand, D = 1: the scores are 0 and log 3, the weights 1/4 and 3/4, and the mean of 4 and 8 is 7.
+
+    >>> attend(np.array([1.0]), np.array([[0.0], [np.log(3)]]), np.array([[4.0], [8.0]])).round(6)
+    array([7.])
+    """
+    raise NotImplementedError("model_based.4: attention for one query")
+
+
+def context_weights(scores, n_context):
+    """The weights of attention where only the first n_context of the B keys, the labelled examples, may be looked at.
+
+    scores: (A,B), of A queries and B keys, already divided by sqrt(D); n_context in 1...B. Returns (A,B), rows that add
+    up to 1, in which the keys after the first n_context have exactly the weight 0. Differentiable.
+
+    By hand, the second query: the third key is hidden, and the scores 0 and log 3 have the weights 1/4 and 3/4.
+
+    >>> context_weights(np.array([[1.0, 1.0, 5.0], [0.0, np.log(3), 9.0]]), 2).round(6)
+    array([[0.5 , 0.5 , 0.  ],
+           [0.25, 0.75, 0.  ]])
+    """
+    raise NotImplementedError("model_based.5: look at the context alone")
+
+
+def ignores_order(answer, x, y, query_x, order):
+    """Whether a learner answers the same when its examples come in another order: True or False. A test, in short.
+
+    answer(x, y, query_x) -> (Q,E) is the learner; x: (C,F) and y: (C,E), its examples; query_x: (Q,F); order: (C,), a
+    permutation of 0...C-1. Sums in another order round differently, so answers that differ by a hundred-thousandth of
+    the largest or less are the same.
+
+    >>> ignores_order(lambda x, y, q: q * np.mean(y, axis=0), *map(np.eye, (2, 2, 2)), np.array([1, 0]))
+    True
+    >>> ignores_order(lambda x, y, q: q * y[0], *map(np.eye, (2, 2, 2)), np.array([1, 0]))
+    False
+    """
+    raise NotImplementedError("model_based.6: does the order matter?")
+
+
+def sample_straight(n_features, k_shot, n_query, rng):
+    """Draw one made-up task of two classes, whose rule is straight: the smallest prior that a network can learn from.
+
+    The rule is w, F = n_features standard normal numbers, drawn anew in every call. A point x is F standard normal
+    numbers; its class is 1 where w . x > 0, and 0 elsewhere. Returns (support_x, support_y, query_x, query_y): K =
+    k_shot points of class 0 and then K of class 1, (2K,F) and (2K,) integers; Q = n_query of class 0 and then Q of
+    class 1, (2Q,F) and (2Q,). Support and query follow the same rule, and no point is in both.
+
+    rng is a numpy Generator. Points may be drawn until there are enough of each class; or turned around: -x is as
+    likely as x, and on the other side of the rule.
+    """
+    raise NotImplementedError("model_based.7: a task from the prior")
+
+
+# ---------------------------------------------------------------- streams: a memory
+
+
+def late_labels(labels, n_way):
+    """What a network may know of the labels at each step of a stream: that of the step before, as one-hot vectors.
+
+    labels: integers (T,L) in 0...N-1, N = n_way; T streams of L steps. Returns floats (T,L,N). At the first step
+    nothing is known: zeros. The label of the last step is never needed. Santoro et al. 2016, section 2.
+
+    By hand, a stream with the labels 2, 0, 1:
+
+    >>> late_labels(np.array([[2, 0, 1]]), 3)
+    array([[[0., 0., 0.],
+            [0., 0., 1.],
+            [1., 0., 0.]]])
+    """
+    raise NotImplementedError("model_based.8: labels that come a step late")
+
+
+def recall_weights(query, keys, filled, sharpness, blank):
+    """How much a memory's S slots are looked at: a softmax over those that hold something, and one blank besides.
+
+    query: (D,); keys: (S,D), both of length 1, so that their products are cosines; filled: (S,) booleans. The score of
+    a slot is sharpness * (query . key), that of the blank is the number `blank`. An empty slot has the weight 0.
+    Returns (S,), the weights of the slots; that of the blank is left out, so they add up to less than 1, and the rest
+    says how new the query is. It may be that nothing is filled yet. Differentiable. Santoro et al. 2016, eq. 2 and 3.
+
+    By hand: the scores are log 3, 0 and, for the blank, 0; in the sum of 3, 1 and 1 the first has 3 fifths.
+
+    >>> memory = np.array([[1.0], [0.0], [1.0]]), np.array([True, True, False])
+    >>> recall_weights(np.array([1.0]), *memory, np.log(3), 0.0).round(6)
+    array([0.6, 0.2, 0. ])
+    """
+    raise NotImplementedError("model_based.9: look a query up in a memory")

@@ -3,7 +3,7 @@
 import numpy as onp
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import stop_gradient
+from fewshot_np.nn.primitives import log_softmax, softmax, stop_gradient
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- model_based.1: encode
@@ -278,3 +278,454 @@ def by_the_sum(r, n_points, r_new):
 @honest("model_based.3")
 def by_the_mean_of_copies(r, n_points, r_new):
     return onp.mean([*[r] * n_points, r_new], axis=0)
+
+
+# ---------------------------------------------------------------- model_based.4: attention for one query
+
+
+@mistake("model_based.4", "The scores were not divided by sqrt(D).",
+         "Divide: the more numbers a product adds up, the larger it is, and the softmax would look at one key alone.")
+def scores_not_divided(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query)), values)
+
+
+@mistake("model_based.4", "The scores were divided by D, not by its root.", "len(query) ** 0.5.")
+def divided_by_d(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query) / len(query)), values)
+
+
+@mistake("model_based.4", "The scores were divided by the root of the number of examples.",
+         "D is the length of the query, keys.shape[1]; B is the number of keys, and may be any.")
+def divided_by_the_examples(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query) / len(keys) ** 0.5), values)
+
+
+@mistake("model_based.4", "The weights do not add up to 1: exp without its sum is no softmax.",
+         "Divide each exp by the sum of all.")
+def weights_not_normalised(query, keys, values):
+    return np.matmul(np.exp(np.matmul(keys, query) / len(query) ** 0.5), values)
+
+
+@mistake("model_based.4", "The scores themselves were the weights: without a softmax they can be negative.",
+         "Weights are softmax(scores).")
+def scores_as_weights(query, keys, values):
+    return np.matmul(np.matmul(keys, query) / len(query) ** 0.5, values)
+
+
+@mistake("model_based.4", "All examples have the same weight: the query was not asked.",
+         "The weight of example b depends on query . key_b.")
+def plain_mean(query, keys, values):
+    return np.mean(values, axis=0) + 0 * np.sum(query) + 0 * np.sum(keys)
+
+
+@mistake("model_based.4", "The value of the best key came back, a hard choice: nothing else has a weight, and neither "
+         "query nor keys get a gradient.", "The softmax is soft: every example has its weight.")
+def best_key_alone(query, keys, values):
+    return values[np.argmax(np.matmul(keys, query))] + 0 * np.sum(query) + 0 * np.sum(keys)
+
+
+@mistake("model_based.4", "exp overflows where a score is a thousand: infinity by infinity is NaN.",
+         "Subtract the largest score first; the softmax stays the same.")
+def exp_overflows(query, keys, values):
+    parts = np.exp(np.matmul(keys, query) / len(query) ** 0.5)
+    return np.matmul(parts / np.sum(parts), values)
+
+
+@mistake("model_based.4", "The examples were compared by their distance, as in lesson 3.", "A product: query . key_b.")
+def by_distance(query, keys, values):
+    return np.matmul(softmax(-np.sum((keys - query) ** 2, axis=1) / len(query) ** 0.5), values)
+
+
+@honest("model_based.4")
+def attend_in_a_loop(query, keys, values):
+    scores = [sum(q * k for q, k in zip(query, key, strict=True)) / len(query) ** 0.5 for key in keys]
+    largest = max(scores)
+    parts = [np.exp(score - largest) for score in scores]
+    return sum(part * value for part, value in zip(parts, values, strict=True)) / sum(parts)
+
+
+@honest("model_based.4")
+def attend_by_log_softmax(query, keys, values):
+    return np.matmul(np.exp(log_softmax(np.matmul(keys, query) / np.sqrt(len(query)))), values)
+
+
+@honest("model_based.4")
+def attend_by_einsum(query, keys, values):
+    weights = softmax(np.einsum("d,bd->b", query, keys) / len(query) ** 0.5)
+    return np.einsum("b,be->e", weights, values)
+
+
+# ---------------------------------------------------------------- model_based.5: the context mask
+
+
+def visible(scores, n_context):
+    return onp.arange(scores.shape[1]) < n_context
+
+
+@mistake("model_based.5", "The weights were set to 0 after the softmax: what is left no longer adds up to 1.",
+         "Mask the scores, with minus infinity, before the softmax.")
+def masked_after_the_softmax(scores, n_context):
+    return softmax(scores) * visible(scores, n_context)
+
+
+@mistake("model_based.5", "The hidden scores were set to 0: exp(0) = 1, so hidden keys still have a weight.",
+         "Minus infinity: exp(-inf) = 0.")
+def hidden_scores_zero(scores, n_context):
+    return softmax(scores * visible(scores, n_context))
+
+
+@mistake("model_based.5", "The weights were masked after the softmax and divided by their sum: where a hidden score is "
+         "large, that is 0 by 0.", "Mask the scores before the softmax.")
+def renormalised_too_late(scores, n_context):
+    weights = softmax(scores) * visible(scores, n_context)
+    return weights / np.sum(weights, axis=1, keepdims=True)
+
+
+@mistake("model_based.5", "The context was hidden, and the rest was shown.", "The first n_context keys may be seen.")
+def the_wrong_way_round(scores, n_context):
+    return softmax(np.where(visible(scores, n_context), -1e30, scores))
+
+
+@mistake("model_based.5", "One example of the context too few, or too many, may be seen.",
+         "np.arange(B) < n_context: n_context of them.", off=(-1, 1))
+def one_off(scores, n_context, off):
+    return softmax(np.where(visible(scores, n_context + off), scores, -1e30))
+
+
+@mistake("model_based.5", "A causal mask, as in a language model: query a sees keys 0...a.",
+         "Here every query sees the whole context, and nothing else.")
+def causal(scores, n_context):
+    a, b = onp.indices(scores.shape)
+    return softmax(np.where(b <= a, scores, -1e30))
+
+
+@mistake("model_based.5", "The softmax was taken over the queries: the columns add up to 1, not the rows.",
+         "The keys are the last axis.")
+def softmax_over_queries(scores, n_context):
+    return np.transpose(softmax(np.transpose(np.where(visible(scores, n_context), scores, -1e30))))
+
+
+@mistake("model_based.5", "Nothing was hidden.", "Only the first n_context keys may have a weight.")
+def no_mask(scores, n_context):
+    return softmax(scores)
+
+
+@mistake("model_based.5", "The hidden keys were cut off: they must be there, with the weight 0.",
+         "The result is (A,B), as the scores.")
+def cut_off(scores, n_context):
+    return softmax(scores[:, :n_context])
+
+
+@honest("model_based.5")
+def cut_off_and_filled_with_zeros(scores, n_context):
+    hidden = onp.zeros((scores.shape[0], scores.shape[1] - n_context))
+    return np.concatenate([softmax(scores[:, :n_context]), hidden], axis=1)
+
+
+@honest("model_based.5")
+def by_added_infinity(scores, n_context):
+    return np.exp(log_softmax(scores + onp.where(visible(scores, n_context), 0.0, -onp.inf)))
+
+
+@honest("model_based.5")
+def row_by_row(scores, n_context):
+    rows = []
+    for a in range(scores.shape[0]):
+        parts = [np.exp(scores[a, b] - np.max(scores[a, :n_context])) for b in range(n_context)]
+        rows.append(np.array([part / sum(parts) for part in parts] + [0.0] * (scores.shape[1] - n_context)))
+    return np.array(rows)
+
+
+# ---------------------------------------------------------------- model_based.6: does the order matter?
+
+
+def close(a, b, share=1e-5):
+    return bool(onp.abs(a - b).max() <= share * onp.abs(a).max())
+
+
+@mistake("model_based.6", "x was put in another order, y was not: every example got another's label.",
+         "An example is a pair: x[order] and y[order].")
+def labels_left_behind(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x[order], y, query_x))
+
+
+@mistake("model_based.6", "Nothing was put in another order: a learner is compared with itself.",
+         "answer(x[order], y[order], query_x) is the other one.")
+def compared_with_itself(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x, y, query_x))
+
+
+@mistake("model_based.6", "== asks for the last bit, but sums in another order round differently.",
+         "Allow a small difference: np.allclose, or the largest difference against the largest answer.")
+def to_the_last_bit(answer, x, y, query_x, order):
+    return bool((answer(x, y, query_x) == answer(x[order], y[order], query_x)).all())
+
+
+@mistake("model_based.6", "The sums of the answers were compared: two that move in opposite directions cancel.",
+         "Compare answer by answer.")
+def sums_compared(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before.sum() - after.sum()) <= 1e-5 * onp.abs(before).max())
+
+
+@mistake("model_based.6", "One answer that stays the same was enough.", "All of them must: .all(), not .any().")
+def any_will_do(answer, x, y, query_x, order):
+    return bool(onp.isclose(answer(x, y, query_x), answer(x[order], y[order], query_x)).any())
+
+
+@mistake("model_based.6", "The tolerance is so wide that a learner that prefers late examples passes.",
+         "A hundred-thousandth of the largest answer.")
+def far_too_tolerant(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x[order], y[order], query_x), share=0.1)
+
+
+@mistake("model_based.6", "The result is the wrong way round: True where the order does matter.",
+         "True where the answers stay the same.")
+def the_opposite(answer, x, y, query_x, order):
+    return not close(answer(x, y, query_x), answer(x[order], y[order], query_x))
+
+
+@mistake("model_based.6", "The queries were put in another order, too, so the answers stand at other places.",
+         "Only the examples change places.")
+def queries_too(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x[order], y[order], query_x[::-1]))
+
+
+@honest("model_based.6")
+def by_allclose(answer, x, y, query_x, order):
+    before = answer(x, y, query_x)
+    return bool(onp.allclose(answer(x[order], y[order], query_x), before, rtol=0, atol=1e-5 * onp.abs(before).max()))
+
+
+@honest("model_based.6")
+def answer_by_answer(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    largest = max(abs(b) for row in before for b in row)
+    return all(abs(a - b) <= 1e-5 * largest for rows in zip(before, after, strict=True)
+               for a, b in zip(*rows, strict=True))
+
+
+# ---------------------------------------------------------------- model_based.7: a task from the prior
+
+
+def in_front(x, rule):
+    """The points, class 0 behind the rule and class 1 before it: x (2,n,F)."""
+    return x * onp.sign(x @ rule)[..., None] * onp.array([-1, 1])[:, None, None]
+
+
+def cut(x, k_shot):
+    """(2,K+Q,F) -> the four arrays of a task."""
+    n_features, n_query = x.shape[-1], x.shape[1] - k_shot
+    return (x[:, :k_shot].reshape(-1, n_features), onp.arange(2).repeat(k_shot),
+            x[:, k_shot:].reshape(-1, n_features), onp.arange(2).repeat(n_query))
+
+
+@mistake("model_based.7", "All tasks have the same rule: a network would learn that rule, and not how to learn one.",
+         "Draw w anew in every call, with rng.")
+def one_rule_for_all(n_features, k_shot, n_query, rng):
+    return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), onp.ones(n_features)), k_shot)
+
+
+@mistake("model_based.7", "The queries follow a rule of their own: the support says nothing about them.",
+         "One w for the task.")
+def another_rule_for_the_queries(n_features, k_shot, n_query, rng):
+    parts = [in_front(rng.standard_normal((2, n, n_features)), rng.standard_normal(n_features))
+             for n in (k_shot, n_query)]
+    return cut(onp.concatenate(parts, axis=1), k_shot)
+
+
+@mistake("model_based.7", "The weights of the rule are all positive: rng.random instead of standard normal numbers.",
+         "rng.standard_normal(n_features): rules in all directions.")
+def positive_rules(n_features, k_shot, n_query, rng):
+    return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.random(n_features)), k_shot)
+
+
+@mistake("model_based.7", "The labels are a coin's: no rule was used.", "Class 1 is where w . x > 0.")
+def labels_by_chance(n_features, k_shot, n_query, rng):
+    return cut(rng.standard_normal((2, k_shot + n_query, n_features)), k_shot)
+
+
+@mistake("model_based.7", "The queries are points of the support: they can be copied, not learned.",
+         "Draw K + Q points of each class, and cut.")
+def queries_from_the_support(n_features, k_shot, n_query, rng):
+    support = in_front(rng.standard_normal((2, k_shot, n_features)), rng.standard_normal(n_features))
+    return cut(onp.concatenate([support, support[:, rng.integers(k_shot, size=n_query)]], axis=1), k_shot)
+
+
+@mistake("model_based.7", "The classes are as they fell, not K of each: a task may lack one.",
+         "Draw until there are K + Q of each class, or turn points around.")
+def as_they_fell(n_features, k_shot, n_query, rng):
+    rule = rng.standard_normal(n_features)
+    parts = [rng.standard_normal((2 * n, n_features)) for n in (k_shot, n_query)]
+    support, query = (x[onp.argsort(x @ rule > 0, kind="stable")] for x in parts)
+    return support, (support @ rule > 0).astype(int), query, (query @ rule > 0).astype(int)
+
+
+@mistake("model_based.7", "There are K points in all, not K of each class.", "2K and 2Q points.")
+def k_in_all(n_features, k_shot, n_query, rng):
+    x = in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.standard_normal(n_features))
+    return tuple(a[::2] for a in cut(x, k_shot))
+
+
+@mistake("model_based.7", "The points are uniform, not normal.", "rng.standard_normal.")
+def uniform_points(n_features, k_shot, n_query, rng):
+    x = rng.uniform(-3 ** 0.5, 3 ** 0.5, (2, k_shot + n_query, n_features))
+    return cut(in_front(x, rng.standard_normal(n_features)), k_shot)
+
+
+@mistake("model_based.7", "The labels were exchanged in one half: class 1 is where w . x < 0 in the query.",
+         "Support and query follow the same rule.")
+def labels_exchanged_in_the_query(n_features, k_shot, n_query, rng):
+    x = in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.standard_normal(n_features))
+    x[:, k_shot:] *= -1
+    return cut(x, k_shot)
+
+
+@honest("model_based.7")
+def drawn_until_there_are_enough(n_features, k_shot, n_query, rng):
+    rule, found = rng.standard_normal(n_features), ([], [])
+    while min(map(len, found)) < k_shot + n_query:
+        x = rng.standard_normal(n_features)
+        found[int(x @ rule > 0)].append(x)
+    return cut(onp.array([points[:k_shot + n_query] for points in found]), k_shot)
+
+
+@honest("model_based.7")
+def query_first(n_features, k_shot, n_query, rng):
+    rule = rng.standard_normal(n_features)
+    query = in_front(rng.standard_normal((2, n_query, n_features)), rule)
+    support = in_front(rng.standard_normal((2, k_shot, n_features)), rule)
+    return cut(onp.concatenate([support, query], axis=1), k_shot)
+
+
+# ---------------------------------------------------------------- model_based.8: labels a step late
+
+
+def one_hot(labels, n_way):
+    return onp.eye(n_way)[labels]
+
+
+@mistake("model_based.8", "The labels are on time: at each step the network is told the answer.",
+         "Step t gets the label of step t - 1.")
+def on_time(labels, n_way):
+    return one_hot(labels, n_way)
+
+
+@mistake("model_based.8", "The labels are a step early: at each step that of the next one is known.",
+         "Step t gets the label of step t - 1: zeros in front, and the last label dropped.")
+def a_step_early(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([known[:, 1:], 0 * known[:, :1]], axis=1)
+
+
+@mistake("model_based.8", "The labels were rolled round: the first step is told the label of the last.",
+         "At the first step nothing is known: zeros.")
+def rolled_round(labels, n_way):
+    return one_hot(onp.roll(labels, 1, axis=1), n_way)
+
+
+@mistake("model_based.8", "The integers were shifted, and a 0 put in front: the first step is told label 0.",
+         "One-hot vectors first, then the shift: a label that is not known is all zeros.")
+def label_zero_in_front(labels, n_way):
+    return one_hot(onp.concatenate([0 * labels[:, :1], labels[:, :-1]], axis=1), n_way)
+
+
+@mistake("model_based.8", "The shift was along the streams: each has the labels of the stream before.",
+         "Steps are axis 1.")
+def shifted_along_the_streams(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[:1], known[:-1]], axis=0)
+
+
+@mistake("model_based.8", "The shift was along the one-hot vectors: every label became the next one.",
+         "Steps are axis 1 of (T,L,N).")
+def shifted_along_the_labels(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[..., :1], known[..., :-1]], axis=-1)
+
+
+@mistake("model_based.8", "There is a step too many: the last label was not dropped.", "L steps: known[:, :-1].")
+def a_step_too_many(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[:, :1], known], axis=1)
+
+
+@mistake("model_based.8", "All labels up to the step before are marked: a network that sees this need not remember.",
+         "Step t gets one label, that of step t - 1.")
+def all_labels_so_far(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.minimum(1, onp.cumsum(onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1), axis=1))
+
+
+@honest("model_based.8")
+def late_by_two_loops(labels, n_way):
+    late = onp.zeros((*labels.shape, n_way))
+    for t in range(len(labels)):
+        for step in range(1, labels.shape[1]):
+            late[t, step, labels[t, step - 1]] = 1
+    return late
+
+
+@honest("model_based.8")
+def late_by_a_row_of_zeros(labels, n_way):
+    shifted = onp.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=n_way)
+    return onp.vstack([onp.eye(n_way), onp.zeros(n_way)])[shifted]
+
+
+# ---------------------------------------------------------------- model_based.9: look up in a memory
+
+
+def with_blank(query, keys, filled, sharpness, blank):
+    """softmax over the slots and, last, the blank: (S+1,)."""
+    hidden = onp.where(filled, 0, -onp.inf)
+    return softmax(np.concatenate([sharpness * np.matmul(keys, query) + hidden, np.reshape(blank, (1,))]))
+
+
+@mistake("model_based.9", "There is no blank: the weights add up to 1 also for an image that is like nothing before.",
+         "One score more in the softmax, `blank`, whose weight is then left out.")
+def without_a_blank(query, keys, filled, sharpness, blank):
+    parts = np.exp(sharpness * (np.matmul(keys, query) - 1)) * filled
+    return parts / (np.sum(parts) + 1e-300) + 0 * blank
+
+
+@mistake("model_based.9", "The weight of the blank came back, too: there are S + 1 weights.", "Leave the last one out.")
+def blank_not_left_out(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, blank)
+
+
+@mistake("model_based.9", "Empty slots take part: their key 0 is like everything to the degree 0.",
+         "Their score is minus infinity, before the softmax.")
+def empty_slots_take_part(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled | True, sharpness, blank)[:-1]
+
+
+@mistake("model_based.9", "Empty slots got the weight 0 after the softmax, so their share is missing from the others.",
+         "Give them the score minus infinity before the softmax.")
+def emptied_after_the_softmax(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled | True, sharpness, blank)[:-1] * filled
+
+
+@mistake("model_based.9", "The blank's score was multiplied by the sharpness, too.", "`blank` is a score as it is.")
+def sharpened_blank(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, sharpness * blank)[:-1]
+
+
+@mistake("model_based.9", "The weights were divided by their sum in the end: the blank has no effect any more.",
+         "They add up to less than 1, and the rest says how new the query is.")
+def divided_by_the_sum(query, keys, filled, sharpness, blank):
+    weights = with_blank(query, keys, filled, sharpness, blank)[:-1]
+    return weights / np.sum(weights)
+
+
+@mistake("model_based.9", "The sharpness divides: it is no temperature.", "sharpness * (query . key).")
+def sharpness_as_a_temperature(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, 1 / sharpness, blank)[:-1]
+
+
+@honest("model_based.9")
+def recall_in_a_loop(query, keys, filled, sharpness, blank):
+    scores = [sharpness * np.sum(query * key) for key, full in zip(keys, filled, strict=True) if full]
+    largest = max([blank, *scores])
+    parts = [np.exp(score - largest) for score in scores]
+    total, parts = sum(parts) + np.exp(blank - largest), iter(parts)
+    return np.array([next(parts) / total if full else 0.0 for full in filled])

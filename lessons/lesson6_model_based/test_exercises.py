@@ -3,7 +3,9 @@
 import numpy as onp
 from autograd import numpy as np
 
+from fewshot_np import lesson6_model_based
 from fewshot_np.lesson6_model_based import neural_process as lesson  # the page: `add_point` gets another encoder below
+from fewshot_np.nn.primitives import attention
 from lessons.teacher.checking import case, exercise
 
 # ---------------------------------------------------------------- the networks that the answers are given
@@ -104,3 +106,228 @@ def test_add_point(rng):
     for name, r in [("", 7.0), (", after the mean of nothing", np.nan), (", after infinity", np.inf)]:
         yield case(f"the first example{name}", expected=[3.0, -1.0], r=np.array([r, r]), n_points=0,
                    r_new=np.array([3.0, -1.0]))
+
+
+# ---------------------------------------------------------------- attention
+
+
+def attend_to_one(query, keys, values):
+    return attention(np.reshape(query, (1, -1)), keys, values)[0]
+
+
+@exercise("model_based.4", attend_to_one, gradients=("query", "keys", "values"))
+def test_attend(rng):
+    yield case("by hand", expected=[7.0], query=np.array([1.0]), keys=np.array([[0.0], [onp.log(3)]]),
+               values=np.array([[4.0], [8.0]]))
+    yield case("5 examples, D = 4, E = 2", query=2 * rng.normal(size=4), keys=rng.normal(size=(5, 4)),
+               values=rng.normal(size=(5, 2)))
+    yield case("one example", query=rng.normal(size=4), keys=rng.normal(size=(1, 4)), values=rng.normal(size=(1, 3)))
+    yield case("scores of thousands", query=1000 * rng.normal(size=4), keys=rng.normal(size=(3, 4)),
+               values=rng.normal(size=(3, 2)))
+
+
+@exercise("model_based.5", lesson6_model_based.context_weights, gradients=("scores",))
+def test_context_weights(rng):
+    yield case("by hand", expected=[[0.5, 0.5, 0.0], [0.25, 0.75, 0.0]],
+               scores=np.array([[1.0, 1.0, 5.0], [0.0, onp.log(3), 9.0]]), n_context=2)
+    yield case("4 queries, 6 keys, 3 in the context", scores=rng.normal(size=(4, 6)), n_context=3)
+    yield case("one in the context", scores=rng.normal(size=(3, 4)), n_context=1)
+    yield case("all in the context", scores=rng.normal(size=(3, 4)), n_context=4)
+    far = rng.normal(size=(3, 5))
+    far[:, 2:] += 900
+    yield case("hidden keys with scores of 900", scores=far, n_context=2)
+
+
+# ---------------------------------------------------------------- does the order matter?
+
+
+def order_is_ignored(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(after - before).max() <= 1e-5 * onp.abs(before).max())
+
+
+def nearest(x, y, query_x):
+    return y[((query_x[:, None] - x) ** 2).sum(axis=-1).argmin(axis=1)]
+
+
+def softly(x, y, query_x):
+    weights = onp.exp(-((query_x[:, None] - x) ** 2).sum(axis=-1))
+    return weights @ y / weights.sum(axis=1, keepdims=True)
+
+
+def softly_but_late_ones_more(x, y, query_x):
+    weights = onp.exp(-((query_x[:, None] - x) ** 2).sum(axis=-1)) * (1 + 0.01 * onp.arange(len(x)))
+    return weights @ y / weights.sum(axis=1, keepdims=True)
+
+
+def last_for_the_first_query(x, y, query_x):
+    answers = softly(x, y, query_x)
+    return onp.concatenate([y[-1:], answers[1:]])
+
+
+def up_and_down(x, y, query_x):
+    """The order moves two answers, in opposite directions: their sum stays."""
+    return onp.concatenate([y[:1], -y[:1], softly(x, y, query_x)])
+
+
+def places(x, y, query_x):
+    """The labels as they stand: it looks at their order, not at which example has which."""
+    return query_x[:, :1] + onp.arange(1, len(y) + 1) @ y
+
+
+def first_query_first(x, y, query_x):
+    """The order of the examples does not matter here; that of the queries does."""
+    return softly(x, y, query_x) * onp.arange(1, len(query_x) + 1)[:, None]
+
+
+@exercise("model_based.6", order_is_ignored)
+def test_ignores_order(rng):
+    yield case("by hand, the first label", expected=False, answer=lambda x, y, q: q * y[0], x=np.eye(2), y=np.eye(2),
+               query_x=np.eye(2), order=np.array([1, 0]))
+    for name, answer in [("a weighted mean", softly), ("the nearest example", nearest),
+                         ("a mean, and the place of the query", first_query_first),
+                         ("a weighted mean, late ones a little more", softly_but_late_ones_more),
+                         ("the last one for the first query", last_for_the_first_query),
+                         ("two answers that move in opposite directions", up_and_down), ("the labels alone", places)]:
+        yield case(name, answer=answer, x=rng.normal(size=(6, 2)), y=rng.normal(size=(6, 3)),
+                   query_x=rng.normal(size=(4, 2)), order=np.array([3, 0, 5, 1, 2, 4]))
+
+
+# ---------------------------------------------------------------- a task from the prior: judged by what it draws
+#
+# A draw is (support_x, support_y, query_x, query_y); the predicates see S of them stacked, (S,2K,F), (S,2K), ...
+
+
+def shapes_fit(inputs, support_x, support_y, query_x, query_y):
+    """There are 2K points in the support and 2Q in the query, of F features each, and a label for each point."""
+    for name, x, y, n in [("support", support_x, support_y, inputs["k_shot"]),
+                          ("query", query_x, query_y, inputs["n_query"])]:
+        if x.shape[1:] != (2 * n, inputs["n_features"]) or y.shape[1:] != (2 * n,):
+            return f"{name}_x {x.shape[1:]} with {name}_y {y.shape[1:]}"
+
+
+def classes_are_balanced_and_sorted(inputs, support_x, support_y, query_x, query_y):
+    """The labels are 0 for the first half, and 1 for the second."""
+    for y, n in [(support_y, inputs["k_shot"]), (query_y, inputs["n_query"])]:
+        wrong = (y != onp.arange(2).repeat(n)).any(axis=1)
+        if wrong.any():
+            return f"labels {y[wrong.argmax()]}"
+
+
+def towards_class_1(support_x, support_y, query_x, query_y):
+    """All points of each task, those of class 0 turned around: (S, 2K + 2Q, F); a straight rule has all in front."""
+    x, y = onp.concatenate([support_x, query_x], axis=1), onp.concatenate([support_y, query_y], axis=1)
+    return x * (2 * y - 1)[..., None]
+
+
+def not_separable(turned):
+    """How many tasks no straight line through 0 separates; turned (S,M,2). All in front leave a gap of half a turn."""
+    angles = onp.sort(onp.arctan2(turned[..., 1], turned[..., 0]), axis=1)
+    gaps = onp.diff(onp.concatenate([angles, angles[:, :1] + 2 * onp.pi], axis=1), axis=1).max(axis=1)
+    return int((gaps < onp.pi - 1e-4).sum())
+
+
+def straight_rules(inputs, support_x, support_y, query_x, query_y):
+    """In the support a straight line through 0 separates the classes, and in the query, too."""
+    for name, x, y in [("support", support_x, support_y), ("query", query_x, query_y)]:
+        wrong = not_separable(x * (2 * y - 1)[..., None])
+        if wrong:
+            return f"{wrong} of {len(x)} tasks whose {name} no line through 0 separates"
+
+
+def classes_have_the_same_names(inputs, support_x, support_y, query_x, query_y):
+    """Class 1 is on the same side in support and query, not on the other."""
+    support, query = (onp.mean(x * (2 * y - 1)[..., None], axis=1) for x, y in (
+        (support_x, support_y), (query_x, query_y)))
+    opposite = (onp.sum(support * query, axis=1) < 0).mean()
+    if opposite > 0.75:
+        return f"class 1 on opposite sides in {100 * opposite:.0f} % of the tasks"
+
+
+def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
+    """In each task one straight line through 0 separates the classes, the same for support and query."""
+    wrong = not_separable(towards_class_1(support_x, support_y, query_x, query_y))
+    if wrong:
+        return f"{wrong} of {len(support_x)} tasks in which support and query need different lines"
+
+
+def no_point_twice(inputs, support_x, support_y, query_x, query_y):
+    """No point of a task comes twice, neither in the support nor in the query nor in both."""
+    for x in onp.concatenate([support_x, query_x], axis=1):
+        if len(onp.unique(x, axis=0)) < len(x):
+            return "a task in which a point comes twice"
+
+
+def rules_differ(inputs, support_x, support_y, query_x, query_y):
+    """Every call draws another rule."""
+    middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
+    unit = middle / onp.linalg.norm(middle, axis=1, keepdims=True)
+    if onp.linalg.norm(unit.mean(axis=0)) > 0.94:  # all the same: about 0.97; all positive: 0.9
+        return f"{len(unit)} rules in about the same direction, {unit.mean(axis=0).round(2)}"
+
+
+def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
+    """The rules point in all directions alike, a quarter of them into each quarter of the plane."""
+    middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)  # points roughly along w
+    counts = onp.bincount((middle > 0) @ onp.array([1, 2]), minlength=4)
+    n = len(middle)
+    if (abs(counts - n / 4) > 6 * (n * 3 / 16) ** 0.5).any():
+        return f"rules in the four quarters: {counts.tolist()} of {n}; about {n // 4} each would be right"
+
+
+def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y):
+    """The features of all points have mean 0 and standard deviation 1, and now and then one beyond 2."""
+    x = onp.concatenate([support_x, query_x], axis=1)
+    n = x.size / x.shape[-1]
+    mean, deviation, far = x.mean(axis=(0, 1)), x.std(axis=(0, 1)), (onp.abs(x) > 2).mean()
+    if (abs(mean) > 6 / n ** 0.5).any() or (abs(deviation - 1) > 6 / (2 * n) ** 0.5).any():
+        return f"features of mean {mean.round(2)} and standard deviation {deviation.round(2)}"
+    if far < 0.03:
+        return f"{100 * far:.1f} % of them beyond 2; 4.6 % would be right"
+
+
+@exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
+    shapes_fit, classes_are_balanced_and_sorted, no_point_twice, straight_rules, classes_have_the_same_names,
+    one_straight_rule, rules_differ, rules_have_all_directions, features_are_standard_normal))
+def test_sample_straight(rng):
+    yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
+    yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)
+
+
+# ---------------------------------------------------------------- streams: a memory
+
+
+def late_in_floats(labels, n_way):
+    return lesson6_model_based.late_labels(labels, n_way).astype(float)
+
+
+@exercise("model_based.8", late_in_floats)
+def test_late_labels(rng):
+    yield case("by hand", expected=[[[0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0]]], labels=np.array([[1, 3, 0]]),
+               n_way=4)
+    yield case("3 streams of 6 steps, 4 labels", labels=rng.integers(0, 4, (3, 6)), n_way=4)
+    yield case("a label that does not come", labels=rng.integers(0, 2, (2, 5)), n_way=3)
+    yield case("one step", expected=[[[0.0, 0.0]], [[0.0, 0.0]]], labels=np.array([[1], [0]]), n_way=2)
+
+
+def look_up_one(query, keys, filled, sharpness, blank):
+    params = {"sharpness": sharpness, "blank": blank}
+    return lesson6_model_based.look_up(params, np.reshape(query, (1, 1, -1)), keys[None], filled[None, None])[0, 0]
+
+
+def directions(*vectors):
+    return [v / onp.sqrt((v * v).sum(axis=-1, keepdims=True)) for v in vectors]
+
+
+@exercise("model_based.9", look_up_one, gradients=("query", "keys", "sharpness", "blank"))
+def test_recall_weights(rng):
+    yield case("by hand", expected=[0.25, 0.5, 0.0], query=np.array([1.0]), keys=np.array([[0.0], [1.0], [-1.0]]),
+               filled=np.array([True, True, False]), sharpness=np.array(onp.log(2)), blank=np.array(0.0))
+    query, keys = directions(rng.normal(size=3), rng.normal(size=(6, 3)))
+    filled = np.array([True, True, False, True, False, True])
+    yield case("6 slots, 2 of them empty", query=query, keys=keys, filled=filled, sharpness=np.array(3.0),
+               blank=np.array(1.5))
+    yield case("nothing is filled", expected=[0.0] * 6, query=query, keys=0 * keys, filled=~filled & filled,
+               sharpness=np.array(3.0), blank=np.array(1.0))
+    yield case("sharp scores", query=query, keys=keys, filled=filled, sharpness=np.array(2000.0),
+               blank=np.array(-3000.0))

@@ -11,8 +11,15 @@ from fewshot_np.lesson3_metric import (
     plain_distances,
     prototypical_objective,
     prototypical_scores,
+    relation_objective,
+    relation_scores,
+    ridge_objective,
+    ridge_scores,
+    start_relation,
+    start_ridge,
 )
 from fewshot_np.nn.networks import conv4
+from fewshot_np.nn.primitives import cross_entropy
 from tests.scaffolding import episode_of_noise, shaken
 
 T, N, K, Q, D = 3, 4, 2, 3, 5
@@ -32,10 +39,14 @@ SUPPORT, QUERY = points(T, N * K, D, seed=1), points(T, N * Q, D, seed=2)
 SUPPORT_Y, QUERY_Y = shuffled_labels(K, seed=3), shuffled_labels(Q, seed=4)
 
 NETWORK = conv4((16, 16, 1), channels=3, down="stride", features="mean")
-PARAMS = shaken(NETWORK.init(np.random.default_rng(1)))
+BARE = start_relation(start_ridge(NETWORK.init(np.random.default_rng(1))), np.random.default_rng(2), n_hidden=6)
+PARAMS = shaken(BARE)  # an embedding, and what the ridge head and the relation network learn besides
 shuffled_episode = partial(episode_of_noise, (16, 16, 1), N, K, Q, n_tasks=T, shuffled=True)
 # the methods of the lesson, (objective, scores)
 METHODS = {"prototypical": (prototypical_objective, prototypical_scores),
            "plain": tuple(partial(f, distances=plain_distances) for f in (prototypical_objective, prototypical_scores)),
            "matching": (matching_objective, matching_scores),
-           "sharper": tuple(partial(f, temperature=0.1) for f in (matching_objective, matching_scores))}
+           "sharper": tuple(partial(f, temperature=0.1) for f in (matching_objective, matching_scores)),
+           "ridge": (ridge_objective, ridge_scores),
+           "relation": (relation_objective, relation_scores),
+           "relation, cross-entropy": (partial(relation_objective, loss=cross_entropy), relation_scores)}

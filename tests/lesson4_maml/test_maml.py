@@ -6,58 +6,35 @@ import autograd.numpy as np
 import numpy as onp
 import pytest
 
-from fewshot_np.lesson3_initialisation import classification_loss, query_logits
+from fewshot_np.lesson3_initialisation import query_logits
 from fewshot_np.lesson4_maml import (
     adapt,
     adapted_after,
     check_meta_gradient,
-    linear_loss,
     maml_objective,
     maml_scores,
     meta_train,
     sample_sinusoids,
     squared_error,
 )
-from fewshot_np.nn.networks import conv4, mlp
+from fewshot_np.nn.networks import mlp
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
+from tests.lesson4_maml.problems import (
+    N_TASKS,
+    conv4_problem,
+    linear_problem,
+    mlp_problem,
+    pooling_conv4_problem,
+    tiny_conv4,
+)
 from tests.scaffolding import (
     assert_same_tree,
     assert_slope,
     assert_trained_as_in_a_run,
     episode_of_noise,
-    shaken,
     task_of,
     vector,
 )
-
-N_WAY, N_TASKS = 3, 3
-
-
-def linear_problem():
-    return linear_loss, {"w": onp.random.default_rng(5).normal(size=(4, N_WAY))}, episode_of_noise((4,))
-
-
-def mlp_problem():
-    network = mlp([4, 7, 6, N_WAY])
-    params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, episode_of_noise((4,))
-
-
-def conv4_problem():
-    network = tiny_conv4()
-    params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, episode_of_noise((16, 16, 1))
-
-
-def pooling_conv4_problem():
-    network = conv4((16, 16, 1), N_WAY, channels=3)
-    params = shaken(network.init(onp.random.default_rng(0)))
-    return partial(classification_loss, network), params, episode_of_noise((16, 16, 1), n_tasks=2)
-
-
-def tiny_conv4():
-    return conv4((16, 16, 1), N_WAY, channels=4, down="stride", features="mean")
-
 
 every_problem = pytest.mark.parametrize(
     "problem", [linear_problem, mlp_problem, conv4_problem, pooling_conv4_problem])

@@ -17,11 +17,16 @@ from tests.scaffolding import vector
 
 TINY = ["--iterations", "3", "--sinusoid-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--channels", "4",
         "--n-query", "2"]
-NETWORKS = ("characters.npz", "sinusoids-maml.npz", "sinusoids-pretrained.npz")
+NETWORKS = ("characters.npz", "sinusoids-maml.npz", "sinusoids-pretrained.npz", "proto-maml.npz")
 
 
 def run_tiny(out, *argv):
     return scaffolding.run_tiny("lesson4_maml", out, *TINY, *argv)
+
+
+def repeatable(record):
+    """The metrics but those of time and memory."""
+    return {name: metric for name, metric in record["metrics"].items() if not name.startswith("costs")}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,10 @@ def test_every_number_of_the_record_and_the_networks_is_finite(whole):
     assert all(onp.isfinite(value) for metric in metrics.values() for value in metric.values())
     for statistics in ("support", "queries"):
         assert f"characters, 1 steps, statistics of the {statistics}" in metrics
+    assert {f"ProtoMAML, {n}-way {k}-shot, added" for n in (5, 10, 20) for k in (1, 5)} <= set(metrics)
+    few, many = (metrics[f"costs of {n} inner steps"] for n in (1, 4))
+    assert many["MAML megabytes"] > 1.5 * few["MAML megabytes"]
+    assert many["implicit MAML megabytes"] < 1.2 * few["implicit MAML megabytes"]
     assert all(onp.isfinite(leaf).all() and leaf.dtype == "float32" for name in NETWORKS
                for leaf in leaves(load_params(whole / name)))
 
@@ -74,7 +83,7 @@ def test_a_run_that_was_stopped_twice_and_resumed_is_the_one_that_never_stopped(
             patch.setattr(lesson, "sample_episodes", stop)
             with pytest.raises(Stopped, match=f"characters: stopped by hand after {done} of 3"):
                 run_tiny(tmp_path, *resume)
-    assert run_tiny(tmp_path, "--resume")["metrics"] == read_record(whole / "record.json")["metrics"]
+    assert repeatable(run_tiny(tmp_path, "--resume")) == repeatable(read_record(whole / "record.json"))
     for name in NETWORKS:
         first, second = (load_checkpoint(folder / name) for folder in (whole, tmp_path))
         assert first.generator == second.generator

@@ -1,29 +1,44 @@
 """The run of lesson 6, model-based: what it measures, what it refuses before training, what it claims."""
 
+from itertools import permutations
 from types import SimpleNamespace
 
 import numpy as onp
 import pytest
 
+from fewshot_np.data import patients
 from fewshot_np.experiment.records import load_params
+from fewshot_np.lesson2_episodes import Episode, mean_confidence_interval
 from fewshot_np.lesson4_maml import adapt, sample_sinusoids
 from fewshot_np.lesson6_model_based import __main__ as lesson
-from fewshot_np.lesson6_model_based import decode, encode, init
+from fewshot_np.lesson6_model_based import context_run, decode, encode, init
 from fewshot_np.lesson6_model_based.figures import whole_curve
 from fewshot_np.nn.trees import leaves, repeat
-from tests.scaffolding import run_tiny
+from tests.scaffolding import assert_same_tree, run_tiny
 
-TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2"]
+TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--curve-iterations",
+        "2", "--table-iterations", "2", "--patient-episodes", "5", "--embedding-iterations", "1",
+        "--character-iterations", "1", "--memory-iterations", "1"]
 
 
 def test_the_record_has_the_numbers_of_the_tables_and_the_networks_are_finite(tmp_path, monkeypatch):
     monkeypatch.setattr(lesson, "POINTS", (1, 50))  # for speed: two lines of the table, and no search for a rate
     monkeypatch.setattr(lesson, "tune_rate", lambda error, rates: rates[0])
+    monkeypatch.setattr(context_run, "SHOTS", (1, 10))
     metrics = run_tiny("lesson6_model_based", tmp_path, *TINY)["metrics"]
     assert all(set(metrics[f"{name}, {n}"]) == {"mean", "interval"} for name in lesson.METHODS
                for n in ("1 points", "50 points", "50 points, twice as tall"))
     assert metrics["MAML, 10 steps, 1000 points, cost"]["milliseconds"] > 0
-    for name in ("cnp.npz", "maml.npz"):
+    for k, other in [(1, "logistic regression"), (10, "nearest patient")]:
+        where = f"patients, K = {k}, statistics of the support and queries, "
+        mine, its, gap = (metrics[where + name]["mean"] for name in (
+            "transformer", other, f"transformer minus {other}"))
+        assert mine - its == pytest.approx(gap)
+        both = [metrics[f"{where}transformer, {rate}"]["mean"] for rate in ("sensitivity", "specificity")]
+        assert mine == pytest.approx(sum(both) / 2)  # the classes are balanced
+    assert 0 <= metrics["memory, 10 slots, image 10"]["mean"] <= 1
+    for name in ("cnp.npz", "maml.npz", "transformer-curves.npz", "transformer-tables.npz", "memory.npz",
+                 "attention.npz"):
         assert all(leaf.dtype == "float32" and onp.isfinite(leaf).all()
                    for leaf in leaves(load_params(tmp_path / name)))
 
@@ -31,12 +46,14 @@ def test_the_record_has_the_numbers_of_the_tables_and_the_networks_are_finite(tm
 def test_curve_fitters_answer_as_their_own_functions_do():
     rng = onp.random.default_rng(0)
     cnp, maml, tasks = init(rng), lesson.MAML_NETWORK.init(rng), sample_sinusoids(4, 4, 3, rng)
+    reader = context_run.CURVES.init(rng)
     support = tasks.support_x, tasks.support_y
-    expected = {"CNP": decode(cnp, encode(cnp, *support), tasks.query_x)}
+    expected = {"CNP": decode(cnp, encode(cnp, *support), tasks.query_x),
+                "transformer": context_run.CURVES.apply(reader, *support, tasks.query_x)}
     for name, rate, steps in [("MAML, 1 step", 0.01, 1), ("MAML, 10 steps", 0.002, 10)]:
         adapted = adapt(lesson.sinusoid_loss, repeat(maml, 3), *support, rate, steps)
         expected[name] = lesson.MAML_NETWORK.apply(adapted, tasks.query_x)
-    fitters = lesson.curve_fitters(cnp, maml, 0.01, 0.002)
+    fitters = lesson.curve_fitters(cnp, maml, 0.01, 0.002, reader)
     assert set(fitters) == set(expected) == set(lesson.METHODS)
     for name, fit in fitters.items():
         onp.testing.assert_array_equal(fit(*support)(tasks.query_x), expected[name])
@@ -63,6 +80,24 @@ def test_the_fastest_call_is_timed(monkeypatch):
     ticks = iter([0.0, 5.0, 10.0, 12.0, 20.0, 29.0])
     monkeypatch.setattr(lesson.time, "perf_counter", lambda: next(ticks))
     assert lesson.milliseconds(lambda: None, repeats=3) == pytest.approx(2000.0)
+
+
+def test_new_labels_are_the_same_for_support_and_query_and_differ_between_tasks():
+    rng, labels = onp.random.default_rng(0), onp.tile([0, 1, 2], (200, 1))
+    x = onp.zeros((200, 3, 2))
+    drawn = context_run.relabelled(Episode(x, labels, x, labels.repeat(2, axis=1), None, None), rng)
+    onp.testing.assert_array_equal(drawn.support_y.repeat(2, axis=1), drawn.query_y)
+    assert {tuple(row) for row in drawn.support_y} == set(permutations(range(3)))
+
+
+def test_no_patient_is_ever_trained_on(tmp_path, monkeypatch):
+    """With the table out of reach the training on made-up tables goes the same way, to the last bit."""
+    options = SimpleNamespace(seed=0, out=tmp_path, table_batch=4, table_iterations=3, transformer_rate=1e-3)
+    with_patients = context_run.train_on_tables(options)
+    monkeypatch.setattr(patients, "TABLE", tmp_path / "not there")
+    assert_same_tree(context_run.train_on_tables(options), with_patients, rtol=0)
+    with pytest.raises(FileNotFoundError):
+        context_run.measure_patients(with_patients, "support", 1, options)
 
 
 # ---------------------------------------------------------------- what the lesson claims, on three seeds
@@ -92,3 +127,16 @@ def test_reading_beats_descending_where_both_were_trained_and_loses_on_other_cur
         assert errors[10][name] < 0.5 * errors[2][name]
     tall = errors_of(50, height=2)
     assert tall["MAML, 10 steps"] < 0.9 * tall["CNP"]  # 0.82 with seed 1 on one processor, below 0.8 on another
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_who_has_seen_made_up_tables_alone_is_ahead_of_logistic_regression_on_few_patients(seed, tmp_path):
+    options = SimpleNamespace(**{**lesson.DEFAULTS, "table_iterations": 1500, "patient_episodes": 500}, seed=seed,
+                              out=tmp_path)  # about 20 seconds
+    params = context_run.train_on_tables(options)
+    for k_shot in (1, 2):
+        values = context_run.measure_patients(params, "support and queries", k_shot, options)
+        mean, interval = mean_confidence_interval(context_run.difference(values, "logistic regression"))
+        assert mean - interval > 0

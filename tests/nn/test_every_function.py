@@ -9,6 +9,7 @@ from fewshot_np.nn.layers import average_pool, batch_norm, conv, dense, flatten,
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.primitives import (
     add_scaled,
+    attention,
     conv2d,
     cross_entropy,
     linear,
@@ -16,10 +17,12 @@ from fewshot_np.nn.primitives import (
     max_pool2d,
     mean_and_inverse_std,
     relu,
+    rms_norm,
     safe_norm,
     scale,
     scale_and_shift,
     shift,
+    softmax,
     standardize,
 )
 from fewshot_np.nn.trees import grad, leaves, tree_map
@@ -60,10 +63,13 @@ def network(net, x_shape, **options):
 PRIMITIVES = {
     "relu": (relu, (4, 3)),
     "log_softmax": (log_softmax, (4, 3)),
+    "softmax": (softmax, (4, 3)),
+    "rms_norm": (rms_norm, (4, 3)),
     "safe_norm": (safe_norm, (4, 3)),
     "cross_entropy": (cross_entropy_of_fixed_labels, (4, 3)),
     "add_scaled": (lambda p, g: add_scaled(p, 0.3, g), (4, 3), (4, 3)),
     "linear": (linear, (4, 3), (3, 5)),
+    "attention": (attention, (4, 3), (5, 3), (5, 2)),
     **{f"conv2d stride {stride} {padding} {kernel[0]}x{kernel[1]}":
        (partial(conv2d, stride=stride, padding=padding), (2, 7, 5, 2), (*kernel, 2, 3))
        for stride in (1, 2) for padding in ("valid", "same") for kernel in ((3, 3), (2, 3), (1, 1))},

@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot_np.nn.primitives import (
+    attention,
     conv2d,
     cross_entropy,
     linear,
     log_softmax,
     max_pool2d,
     relu,
+    rms_norm,
     safe_norm,
+    softmax,
     standardize,
     stop_gradient,
 )
@@ -80,6 +83,24 @@ def test_relu_log_softmax_and_cross_entropy_are_the_loops():
 
 
 # ---------------------------------------------------------------- values worked by hand
+
+
+def test_softmax_rms_norm_and_attention_are_the_loops():
+    x = 3 * normal(4, 3)
+    assert_close(softmax(x), [[numpy.exp(a) / sum(numpy.exp(row)) for a in row] for row in x])
+    assert_close(rms_norm(x, 0.1), [[a / (sum(b * b for b in row) / 3 + 0.1) ** 0.5 for a in row] for row in x])
+    q, k, v = normal(2, 4, 3), normal(2, 5, 3, seed=1), normal(2, 5, 2, seed=2)
+    for task in range(2):
+        for a in range(4):
+            weights = [numpy.exp(sum(q[task, a] * key) / 3 ** 0.5) for key in k[task]]
+            expected = sum(w * value for w, value in zip(weights, v[task], strict=True)) / sum(weights)
+            assert_close(attention(q, k, v)[task, a], expected)
+
+
+def test_softmax_survives_logits_of_a_thousand_and_gives_minus_infinity_nothing():
+    x = numpy.array([[1000.0, 1000.0, -1000.0], [0.0, 0.0, -numpy.inf]])
+    numpy.testing.assert_array_equal(softmax(x), [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
+    assert_close(gradients(softmax, (x,), numpy.array([[1.0, 0, 0], [1.0, 0, 5]]))[0], [[0.25, -0.25, 0]] * 2)
 
 
 def test_standardize_lets_no_image_after_the_reference_touch_another():
@@ -201,6 +222,10 @@ BAD_ARGUMENTS = {
     "linear x of rank 1": (linear, (zeros(3), zeros((3, 5))), r"\(3,\)"),
     "linear w of rank 1": (linear, (zeros((4, 3)), zeros(3)), r"\(3,\)"),
     "linear T differs": (linear, (zeros((2, 4, 3)), zeros((3, 3, 5))), r"(?i)task"),
+    "attention dimensions": (attention, (zeros((4, 3)), zeros((5, 2)), zeros((5, 2))), r"\(4, 3\), \(5, 2\)"),
+    "attention keys and values": (attention, (zeros((4, 3)), zeros((5, 3)), zeros((6, 2))), r"\(5, 3\) and \(6, 2\)"),
+    "attention other tasks": (attention, (zeros((2, 4, 3)), zeros((3, 5, 3)), zeros((3, 5, 2))), r"\(3, 5, 3\)"),
+    "attention no key": (attention, (zeros((4, 3)), zeros((0, 3)), zeros((0, 2))), r"at least one key"),
     "linear w has tasks, x has not": (linear, (zeros((4, 3)), zeros((2, 3, 5))), r"(?i)task"),
 }
 

@@ -92,7 +92,8 @@ def test_a_row_takes_the_network_of_its_sibling_and_of_no_other(tmp_path):
 
     assert sibling() is None
     for name in ("finn-prototypical-5-way-1-shot-seed0", "finn-prototypical-5-way-1-shot-seed1",
-                 "finn-MAML-5-way-1-shot-seed0", "lake-prototypical-small1-seed0"):
+                 "finn-MAML-5-way-1-shot-seed0", "lake-prototypical-small1-seed0",
+                 "worlds-frozen-features-glyphs-seed0"):
         (tmp_path / name).mkdir()
         write_record(tmp_path / name, "results", SimpleNamespace(**finn), 1.0, {})
         (tmp_path / name / "best.npz").touch()
@@ -103,6 +104,10 @@ def test_a_row_takes_the_network_of_its_sibling_and_of_no_other(tmp_path):
     assert sibling(**lake).name == "lake-prototypical-small1-seed0"
     assert sibling(**lake | {"background": "small2"}) is None
     assert sibling(**lake | {"method": "Siamese"}) is None
+    worlds = {"protocol": "worlds", "method": "fine-tuning", "background": "glyphs"}
+    assert sibling(**worlds).name == "worlds-frozen-features-glyphs-seed0"
+    assert sibling(**worlds | {"method": "prototypical"}) is None
+    assert sibling(**worlds | {"background": "omniglot"}) is None
 
 
 # ---------------------------------------------------------------- batch norm, and the choice of a network

@@ -224,7 +224,7 @@ def test_the_split_of_finn_is_disjoint():
 @pytest.mark.parametrize("argv", [
     ["lake", "--method", "pixels"], ["lake", "--method", "extended prototypical", "--background", "small2"],
     pytest.param(["finn", "--method", "extended MAML"], marks=pytest.mark.slow),
-    pytest.param(["worlds", "--method", "prototypical", "--background", "omniglot"], marks=pytest.mark.slow)])
+    pytest.param(["worlds", "--method", "frozen features", "--background", "omniglot"], marks=pytest.mark.slow)])
 def test_a_row_end_to_end(tmp_path, capsys, argv):
     row(tmp_path, *argv)
     text = capsys.readouterr().out
