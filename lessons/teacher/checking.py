@@ -19,7 +19,7 @@ import pytest
 
 from fewshot_np.__main__ import LESSONS
 from lessons.teacher.comparing import TOLERANCE, Case, agree, cases_of, findings
-from lessons.teacher.language import say
+from lessons.teacher.language import say, say_case
 from lessons.teacher.messages import cannot_be_loaded, clue, four_lines, misconceptions, resemblance, short, task
 from lessons.teacher.sandbox import SECONDS, Clock, call
 
@@ -146,7 +146,8 @@ def _variants(f):
 
 def inputs(id, name):
     """The inputs of the case with this name, to try an answer by hand: f(*inputs("maml.2", "by hand"))."""
-    (named,) = [case for one in discover() if one.id == id for case in cases_of(one) if case.name == name]
+    (named,) = [case for one in discover() if one.id == id for case in cases_of(one)
+                if name in (case.name, say_case(case.name))]
     return tuple(named.inputs.values())
 
 

@@ -20,7 +20,7 @@ from lessons.teacher.comparing import (
     fits,
     in_words,
 )
-from lessons.teacher.language import columns_of, fill, say, thought_and_hint
+from lessons.teacher.language import columns_of, fill, say, say_case, thought_and_hint
 from lessons.teacher.sandbox import TooLong
 
 LABEL = 10
@@ -61,7 +61,7 @@ def _is_missing(error):
 def four_lines(case, finding, why, seconds):
     """The message about a finding, with what the answer printed below it.   why: the misconception, or a clue."""
     came, wanted = _came_and_wanted(finding, seconds)
-    name = f"# {case.name}".replace(" ", "\0")  # stays in one line
+    name = f"# {say_case(case.name)}".replace(" ", "\0")  # stays in one line
     rows = [(say("called"), f"{finding.called}   {name}"), came, (say("expected"), wanted), (say("why"), why)]
     lines = [fill(text, width(), labelled(label), " " * LABEL) for label, text in rows]
     if finding.outcome.printed:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fewshot_np
 from lessons.practice import texts
 from lessons.teacher import comparing, language
-from lessons.teacher.checking import check, discover, mistakes_of
+from lessons.teacher.checking import check, discover, inputs, mistakes_of
 
 LESSONS = Path(language.__file__).parents[1]
 EXERCISES = {exercise.id: exercise for exercise in discover()}
@@ -101,6 +102,17 @@ def test_every_mistake_has_its_chinese_in_which_code_is_the_same():
             assert re.search(f"[{language.WIDE}]", yours), key
             assert set(re.findall(r"np\.\w+|\w+_\w+|\w+\(", mine)) <= set(
                 re.findall(r"np\.\w+|\w+_\w+|\w+\(", yours, re.ASCII)), key
+
+
+def test_every_case_has_a_chinese_name_by_which_it_is_found(chinese):
+    english = {exercise.id: [case.name for case in exercise.make_cases(np.random.default_rng(0))]
+               for exercise in EXERCISES.values()}
+    names = language.catalogue()["cases"]
+    without, gone = set().union(*english.values()) - set(names), set(names) - set().union(*english.values())
+    assert not without
+    assert not gone
+    assert all(len(set(map(names.get, mine))) == len(set(mine)) for mine in english.values())
+    assert inputs("hunger.1", "手算") == inputs("hunger.1", "by hand")
 
 
 def test_a_message_is_chinese_on_request_and_fits_the_width(chinese, monkeypatch):
