@@ -1,12 +1,15 @@
 """The words of tables in Chinese: the rows and numbers come from the same records and functions as in English.
 
-A Chinese page calls, from its cog comments, `percent(record, name)` as in `quoting`, and `table(markdown, {...})` on
-what a function of `quoting` returns, with the words that only this page needs.
+A Chinese page calls, from its cog comments, `percent(record, name)` as in `quoting`, `table(markdown, {...})` on what
+a function of `quoting` returns, with the words that only this page needs, and `spread_sentence(lesson)` where the
+English page has `spread.sentence(lesson)`.
 """
 
+import json
 import re
+from statistics import median
 
-from lessons import quoting
+from lessons import quoting, spread
 
 WORDS = {
     "accuracy": "准确率",
@@ -85,3 +88,18 @@ def table(markdown, words=None):
     if missing:
         raise ValueError(f"no Chinese for the cells {', '.join(map(repr, dict.fromkeys(missing)))}")
     return "\n".join(lines)
+
+
+def spread_sentence(lesson, content=None):
+    """`spread.sentence`, how far the results lay apart over seeds, in Chinese."""
+    content = json.loads(spread.FILE.read_text(encoding="utf-8")) if content is None else content
+    if lesson not in content:
+        return ""
+    points, factors = spread.apart(content[lesson]["means"])
+    *seeds, last = map(str, content[lesson]["seeds"])
+    parts = []
+    if points:
+        parts.append(f"本页的准确率最多相差 {max(points):.1f} 个百分点，半数相差不到 {median(points):.1f} 个")
+    if factors:
+        parts.append(f"误差的最大值与最小值之比最高为 {max(factors):.1f}，半数低于 {median(factors):.2f}")
+    return f"用随机种子 {'、'.join(seeds)} 和 {last} 实测：{'；'.join(parts)}。"

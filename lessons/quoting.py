@@ -457,7 +457,7 @@ def options_of(lesson):
     shown = io.StringIO()
     with mock.patch.dict(os.environ, COLUMNS="1000"), redirect_stdout(shown), suppress(SystemExit):
         importlib.import_module(f"fewshot_np.{lesson}.__main__").main(["--help"])
-    return re.findall(r"^  (?:-h, )?(--[\w-]+) ?(\S*) +(.*)$", shown.getvalue(), flags=re.M)
+    return re.findall(r"^  (?:-h, )?(--[\w-]+)(?: (\S+))?(?: {2,}|\n +)(.*)$", shown.getvalue(), flags=re.M)
 
 
 def options_table(lesson):

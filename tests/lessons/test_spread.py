@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from fewshot_np.experiment.records import write_record
-from lessons import spread
+from lessons import chinese, spread
 
 
 @pytest.fixture
@@ -32,7 +32,9 @@ def test_runs_are_collected_in_the_order_of_their_seeds_and_others_kept(runs):
     assert "lesson0" in content
     told = spread.sentence("lesson4_maml")
     assert all(number in told for number in ("0, 1 and 2", "3.0 points", "factor of 2.0"))
-    assert spread.sentence("lesson5_project") == ""
+    told = chinese.spread_sentence("lesson4_maml")
+    assert all(number in told for number in ("0、1 和 2", "3.0 个百分点", "最高为 2.0"))
+    assert spread.sentence("lesson5_project") == chinese.spread_sentence("lesson5_project") == ""
 
 
 def test_of_a_single_run_nothing_is_said(runs):
