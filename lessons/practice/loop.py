@@ -76,17 +76,26 @@ class Session:
         self.progress.note(self.current, result)
         self.progress.save()
         following = self.following()
+        notes, self.note = [self.note], ""
+        if result["right"] and following and following.folder != self.current.folder:
+            notes += self.lesson_done()
         if result["right"] and self.walking and following:
             print(say("{id} is right.", id=self.current.id))
+            self.note = "\n".join(filter(None, notes))
             self.go(following)
             return
         self.walking = False
-        notes, self.note = [self.note], ""
         if result["right"]:
             notes += [say("n: on to {id}   s: how the library does it", id=following.id) if following else say(ALL)]
         elif self.progress.of(self.current)["tries"] == screen.TRIES:
             notes += [say("Stuck? s shows the library's solution.")]
         self.view(screen.result_view(result), "\n".join(filter(None, notes)))
+
+    def lesson_done(self):
+        """[what to say where all of this lesson is right], or []."""
+        lesson = self.current.folder
+        done = all(self.progress.mark(e) == "#" for e in self.exercises if e.folder == lesson)
+        return [say("All exercises of {lesson} are right.", lesson=lesson.name)] if done else []
 
     def following(self):
         """The next exercise that is not right: behind this one, else from the start; of those chosen, else of all."""
@@ -234,8 +243,9 @@ def main(argv=None):
     exercises = discover(FOLDER)
     chosen, first = choose(exercises, name)
     if not chosen:
-        lessons = " ".join(dict.fromkeys(e.folder.name for e in exercises))
-        print(say("no lesson is called {name!r}; there are", name=name) + f"\n{lessons}", file=sys.stderr)
+        mates = [e.id for e in exercises if e.id.split(".")[0] == name.lower().split(".")[0]]  # maml.9: maml.1 to 8
+        there = mates or dict.fromkeys(e.folder.name for e in exercises)
+        print(say("nothing is called {name!r}; there are", name=name) + f"\n{' '.join(there)}", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR
     progress, worker = Progress(FOLDER, exercises), Worker(FOLDER)
     session = Session(exercises, chosen, progress, worker)
