@@ -44,7 +44,7 @@ def write_names(axes, points):
     left = [name for name in points if right_is_taken(name, points, spacing)]
     for side, names in (("right", left), ("left", [name for name in points if name not in left])):
         heights = label_heights({name: points[name] for name in names}, spacing)
-        axes.set_ylim(top=max([axes.get_ylim()[1], *(y + spacing for y in heights.values())]))  # all points may be lower
+        axes.set_ylim(top=max([axes.get_ylim()[1], *(y + spacing for y in heights.values())]))  # a name may be highest
         for name, height in heights.items():
             x = points[name][0]
             axes.annotate(name, points[name], xytext=(x / gap if side == "right" else x * gap, height), fontsize=8,
