@@ -12,7 +12,7 @@ LOOKS = dict(zip(["nothing learned", "pretraining", METRIC, OPTIMISATION, MODEL]
 
 def draw_scatter(results, milliseconds, options):
     """Accuracy {(name, statistics): (E,)} against the time that a new task takes; hollow: batch norm sees queries."""
-    figure, axes = new_figure(8, 5)
+    figure, axes = new_figure(8, 5.6)
     means = {key: mean_confidence_interval(100 * values) for key, values in results.items()}
     points, seen = {}, set()
     for (name, statistics), (mean, half) in means.items():
@@ -30,15 +30,31 @@ def draw_scatter(results, milliseconds, options):
              title=f"{options.n_way}-way {options.k_shot}-shot; filled: statistics of the support, "
                    "hollow: of queries, too")
     axes.margins(x=0.15)
-    spacing = 0.038 * np.ptp(axes.get_ylim())
-    heights = label_heights(points, spacing)
-    axes.set_ylim(top=max(axes.get_ylim()[1], max(heights.values()) + spacing))  # a label may be above all points
-    for name, height in heights.items():
-        axes.annotate(name, (points[name][0], height), xytext=(9, 0), textcoords="offset points", fontsize=8,
-                      va="center")
+    write_names(axes, points)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
     return figure
+
+
+def write_names(axes, points):
+    """Write each name beside its point (x, y) of a logarithmic x axis, with a thin line where it had to move up."""
+    spacing = 0.038 * np.ptp(axes.get_ylim())
+    low, high = axes.get_xlim()
+    gap = (high / low) ** 0.015
+    left = [name for name in points if right_is_taken(name, points, spacing)]
+    for side, names in (("right", left), ("left", [name for name in points if name not in left])):
+        heights = label_heights({name: points[name] for name in names}, spacing)
+        axes.set_ylim(top=max([axes.get_ylim()[1], *(y + spacing for y in heights.values())]))  # a name may be highest
+        for name, height in heights.items():
+            x = points[name][0]
+            axes.annotate(name, points[name], xytext=(x / gap if side == "right" else x * gap, height), fontsize=8,
+                          ha=side, va="center", arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6})
+
+
+def right_is_taken(name, points, spacing):
+    """Whether a name to the right of its point would lie on another point, so that it has to stand on the left."""
+    x, y = points[name]
+    return any(1.15 < other / x < 3 and abs(height - y) < 2 * spacing for other, height in points.values())
 
 
 def label_heights(points, spacing):
@@ -58,8 +74,7 @@ def draw_matrix(values, pairs, order):
     n = len(order)
     figure, axes = new_figure(max(9, 0.7 * n), max(6.4, 0.5 * n))
     largest = max(abs(mean) for mean, _ in pairs.values()) or 1
-    axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), xticks=range(n), yticks=range(n), xticklabels=order,
-             yticklabels=order)
+    axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), yticks=range(n), yticklabels=order)
     for row, a in enumerate(order):
         mean, half = mean_confidence_interval(100 * values[a])
         axes.text(row, row, f"{mean:.1f}\n±{half:.1f}", ha="center", va="center", fontsize=8, fontweight="bold")
@@ -70,12 +85,12 @@ def draw_matrix(values, pairs, order):
             axes.fill_between([column - 0.48, column + 0.48], row - 0.48, row + 0.48, color=color, linewidth=0)
             axes.text(column, row, f"{100 * mean:+.1f}\n±{100 * half:.1f}", ha="center", va="center", fontsize=8,
                       color=BLACK if clear else "#777777")
-    axes.tick_params(axis="x", rotation=35, length=0)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(length=0)
+    axes.set_xticks(range(n), order, rotation=35, ha="right", rotation_mode="anchor")
     axes.spines[:].set_visible(False)
     axes.set_title("Accuracy (diagonal), and row minus column on the same episodes, in points with the 95 % interval.\n"
-                   f"Grey: the interval contains 0. Of {n * (n - 1) // 2} pairs that are alike, it would miss 0 in "
-                   f"about {round(n * (n - 1) / 40)} by chance",
+                   f"Grey: the interval contains 0. If all methods were equal, about {round(n * (n - 1) / 40)} of the "
+                   f"{n * (n - 1) // 2} intervals would still miss it",
                    fontsize=9)
     return figure
 

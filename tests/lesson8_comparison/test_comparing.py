@@ -15,7 +15,7 @@ from fewshot_np.lesson8_comparison import (
     paired_differences,
 )
 from fewshot_np.lesson8_comparison.comparing import with_the_support
-from fewshot_np.lesson8_comparison.figures import draw_matrix, draw_scatter, label_heights
+from fewshot_np.lesson8_comparison.figures import draw_matrix, draw_scatter, label_heights, right_is_taken
 from tests.scaffolding import classes_of
 
 CLASSES = classes_of(*[12] * 4)
@@ -72,7 +72,7 @@ def test_the_figures_name_every_method():
     results["pixels", None] = results["pixels", None] - 1  # so that the others, and their labels, stand at the top
     scatter = draw_scatter(results, dict.fromkeys(METHODS, 1.0), options)
     assert {text.get_text() for text in scatter.axes[0].texts} == set(METHODS)
-    assert max(text.xy[1] for text in scatter.axes[0].texts) < scatter.axes[0].get_ylim()[1]
+    assert max(text.get_position()[1] for text in scatter.axes[0].texts) < scatter.axes[0].get_ylim()[1]
     values = with_the_support(results)
     matrix = draw_matrix(values, paired_differences(values), list(METHODS))
     assert [label.get_text() for label in matrix.axes[0].get_xticklabels()] == list(METHODS)
@@ -82,3 +82,8 @@ def test_the_figures_name_every_method():
 def test_labels_that_would_lie_on_each_other_are_moved_apart():
     points = {"a": (1.0, 50.0), "b": (1.1, 50.5), "c": (30.0, 50.2), "d": (1.2, 60.0)}
     assert label_heights(points, spacing=2.0) == {"a": 50.0, "b": 52.0, "c": 50.2, "d": 60.0}
+
+
+def test_a_name_stands_on_the_left_where_another_point_lies_to_the_right_at_its_height():
+    points = {"a": (1.0, 50.0), "b": (2.0, 51.0), "c": (1.01, 50.5), "d": (1.0, 70.0), "e": (8.0, 51.0)}
+    assert [name for name in points if right_is_taken(name, points, spacing=1.0)] == ["a", "c"]
