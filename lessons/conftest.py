@@ -3,6 +3,7 @@
 import pytest
 
 from lessons.teacher.checking import STILL_TO_WRITE, reading_order
+from lessons.teacher.language import say
 
 
 def pytest_configure(config):
@@ -40,10 +41,10 @@ def pytest_terminal_summary(terminalreporter, config):
         lessons.setdefault(item.path.parent.name, []).append(marks.get(item.nodeid, "-"))
     terminalreporter.write_line("")
     for lesson, row in lessons.items():
-        done = "not run" if set(row) == {"-"} else f"{row.count('#')} of {len(row)}"
+        done = say("not run") if set(row) == {"-"} else say("{done} of {n}", done=row.count("#"), n=len(row))
         terminalreporter.write_line(f"{lesson:24}{''.join(row):10}{done}")
     if lessons:
-        terminalreporter.write_line(f"{'':24}# right   x wrong   . to write   - not run")
+        terminalreporter.write_line(" " * 24 + say("# right   x wrong   . to write   - not run"))
 
 
 COLLECTED = pytest.StashKey()

@@ -14,7 +14,7 @@ from fewshot_np.data.classes import to_float
 class Episode(NamedTuple):
     """T tasks. Images (T, M, H, W, C) float32 in [0, 1]; labels (T, M) integers 0...N-1, M = N K or N Q.
 
-    support_ids and query_ids (T, M) are the images' positions in `ImageClasses.images`: they prove what was drawn.
+    support_ids and query_ids (T, M) are the images' positions in `ImageClasses.images`: they say which were drawn.
     """
 
     support_x: np.ndarray
@@ -28,6 +28,8 @@ class Episode(NamedTuple):
 def sample_episodes(classes, n_way, k_shot, n_query, n_tasks, rng):
     """Draw n_tasks episodes from `classes` (ImageClasses) with the Generator `rng`.
 
+    classes: len(classes) is their number, images all their images in one array, images_of[c] those of class c, as
+    positions in that array.
     In each task the N classes are distinct and in random order, so that a label says nothing about the class; the
     K + Q images of a class are distinct, so that no query was seen in the support. The images are sorted by label: the
     support is K images of label 0, then K of label 1, ...
@@ -39,10 +41,10 @@ def sample_episodes(classes, n_way, k_shot, n_query, n_tasks, rng):
     ids = np.empty((n_tasks, n_way, k_shot + n_query), dtype=int)
     for task in range(n_tasks):
         for label, c in enumerate(rng.choice(len(classes), n_way, replace=False)):
-            ids[task, label] = rng.choice(classes.images_of[c], k_shot + n_query, replace=False)  # positions of images
-    support_ids = ids[:, :, :k_shot].reshape(n_tasks, -1)
-    query_ids = ids[:, :, k_shot:].reshape(n_tasks, -1)
-    labels = np.arange(n_way)
+            ids[task, label] = rng.choice(classes.images_of[c], k_shot + n_query, replace=False)
+    support_ids = ids[:, :, :k_shot].reshape(n_tasks, -1)  # (T, N K)
+    query_ids = ids[:, :, k_shot:].reshape(n_tasks, -1)  # (T, N Q)
+    labels = np.arange(n_way)  # repeated and tiled: for K = 2 each task has 0 0 1 1 2 2 ...; to_float: uint8 to float32
     return Episode(to_float(classes.images[support_ids]), np.tile(labels.repeat(k_shot), (n_tasks, 1)),
                    to_float(classes.images[query_ids]), np.tile(labels.repeat(n_query), (n_tasks, 1)),
                    support_ids, query_ids)
@@ -67,7 +69,7 @@ def _cure(n_images, k_shot, n_query):
     """Which option of a run would help, with a value that works for a class of n_images."""
     if n_images < 2:
         return "add an image to it, or take the class out"
-    if k_shot == n_query:      # what is a training's own choice, so that --n-query alone would not change it
+    if k_shot == n_query:  # as MAML draws its training tasks, with K queries: there --n-query would change nothing
         return f"choose --k-shot {n_images // 2} or less, and no more with --n-query"
     if k_shot < n_images:
         return f"choose --n-query {n_images - k_shot} or less"

@@ -36,9 +36,9 @@ def eszsl(features, labels, signatures, gamma, lam):
     _check_problem(features, labels, gamma, lam)
     (n_features, n_parts), y = (features.shape[1], signatures.shape[1]), targets(labels, len(signatures))
     left = features.T @ features + gamma * onp.eye(n_features)       # (D,D)
-    right = signatures.T @ signatures + lam * onp.eye(n_parts)       # (A,A), symmetric as `left` is
-    v = onp.linalg.solve(left, features.T @ (y @ signatures))        # (D,A)
-    return onp.linalg.solve(right, v.T).T
+    right = signatures.T @ signatures + lam * onp.eye(n_parts)       # (A,A)
+    v = onp.linalg.solve(left, features.T @ (y @ signatures))        # (D,A), left^-1 F'Y S
+    return onp.linalg.solve(right, v.T).T                            # v right^-1, because right is symmetric
 
 
 def targets(labels, n_classes):
@@ -62,7 +62,7 @@ def eszsl_objective(v, features, labels, signatures, gamma, lam):
 
 
 def fit(features, signatures, gamma, lam):
-    """ESZSL on n images of each seen class, features (Z, n, D), as parameters {"mean", "scale", "v"}.
+    """ESZSL on n images of each seen class, features (Z, n, D): {"mean": (D,), "scale": (), "v": (D + 1, A)}.
 
     The features are centred and scaled by the statistics of *these* images: those of unseen ones would be a leak.
     Each feature has a mean of its own, and all share one scale, so that a feature that hardly varies is not blown up.

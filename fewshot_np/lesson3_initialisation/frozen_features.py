@@ -9,7 +9,8 @@ in part 1. But this body never learned to make distances meaningful. Two lines b
 
 Whatever is claimed for a method that adapts should be compared with this one first.
 
-Shapes: T tasks, N classes, K examples and Q queries of each, D features.
+Shapes: T tasks, N classes, K examples and Q queries of each, A = N Q queries together, D features. A network whose
+parameters hold a "head" gives logits; without it, from the body alone, it gives features.
 """
 
 from functools import partial
@@ -36,7 +37,7 @@ def transform(features, mean, how="centred and normalised"):
     if how == "plain":
         return features
     x = features - mean if how == "centred and normalised" else features
-    length = np.expand_dims(safe_norm(x), -1)
+    length = np.expand_dims(safe_norm(x), -1)  # (..., 1); safe: at 0 its derivative is 0, not NaN
     return x / (length + (length == 0))
 
 
@@ -53,12 +54,13 @@ def nearest_mean_logits(support, support_y, query, n_way, mean, how="centred and
 
 
 def frozen_scores(network, params, episode, statistics, how="centred and normalised"):
-    """The logits of the queries, (T, N Q, N), from a body that stays as it is. `statistics`: as in part 1's `embed`.
+    """The logits of the queries, (T, N Q, N), from a body that stays as it is.
 
     params: of a network with a head, which is not used, and "mean", see `start_with_mean`.
+    statistics: the images from which batch norm takes its mean and variance, "support" or "support and queries".
     """
     body = {name: layer for name, layer in params.items() if name not in ("head", "mean")}
-    support, query = embed(network, body, episode, statistics)
+    support, query = embed(network, body, episode, statistics)  # (T,NK,D), (T,NQ,D)
     return nearest_mean_logits(support, episode.support_y, query, ways(episode), params["mean"], how)
 
 

@@ -5,8 +5,8 @@ examples, in the sense of least squares: the weights W with the smallest |X W - 
 embeddings and Y the labels, one-hot. There is a formula for them, a *closed form*, so a task needs no steps; and the
 formula can be differentiated, so training can ask: which embedding makes this solution right on the queries?
 
-Training is that of prototypical networks (`train_on_episodes`), with another objective. Shapes: as in `prototypical`,
-and M is the number of support examples, N K.
+Training is that of prototypical networks (`train_on_episodes`), with another objective. Shapes: T tasks, N classes, K
+support examples and Q queries of each, D features; M = N K support examples and A = N Q queries in a task.
 """
 
 import numpy as onp  # plain NumPy, for labels and what else is not differentiated
@@ -45,7 +45,7 @@ def ridge_logits(embeddings_s, labels_s, embeddings_q, n_way, strength, scale):
     Raises: ValueError for shapes and labels that do not fit, and for a strength that is not positive.
     """
     check_pairs(embeddings_q, embeddings_s)
-    targets = memberships(labels_s, embeddings_s.shape[:-1], n_way, embeddings_s.dtype)
+    targets = memberships(labels_s, embeddings_s.shape[:-1], n_way, embeddings_s.dtype)  # one-hot: (M,N) or (T,M,N)
     return scale * np.matmul(embeddings_q, ridge_weights(embeddings_s, targets, strength))
 
 
@@ -67,12 +67,16 @@ def start_ridge(params, strength=1.0, scale=5.0):
 def ridge_objective(network, params, episode):
     """Mean over tasks and queries of -log p(right class); all images of a task share their batch statistics."""
     logits = ridge_scores(network, params, episode, "support and queries")
-    return np.sum(cross_entropy(logits, episode.query_y)) * (1 / len(episode.support_y))
+    loss = cross_entropy(logits, episode.query_y)  # the mean over each task's queries: (T,)
+    return np.sum(loss) * (1 / len(loss))
 
 
 def ridge_scores(network, params, episode, statistics):
-    """The logits of the queries: (T, N Q, N). `statistics`: as in `embed`."""
-    support, query = embed(network, params, episode, statistics)
+    """The logits of the queries: (T, N Q, N).
+
+    statistics: the images from which batch norm takes its mean and variance, "support" or "support and queries".
+    """
+    support, query = embed(network, params, episode, statistics)  # (T,NK,D), (T,NQ,D)
     learned = params["ridge"]
     return ridge_logits(support, episode.support_y, query, ways(episode), np.exp(learned["strength"]),
                         np.exp(learned["scale"]))

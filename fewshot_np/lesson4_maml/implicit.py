@@ -6,8 +6,9 @@ problem instead, with a spring of strength lambda that pulls the solution phi ba
     phi = argmin of  L_support(phi) + lambda / 2 |phi - theta|^2,   so  grad L_support(phi) + lambda (phi - theta) = 0
 
 This equation alone says how phi moves with theta: (H + lambda I) dphi = lambda dtheta, with H the Hessian of L_support
-at phi. No step appears in it. The meta-gradient is therefore the solution v of a linear equation,
-(I + H / lambda) v = gradient of L_query at phi, and conjugate gradients solve it with a few products H v.
+at phi. So dphi = (I + H / lambda)^-1 dtheta; no step appears in it. By the chain rule the meta-gradient is the gradient
+of L_query at phi, multiplied by the same inverse (H is symmetric). In other words it is the solution v of the linear
+equation (I + H / lambda) v = gradient of L_query at phi, and conjugate gradients solve it with a few products H v.
 
 `np` is autograd's NumPy, for the losses; `onp` is the plain one, for what no derivative flows through, which is nearly
 everything here. In the shapes T is the number of tasks and P of parameters.
@@ -45,7 +46,7 @@ def implicit_objective(loss, params, episode, inner_lr, steps, strength, cg_step
     constant = tree_map(stop_gradient, start)
     phi = solve(loss, constant, episode.support_x, episode.support_y, inner_lr, steps, strength)
     value, meta_gradient = implicit_gradient(loss, phi, episode, strength, cg_steps)
-    attached = tree_map(lambda v, theta, same: np.sum(v * (theta - same)), meta_gradient, start, constant)
+    attached = tree_map(lambda v, theta, fixed: np.sum(v * (theta - fixed)), meta_gradient, start, constant)
     return (value + sum(leaves(attached))) * (1 / len(episode.support_x))
 
 
@@ -115,9 +116,9 @@ def conjugate_gradients(product, b, steps):
 
 
 def implicit_train(loss, params, sample, inner, learning_rate, iterations):
-    """Meta-training in five lines, as MAML's. sample() -> Episode.   inner: what `implicit_objective` takes besides.
+    """Meta-training in five lines, as MAML's. sample() -> Episode.   Returns params.
 
-    Returns params.
+    inner: what `implicit_objective` takes besides, {"inner_lr", "steps", "strength", "cg_steps"}.
     """
     state = None
     for _ in range(iterations):
@@ -127,9 +128,14 @@ def implicit_train(loss, params, sample, inner, learning_rate, iterations):
 
 
 def implicit_scores(network, params, episode, statistics, inner_lr, steps, strength):
-    """Solve the inner problem of the support, then give the logits of the queries: (T, N Q, N); see `query_logits`."""
-    phi = solve(partial(classification_loss, network), repeat(params, len(episode.support_x)),
-                episode.support_x, episode.support_y, inner_lr, steps, strength)
+    """Solve the inner problem of the support, then give the logits of the queries: (T, N Q, N).
+
+    statistics: the images from which batch norm takes mean and variance when the queries are answered, "support" or
+    "queries".
+    """
+    loss = partial(classification_loss, network)  # loss(params, x, y): the cross-entropy of the network's logits, (T,)
+    phi = solve(loss, repeat(params, len(episode.support_x)), episode.support_x, episode.support_y, inner_lr, steps,
+                strength)
     return query_logits(network, phi, episode, statistics)
 
 

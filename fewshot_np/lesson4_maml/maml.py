@@ -7,6 +7,7 @@ does well on the query: that step is the *inner loop*, the training of theta the
 An `Episode` holds T tasks of N classes with K support and Q query examples each: support_x (T, N K, ...), query_x
 (T, N Q, ...), and the labels support_y (T, N K), query_y (T, N Q). Parameters are a *tree*, a nested dict of arrays,
 {"dense1": {"w": ..., "b": ...}, "head": {"w": ..., "b": ...}}, and `tree_map` calls a function on every array of it.
+A network's `apply(params, x)` gives the logits of x, one for each class, or the numbers that it predicts.
 """
 
 from functools import partial
@@ -37,7 +38,7 @@ def maml_objective(loss, params, episode, inner_lr, steps, first_order=False):
     n_tasks = len(episode.support_x)
     start = repeat(params, n_tasks)  # every task starts from its own copy; going back, the copies' gradients are summed
     adapted = adapt(loss, start, episode.support_x, episode.support_y, inner_lr, steps, first_order)
-    return np.sum(loss(adapted, episode.query_x, episode.query_y)) * (1 / n_tasks)  # a mean that keeps float32
+    return np.sum(loss(adapted, episode.query_x, episode.query_y)) * (1 / n_tasks)  # the gradient of np.mean is float64
 
 
 def adapt(loss, params, x, y, inner_lr, steps, first_order=False):
@@ -108,10 +109,11 @@ def adapted_after(loss, start, episode, inner_lr, step_counts):
 def maml_scores(network, params, episode, statistics, inner_lr, steps):
     """Adapt to the support, then give the logits of the queries: (T, N Q, N).
 
-    statistics: where batch norm takes mean and variance from, "support" or "queries" (see `query_logits`).
+    network: its `apply` gives logits.   statistics: the images from which batch norm takes mean and variance when the
+    queries are answered, "support" or "queries".
     """
-    adapted = adapt(partial(classification_loss, network), repeat(params, len(episode.support_x)),
-                    episode.support_x, episode.support_y, inner_lr, steps)
+    loss = partial(classification_loss, network)  # loss(params, x, y): the cross-entropy of the network's logits, (T,)
+    adapted = adapt(loss, repeat(params, len(episode.support_x)), episode.support_x, episode.support_y, inner_lr, steps)
     return query_logits(network, adapted, episode, statistics)
 
 
@@ -146,8 +148,9 @@ def _check_rates(inner_lr, params):
         return
     if isinstance(params, dict):
         there, allowed = f"a dict of {sorted(params)}", [()]
-    else:  # one rate, or one for each number, with or without tasks
+    else:
         there = np.shape(params)
+        # one rate, as a number or in an array of one; or a rate for each number, with or without the task axis
         allowed = [(), (1,), there, there[1:]]
     if np.shape(inner_lr) not in allowed:
         raise ValueError(f"inner_lr has an array of rates {np.shape(inner_lr)} where the parameters are {there}")

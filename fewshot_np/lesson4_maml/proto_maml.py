@@ -9,6 +9,9 @@ query's features f is a linear layer, but for |f|^2, which is the same for all c
 ProtoMAML starts the last layer there and then takes MAML's steps with all parameters. Before the first step it *is* the
 prototypical network, so the steps only have to add what comparing does not give. The body makes the prototypes, and the
 meta-gradient flows through them into the body. And as the support makes the head, every task may have its own N.
+
+The network here has no head of its own: its `apply` gives features (D for each image), and logits as soon as its
+parameters hold a "head". Shapes: T tasks, N classes, K support examples and Q queries of each, M = N K.
 """
 
 from functools import partial
@@ -52,12 +55,16 @@ def proto_maml_objective(network, params, episode, inner_lr, steps, first_order=
     inner_lr, steps, first_order: as in `adapt`; {"head": 0.4} moves the prototypes alone.
     """
     adapted = _adapted(network, params, episode, inner_lr, steps, first_order)
-    loss = classification_loss(network, adapted, episode.query_x, episode.query_y)
+    loss = classification_loss(network, adapted, episode.query_x, episode.query_y)  # the logits' cross-entropy, (T,)
     return np.sum(loss) * (1 / len(episode.support_x))
 
 
 def proto_maml_scores(network, params, episode, statistics, inner_lr, steps):
-    """Adapt from the prototypes, then give the logits of the queries: (T, N Q, N); see `query_logits`."""
+    """Adapt from the prototypes, then give the logits of the queries: (T, N Q, N).
+
+    statistics: the images from which batch norm takes mean and variance when the queries are answered, "support" or
+    "queries".
+    """
     return query_logits(network, _adapted(network, params, episode, inner_lr, steps), episode, statistics)
 
 

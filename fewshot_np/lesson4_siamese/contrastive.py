@@ -32,6 +32,7 @@ def contrastive_loss(e1, e2, same, margin=1.0):
 def document_formula(e1, e2, y, margin=1.0):
     """The mean over the pairs of (1 - y) d^2 + y max(0, margin - d)^2 with y = 1 for the *same* class: a mistake.
 
+    It stands in the introduction to few-shot learning that this course follows and calls "the document".
     It pulls different classes together and pushes one class apart. A network cannot even do that, because where all
     different pairs coincide, so do the same ones. It can only make all distances alike. Where half of the pairs are
     the same, as in the lesson's training, the best of these distances is margin/2, with the loss (margin/2)^2.

@@ -10,6 +10,7 @@
   Dense(1, "sigmoid")                sigmoid(dense(params["head"], x))    1                   129
                                                                               together    484,353
 
+The document is the introduction to few-shot learning that this course follows; it ends with this network.
 `np` is autograd's NumPy, because the network is differentiated; `onp` is the plain one.
 """
 
@@ -46,7 +47,7 @@ def siamese_network(input_shape=(28, 28, 1)):
     return Network(partial(_init, tuple(input_shape)), partial(_apply, tuple(input_shape)))
 
 
-def _apply(input_shape, params, x, n_reference=None):
+def _apply(input_shape, params, x, n_reference=None):  # n_reference is for batch norm, which other networks have
     _check_images(x, input_shape)
     return sigmoid(dense(params["head"], embedding(params, x)))
 
@@ -82,11 +83,13 @@ def embed_images(params, images, function=embedding, batch=64):
 
 # ---------------------------------------------------------------- what one number can do, at best
 #
-# Hadsell's loss pushes different pairs to a margin of 1: (1 - d)^2. Put infinitely many characters on a line from 0 to
-# 1 as well as possible. The best is a quarter of them at each end and the others spread evenly: then the mean of
-# (1 - |u - v|)^2 over v is the same at every u, namely 1/4 + (1/2)(1/3) = 5/12 from the end, so no character would
-# gain by moving. (The kernel is positive definite, so this is the minimum.) No training, and no network in front of
-# that number, can get below it, whereas an embedding of many dimensions can get as near to 0 as it likes.
+# The document compares two images by d = |u - v|, where u and v are what the whole network makes of them: one number
+# between 0 and 1 each. Hadsell's loss pushes different pairs to a margin of 1: (1 - d)^2. Put infinitely many
+# characters on the line from 0 to 1 as well as possible. The best is a quarter of them at each end and the others
+# spread evenly: then the mean of (1 - |u - v|)^2 over v is the same at every u, so no character would gain by moving.
+# At u = 0 it is 1/4 (from those at 0 itself) + (1/2)(1/3) (from the spread ones) + 0 (from those at 1) = 5/12. (The
+# kernel is positive definite, so this is the minimum.) No training, and no network in front of that number, can get
+# below it, whereas an embedding of many dimensions can get as near to 0 as it likes.
 
 BEST_PUSH = 5 / 12
 

@@ -7,7 +7,7 @@ of the values with these weights:
   weight_b = softmax over b of (query . key_b) / sqrt(D)          answer = sum over b of weight_b value_b
 
 Lesson 3's Matching Networks vote in this way, with labels as values. Here queries, keys and values are all learned. A
-queries, B keys, D features of a head, E of a value, T tasks, H heads. `np` is autograd's NumPy, `onp` the plain one.
+queries, B keys, D features of a key, E of a value, T tasks, H heads. `np` is autograd's NumPy, `onp` the plain one.
 """
 
 import math
@@ -45,7 +45,8 @@ def context_weights(scores, n_context):
     """The weights of attention where only the first n_context of the B keys may be looked at: (..,A,B) -> (..,A,B).
 
     The others get a score of minus infinity, and so exactly the weight 0. It is a mask before the softmax: after it,
-    the weights would no longer add up to 1. Leaving out their keys, as `heads_attend` does, is the same and cheaper.
+    the weights would no longer add up to 1. Leaving out their keys, as `heads_attend` does, which makes keys of the
+    context alone, is the same and cheaper.
 
     Raises: ValueError unless n_context is in 1...B.
     """
@@ -58,9 +59,10 @@ def context_weights(scores, n_context):
 
 
 def heads_attend(params, x, context, n_heads):
-    """x (T,M,D) looks at context (T,C,D) with n_heads heads of D/H features each -> (T,M,D).
+    """M vectors x (T,M,D) look at C of the context (T,C,D) with n_heads heads of D/H features each -> (T,M,D).
 
     params: {"q", "k", "v", "o"}, all (D,D). A head is a slice of the features, so each may look for something else.
+    `linear(x, w)` is x @ w, and `attention` is `attend_by_products` for every task and head at once.
     """
     q, k, v = (_split(linear(a, params[name]), n_heads) for a, name in ((x, "q"), (context, "k"), (context, "v")))
     return linear(_join(attention(q, k, v)), params["o"])

@@ -41,10 +41,11 @@ def write(params, memory, key, label, weights):
     Santoro et al. 2016, eq. 5 to 8: a share goes where it was recalled, and the rest into the least used slot.
     """
     right = np.sum(np.matmul(weights[:, None], memory["values"])[:, 0] * label, axis=-1, keepdims=True)
+    # right, (T,1): how much of the right label was recalled, from 0 to 1
     preference = params["write"]["bias"] + params["write"]["right"] * (right - 0.5)
-    again = softmax(np.concatenate([preference, 0 * preference], axis=-1))[:, :1]  # (T,1), in 0...1
+    again = softmax(np.concatenate([preference, 0 * preference], axis=-1))[:, :1]  # (T,1): sigmoid of the preference
     fresh = least_used(memory)
-    share = again * weights + (1 - again) * fresh  # (T,S)
+    share = again * weights + (1 - again) * fresh  # (T,S): how far each slot moves towards what is new
     def towards(slots, new):
         return slots + np.expand_dims(share, -1) * (np.expand_dims(new, 1) - slots)
     return {"keys": towards(memory["keys"], key), "values": towards(memory["values"], label),
@@ -86,13 +87,14 @@ def read_with_attention(params, keys, late):
     _check_stream(keys, late)
     length = keys.shape[1]
     labels = onp.concatenate([late[:, 1:], onp.zeros_like(late[:, :1])], axis=1)  # of each step; the last never comes
-    earlier = onp.tril(onp.ones((length, length), bool), -1)
+    earlier = onp.tril(onp.ones((length, length), bool), -1)  # row t is True at the steps before t
     return np.matmul(look_up(params["look"], keys, keys, earlier), labels)
 
 
 def look_up(params, queries, keys, visible):
     """Softmax over the keys and a blank, (T,A,D), (T,B,D), visible (T or 1, A or 1, B) -> (T,A,B), without the blank.
 
+    Queries and keys have length 1, so their product is a cosine.   visible: where it is False, the weight is 0.
     params: {"sharpness", "blank"}; the blank is as good as a key whose cosine with the query is "blank" / "sharpness".
     """
     hidden = onp.where(visible, 0, -onp.inf).astype(keys.dtype)

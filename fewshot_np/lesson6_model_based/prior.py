@@ -32,7 +32,8 @@ def sample_straight(n_features, k_shot, n_query, rng):
     _check_draw(n_features=n_features, k_shot=k_shot, n_query=n_query)
     rule = rng.standard_normal(n_features)
     x = rng.standard_normal((2, k_shot + n_query, n_features))
-    x = x * np.sign(x @ rule)[..., None] * np.array([-1, 1])[:, None, None]  # class 0 behind the rule, 1 in front
+    # times its own sign, every point is in front of the rule; then class 0 is turned behind it, and class 1 stays
+    x = x * np.sign(x @ rule)[..., None] * np.array([-1, 1])[:, None, None]
     return (x[:, :k_shot].reshape(-1, n_features), np.arange(2).repeat(k_shot),
             x[:, k_shot:].reshape(-1, n_features), np.arange(2).repeat(n_query))
 
@@ -41,9 +42,13 @@ def sample_straight(n_features, k_shot, n_query, rng):
 
 
 def sample_for_training(n_tasks, rng, most=12):
-    """A batch of tasks with 1 to `most` examples per class, few more often than many, in units of either kind."""
+    """A batch of tasks with 1 to `most` examples per class, few more often than many, and 8 queries per class.
+
+    Features are in standard units, of the support or of all points, so that the network can be used with either.
+    """
     statistics = ("support", "support and queries")[int(rng.integers(2))]
-    return sample_tables(int((most + 1) ** rng.random()), 8, n_tasks, rng, statistics)
+    k_shot = int((most + 1) ** rng.random())  # as likely 1 as 2 or 3, as 4 to 7
+    return sample_tables(k_shot, 8, n_tasks, rng, statistics)
 
 
 def sample_tables(k_shot, n_query, n_tasks, rng, statistics="support", n_features=N_FEATURES):
@@ -60,7 +65,7 @@ def sample_tables(k_shot, n_query, n_tasks, rng, statistics="support", n_feature
     x, causes = sample_features(n_rows, n_used, n_tasks, rng)
     y = halves(sample_rule(x, causes, rng), rng)
     x = np.concatenate([x, np.zeros((n_tasks, n_rows, n_features - n_used))], axis=-1)
-    rows = rows_of_classes(y, k_shot + n_query)  # (T, 2, K+Q)
+    rows = rows_of_classes(y, k_shot + n_query)  # (T, 2, K+Q): which rows of x the task uses
     support, query = (np.take_along_axis(x, part.reshape(n_tasks, -1, 1), axis=1)
                       for part in (rows[:, :, :k_shot], rows[:, :, k_shot:]))
     labels = [np.tile(np.arange(2).repeat(n), (n_tasks, 1)) for n in (k_shot, n_query)]
@@ -102,13 +107,16 @@ def sample_rule(x, causes, rng):
 
 def halves(score, rng):
     """Labels 0 and 1, (T,M) -> (T,M): a threshold between a third and two thirds of each task's rows."""
-    order = score.argsort(axis=1).argsort(axis=1)  # the rank of each row
+    rank = score.argsort(axis=1).argsort(axis=1)  # of each row in its task: 0 for the lowest score
     n_rows = score.shape[1]
-    return (order >= rng.integers(n_rows // 3, n_rows - n_rows // 3 + 1, (len(score), 1))).astype(int)
+    return (rank >= rng.integers(n_rows // 3, n_rows - n_rows // 3 + 1, (len(score), 1))).astype(int)
 
 
 def rows_of_classes(y, n):
-    """The first n rows of class 0 and of class 1, (T,M) -> (T,2,n): rows are drawn alike, so any n are as good."""
+    """The first n rows of class 0 and of class 1, (T,M) -> (T,2,n): rows are drawn alike, so any n are as good.
+
+    A stable sort of False (of this class) and True puts the rows of the class first, in their order.
+    """
     return np.stack([(y != label).argsort(axis=1, kind="stable")[:, :n] for label in (0, 1)], axis=1)
 
 
@@ -120,7 +128,8 @@ def standardise(episode, statistics):
 
     statistics: whose mean and deviation. "support": of the support alone, so that a query is judged by itself
     (inductive). "support and queries": of both, so that a query's answer depends on the other queries (transductive).
-    A feature that is the same everywhere becomes 0.
+    A feature that is the same everywhere becomes 0: its deviation is 0 but for rounding, and the two small terms beside
+    the deviation keep the division from blowing that up.
 
     Raises: ValueError for other statistics.
     """

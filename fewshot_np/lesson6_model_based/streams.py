@@ -32,7 +32,7 @@ def sample_streams(classes, n_way, instances, n_tasks, rng):
     Raises: ValueError for fewer than 2 instances, and where `sample_episodes` does.
     """
     _check_instances(instances)
-    episode = sample_episodes(classes, n_way, instances - 1, 1, n_tasks, rng)
+    episode = sample_episodes(classes, n_way, instances - 1, 1, n_tasks, rng)  # support and one query: all `instances`
     x = onp.concatenate([episode.support_x, episode.query_x], axis=1)
     labels = onp.concatenate([episode.support_y, episode.query_y], axis=1)
     order = rng.permuted(onp.tile(onp.arange(labels.shape[1]), (n_tasks, 1)), axis=1)
@@ -52,6 +52,7 @@ def late_labels(labels, n_way):
 
 def instance_numbers(labels):
     """1 at the first image of a character, 2 at the second, ...: (T,L) -> (T,L)."""
+    # tril keeps, in row t, the steps up to t itself: so count those with the same label
     return onp.tril(labels[:, :, None] == labels[:, None]).sum(axis=2)
 
 
@@ -60,8 +61,9 @@ def instance_numbers(labels):
 
 def stream_logits(network, reader, params, x, late):
     """The answers at each step, (T,L,N), to images (T,L,H,W,C); reader: `read_with_memory` or `read_with_attention`."""
-    seen = (onp.cumsum(late, axis=1) > 0).astype(late.dtype)
-    return logits(params, reader(params, to_keys(network.apply(params["network"], x)), late), seen)
+    seen = (onp.cumsum(late, axis=1) > 0).astype(late.dtype)  # (T,L,N): 1 once a label has come
+    keys = to_keys(network.apply(params["network"], x))  # (T,L,D)
+    return logits(params, reader(params, keys, late), seen)
 
 
 def stream_objective(network, reader, params, stream):
@@ -97,10 +99,10 @@ def _init_network(channels, rng):
                          "b": onp.zeros(channels, "float32")} for i, shape in enumerate(shapes, 1)}
 
 
-def _apply_network(params, x, n_reference=None):
+def _apply_network(params, x, n_reference=None):  # n_reference is for batch norm, which other networks have
     for i in range(1, 5):
         x = relu(conv(params[f"conv{i}"], x, stride=2, padding="same"))
-    return average_pool(x)
+    return average_pool(x)  # the mean over the last map: (T,L,channels)
 
 
 def start_reader(network, rng):
@@ -114,15 +116,18 @@ def start_reader(network, rng):
 def memory_scores(network, params, episode, statistics, n_slots):
     """(T, N Q, N): the support is written, one image after the other, and each query recalls from the same memory.
 
-    statistics: as in lesson 3's `embed`. The queries are not written.
+    statistics: the images from which batch norm takes mean and variance, "support" or "support and queries". The
+    queries are not written.
     """
+    # keys (T,NK,D), (T,NQ,D)
     support, queries = (to_keys(e) for e in embed(network, params["network"], episode, statistics))
-    known = onp.eye(ways(episode), dtype=support.dtype)[episode.support_y]
+    known = onp.eye(ways(episode), dtype=support.dtype)[episode.support_y]  # one-hot labels, (T,NK,N)
     memory = empty_memory(len(known), n_slots, support.shape[-1], known.shape[-1], known.dtype)
     for m in range(support.shape[1]):
         weights, _ = recall(params, memory, support[:, m:m + 1])
         memory = write(params, memory, support[:, m], known[:, m], weights[:, 0])
-    return logits(params, recall(params, memory, queries)[1], onp.ones((1, 1, 1), known.dtype))
+    all_seen = onp.ones((1, 1, 1), known.dtype)  # every label has come, so no query is of a new one
+    return logits(params, recall(params, memory, queries)[1], all_seen)
 
 
 def memory_objective(network, params, episode, n_slots):

@@ -48,18 +48,18 @@ def _apply(n_heads, params, support_x, support_y, query_x):
     h = h + np.concatenate([labels, onp.zeros((*query_x.shape[:2], labels.shape[-1]), labels.dtype)], axis=1)
     for name in _layers(params):
         p = params[name]
-        seen = scale(rms_norm(h), p["scale1"])
-        h = h + heads_attend(p, seen, seen[:, :n_context], n_heads)
+        seen = scale(rms_norm(h), p["scale1"])  # each vector of length sqrt(D), times one learned number per feature
+        h = h + heads_attend(p, seen, seen[:, :n_context], n_heads)  # all look at the support, which comes first
         h = h + dense(p["out"], relu(dense(p["in"], scale(rms_norm(h), p["scale2"]))))
     return dense(params["head"], h[:, n_context:])
 
 
 def _read(params, x):
-    """Features become a vector: two layers, because one would leave only its direction behind the norm."""
+    """Features become a vector: two layers, because after one, `rms_norm` would make x and 2x (nearly) the same."""
     return dense(params["embed"], relu(dense(params["x"], x)))
 
 
-def _layers(params):
+def _layers(params):  # all parameters but four, "x", "y", "embed" and "head"
     return [f"layer{i}" for i in range(1, len(params) - 3)]
 
 
@@ -104,7 +104,7 @@ def train_in_context(objective, params, sample, learning_rate, iterations):
 def _init(n_features, n_targets, width, layers, rng):
     params = {"x": _dense(rng, n_features, width, gain=2), "embed": _dense(rng, width, width),
               "y": _dense(rng, n_targets, width, gain=2)}
-    params["x"]["b"] = (1.5 * rng.standard_normal(width)).astype("float32")  # kinks all over the range of the features
+    params["x"]["b"] = (1.5 * rng.standard_normal(width)).astype("float32")  # each ReLU bends somewhere else
     for i in range(1, layers + 1):  # what is added to h starts small, so at first a layer changes little
         params[f"layer{i}"] = {
             **{name: _normal(rng, width, width) for name in ("q", "k", "v")}, "o": _normal(rng, width, width, 0.1),

@@ -48,7 +48,7 @@ def lstm_cell(params, x, h, c):
     return show * tanh(c), c
 
 
-@notrace_primitive
+@notrace_primitive  # autograd takes what it returns as a constant: no second derivatives, as in the paper
 def preprocess(gradients, p=10.0):
     """Express gradients of any size by two numbers near 1, (R,) -> (R,2). Andrychowicz et al. 2016, appendix A.
 
@@ -56,7 +56,7 @@ def preprocess(gradients, p=10.0):
     """
     size = onp.abs(gradients)
     large = size >= onp.exp(-p)
-    logarithm = onp.log(onp.where(large, size, 1)) / p
+    logarithm = onp.log(onp.where(large, size, 1)) / p  # not of 0; where `large` is False it is not used
     first, second = onp.where(large, logarithm, -1), onp.where(large, onp.sign(gradients), onp.exp(p) * gradients)
     return onp.stack([first, second], axis=-1).astype(gradients.dtype)
 
@@ -67,13 +67,14 @@ def preprocess(gradients, p=10.0):
 def lstm_optimizer(params, learner, gradients, state):
     """Update all of a learner's parameters, a tree of arrays, as the optimisers in `nn.optimizers` do.
 
-    `lstm_update` runs on all their numbers at once, each with a memory of its own; state None starts it.
+    `lstm_update` runs on all their numbers at once, each with a memory of its own; state None starts it. params are
+    the optimiser's own parameters. Returns (learner, state).
     """
     gradients = leaves(tree_map(lambda _, g: g, learner, gradients))  # in the order of the learner's keys
     numbers = np.concatenate([np.reshape(g, (-1,)) for g in gradients])  # (R,), R = T tasks x P parameters
     steps, state = lstm_update(params, numbers, initial_state(params, len(numbers)) if state is None else state)
     ends = onp.cumsum([g.size for g in gradients])
-    parts = iter([steps[end - g.size:end] for g, end in zip(gradients, ends, strict=True)])
+    parts = iter([steps[end - g.size:end] for g, end in zip(gradients, ends, strict=True)])  # cut up again, in order
     return tree_map(lambda p: p + np.reshape(next(parts), p.shape), learner), state
 
 
@@ -86,11 +87,11 @@ def init_optimizer(rng, hidden=HIDDEN):
         w = rng.standard_normal((n_in, n_out)) * (variance / n_in) ** 0.5
         return {"w": w.astype("float32"), "b": onp.full(n_out, bias, "float32")}
 
-    def lstm(n_in):  # a forget gate that starts open remembers
+    def lstm(n_in):  # a bias of 1 opens the forget gate, so at first the memory is kept
         return {gate: layer(n_in + hidden, hidden, bias=1.0 if gate == "forget" else 0.0)
                 for gate in ("forget", "input", "output", "candidate")}
 
-    return {"lstm1": lstm(2), "lstm2": lstm(hidden), "head": layer(hidden, 1, variance=0.01)}
+    return {"lstm1": lstm(2), "lstm2": lstm(hidden), "head": layer(hidden, 1, variance=0.01)}  # small steps at first
 
 
 def initial_state(params, n_rows):
@@ -99,7 +100,7 @@ def initial_state(params, n_rows):
     return {name: {"h": zeros, "c": zeros} for name in ("lstm1", "lstm2")}
 
 
-@primitive
+@primitive  # autograd does not look into it; `defvjp` below says how a derivative g goes back through it
 def tanh(x):
     """The hyperbolic tangent, between -1 and 1. (autograd's own derivative, by cosh, overflows in float32.)"""
     return onp.tanh(x)

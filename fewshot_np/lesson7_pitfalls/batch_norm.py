@@ -15,7 +15,7 @@ def logits_in_batches(network, params, query_x, batches):
     params have a task axis.   query_x: (T, N Q, H, W, C).   batches: integers (B, M), B M = N Q; every query is in one.
     """
     logits = np.concatenate([network.apply(params, query_x[:, batch]) for batch in batches], axis=1)
-    return logits[:, np.argsort(np.concatenate(batches))]  # back from the order of asking
+    return logits[:, np.argsort(np.concatenate(batches))]  # from the order of asking back to that of the queries
 
 
 def query_batches(n_way, n_query):
@@ -23,6 +23,6 @@ def query_batches(n_way, n_query):
     by_class = np.arange(n_way * n_query).reshape(n_way, n_query)
     batches = {}
     for q in sorted({q for q in (1, 5, n_query) if n_query % q == 0}):  # q queries of each class go together
-        q_by_class = by_class.reshape(n_way, n_query // q, q)
-        batches[f"{q} of each class"] = q_by_class.swapaxes(0, 1).reshape(-1, n_way * q)
+        q_by_class = by_class.reshape(n_way, n_query // q, q)  # (N, B, q)
+        batches[f"{q} of each class"] = q_by_class.swapaxes(0, 1).reshape(-1, n_way * q)  # (B, N q)
     return {**batches, "alone": by_class.reshape(-1, 1), "of one class": by_class}

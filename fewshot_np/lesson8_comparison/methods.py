@@ -156,6 +156,12 @@ def sample_training_images(classes, n_way, k_shot, training, rng):
 
 METRIC, OPTIMISATION, MODEL = "metric-based", "optimisation-based", "model-based"
 
+# Method(family, scores, statistics, objective, sample, start, head):
+#   statistics  the two choices that scores has of the images from which batch norm takes mean and variance
+#   start       without one, the network draws its own parameters
+#   head        what the network ends in. None: its features; "ways": a logit for each class of a task; "classes": a
+#               logit for each class of the training data
+
 # one pass through the network embeds support and queries; or weights are adapted to the support, and then see queries
 _metric_based = partial(Method, METRIC, statistics=("support", "support and queries"), sample=sample_training_episodes)
 _adapting = partial(Method, OPTIMISATION, statistics=("support", "queries"), sample=sample_training_episodes,
@@ -191,6 +197,11 @@ def _inner_loop(inner_lr, **more):
     return {"objective": {"inner_lr": inner_lr, "steps": 1, **more}, "scores": {"inner_lr": inner_lr, "steps": 3}}
 
 
+# Training(iterations, learning_rate, ...), the rate of the outer loop:
+#   batch       tasks per iteration; in pretraining, images
+#   train_way   classes per training episode; without it, as many as in the test
+#   start, objective, scores    what these functions of the method take besides
+#
 # Iterations that take about 12 s on one core, at 32 channels. The learning rates, of both loops, and the temperature
 # were chosen on validation characters; so were Meta-SGD's first rates: with the paper's, U[0.005, 0.1], it is slower.
 TRAININGS = {

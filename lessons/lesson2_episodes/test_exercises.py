@@ -8,6 +8,7 @@ import numpy as np
 from fewshot_np import lesson2_episodes as lesson2
 from fewshot_np.data import ImageClasses
 from lessons.teacher.checking import case, exercise
+from lessons.teacher.language import say
 
 # ---------------------------------------------------------------- the sampler: judged by what it draws
 #
@@ -47,7 +48,7 @@ def ids_exist(inputs, support_ids, support_y, query_ids, query_y):
     n_images = len(class_of_image(inputs["images_of"]))
     for ids in (*support_ids, *query_ids):
         if not np.isin(ids, np.arange(n_images)).all():
-            return f"ids {ids}, where the images have the numbers 0...{n_images - 1}"
+            return say("ids {ids}, where the images have the numbers 0...{last}", ids=ids, last=n_images - 1)
 
 
 def labels_are_numbered(inputs, support_ids, support_y, query_ids, query_y):
@@ -55,7 +56,7 @@ def labels_are_numbered(inputs, support_ids, support_y, query_ids, query_y):
     for stack, each in [(support_y, inputs["k_shot"]), (query_y, inputs["n_query"])]:
         wrong = (np.sort(stack, axis=1) != np.arange(inputs["n_way"]).repeat(each)).any(axis=1)
         if wrong.any():
-            return f"labels {stack[wrong.argmax()]}"
+            return say("labels {labels}", labels=stack[wrong.argmax()])
 
 
 def labels_name_classes(inputs, support_ids, support_y, query_ids, query_y):
@@ -64,14 +65,15 @@ def labels_name_classes(inputs, support_ids, support_y, query_ids, query_y):
     classes = class_of_image(inputs["images_of"])[ids]
     for task, label in np.argwhere((classes != classes[:, :, :1]).any(axis=2))[:1]:
         found = sorted(set(classes[task, label].tolist()))
-        return f"a task in which label {label} stands for images of the classes {found}"
+        return say("a task in which label {label} stands for images of the classes {classes}", label=label,
+                   classes=found)
 
 
 def classes_differ(inputs, support_ids, support_y, query_ids, query_y):
     """The N classes of a task are all different."""
     for classes in classes_drawn(inputs, support_ids, support_y):
         if len(set(classes.tolist())) < len(classes):
-            return f"a task of the classes {classes}"
+            return say("a task of the classes {classes}", classes=classes)
 
 
 def images_differ(inputs, support_ids, support_y, query_ids, query_y):
@@ -79,15 +81,15 @@ def images_differ(inputs, support_ids, support_y, query_ids, query_y):
     for support, query in zip(support_ids, query_ids, strict=True):
         both = np.intersect1d(support, query)
         if both.size:
-            return f"a task in which image {both[0]} is in the support and in the query"
+            return say("a task in which image {image} is in the support and in the query", image=both[0])
         if len(set(support)) < len(support) or len(set(query)) < len(query):
-            return "a task in which an image comes twice"
+            return say("a task in which an image comes twice")
 
 
 def tasks_differ(inputs, support_ids, support_y, query_ids, query_y):
     """Every call draws anew."""
     if (support_ids == support_ids[0]).all() and (query_ids == query_ids[0]).all():
-        return f"the same task {len(support_ids)} times"
+        return say("the same task {n} times", n=len(support_ids))
 
 
 def classes_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y):
@@ -96,8 +98,8 @@ def classes_are_equally_likely(inputs, support_ids, support_y, query_ids, query_
     counts = np.bincount(classes_drawn(inputs, support_ids, support_y).ravel(), minlength=len(inputs["images_of"]))
     worst = np.abs(counts / n - share).argmax()
     if abs(counts[worst] / n - share) > six_sigma(share, n):
-        return (f"class {worst}, which has {len(inputs['images_of'][worst])} images, in {counts[worst]} of {n} tasks; "
-                f"about {round(share * n)} would be right")
+        return say("class {c}, which has {size} images, in {count} of {n} tasks; about {right} would be right", c=worst,
+                   size=len(inputs["images_of"][worst]), count=counts[worst], n=n, right=round(share * n))
 
 
 def far_from(count, n, p):
@@ -113,8 +115,8 @@ def any_classes_meet(inputs, support_ids, support_y, query_ids, query_y):
     for a, b in combinations(range(n_classes), 2):
         count = int((drawn[:, a] & drawn[:, b]).sum())
         if far_from(count, n, share):
-            return (f"the classes {a} and {b} were together in {count} of {n} tasks; about {round(share * n)} would be "
-                    "right")
+            return say("the classes {a} and {b} were together in {count} of {n} tasks; about {right} would be right",
+                       a=a, b=b, count=count, n=n, right=round(share * n))
 
 
 def every_class_gets_every_label(inputs, support_ids, support_y, query_ids, query_y):
@@ -123,8 +125,8 @@ def every_class_gets_every_label(inputs, support_ids, support_y, query_ids, quer
     for label, c in np.ndindex(inputs["n_way"], n_classes):
         count = int((classes[:, label] == c).sum())
         if far_from(count, len(classes), 1 / n_classes):
-            return (f"class {c} had the label {label} in {count} of {len(classes)} tasks; about "
-                    f"{round(len(classes) / n_classes)} would be right")
+            return say("class {c} had the label {label} in {count} of {n} tasks; about {right} would be right", c=c,
+                       label=label, count=count, n=len(classes), right=round(len(classes) / n_classes))
 
 
 def labels_say_nothing(inputs, support_ids, support_y, query_ids, query_y):
@@ -132,8 +134,8 @@ def labels_say_nothing(inputs, support_ids, support_y, query_ids, query_y):
     n, share = len(support_ids), 1 / math.factorial(inputs["n_way"])
     ascending = (np.diff(classes_drawn(inputs, support_ids, support_y), axis=1) > 0).all(axis=1).sum()
     if abs(ascending / n - share) > six_sigma(share, n):
-        return (f"the classes were in ascending order in {ascending} of {n} tasks; about {round(share * n)} would be "
-                "right")
+        return say("the classes were in ascending order in {count} of {n} tasks; about {right} would be right",
+                   count=ascending, n=n, right=round(share * n))
 
 
 def support_positions(inputs, support_ids, support_y):
@@ -149,7 +151,7 @@ def supports_differ(inputs, support_ids, support_y, query_ids, query_y):
     for c in range(len(inputs["images_of"])):
         found = positions[classes == c]
         if len(found) > 50 and (found == found[0]).all():
-            return f"the same support for class {c} in all {len(found)} tasks that it was in"
+            return say("the same support for class {c} in all {n} tasks that it was in", c=c, n=len(found))
 
 
 def classes_are_drawn_apart(inputs, support_ids, support_y, query_ids, query_y):
@@ -157,7 +159,7 @@ def classes_are_drawn_apart(inputs, support_ids, support_y, query_ids, query_y):
     positions, _ = support_positions(inputs, support_ids, support_y)
     n, equal = len(positions), (positions[:, 0] == positions[:, 1]).all(axis=1).sum()
     if equal / n > 1 / 3 + six_sigma(1 / 3, n):
-        return f"the same positions within the classes of labels 0 and 1, in {equal} of {n} tasks"
+        return say("the same positions within the classes of labels 0 and 1, in {count} of {n} tasks", count=equal, n=n)
 
 
 def images_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y):
@@ -168,8 +170,9 @@ def images_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y
         times = (found[:, :, None] == np.arange(len(ids))).any(axis=1).sum(axis=0)
         worst = np.abs(times / len(found) - share).argmax()
         if abs(times[worst] / len(found) - share) > six_sigma(share, len(found)):
-            return (f"image {worst} of the {len(ids)} of class {c} was in the support in {times[worst]} of its "
-                    f"{len(found)} tasks; about {round(share * len(found))} would be right")
+            return say("image {image} of the {size} of class {c} was in the support in {count} of its {n} tasks; about "
+                       "{right} would be right", image=worst, size=len(ids), c=c, count=times[worst], n=len(found),
+                       right=round(share * len(found)))
 
 
 def queries_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y):
@@ -180,8 +183,9 @@ def queries_are_equally_likely(inputs, support_ids, support_y, query_ids, query_
         times = (found[:, :, None] == np.arange(len(ids))).any(axis=1).sum(axis=0)
         worst = np.abs(times / len(found) - share).argmax()
         if far_from(times[worst], len(found), share):
-            return (f"image {worst} of the {len(ids)} of class {c} was a query in {times[worst]} of its {len(found)} "
-                    f"tasks; about {round(share * len(found))} would be right")
+            return say("image {image} of the {size} of class {c} was a query in {count} of its {n} tasks; about "
+                       "{right} would be right", image=worst, size=len(ids), c=c, count=times[worst], n=len(found),
+                       right=round(share * len(found)))
 
 
 def any_images_meet(inputs, support_ids, support_y, query_ids, query_y):
@@ -195,8 +199,9 @@ def any_images_meet(inputs, support_ids, support_y, query_ids, query_y):
         for a, b in combinations(range(len(ids)), 2):
             count = int((drawn[:, a] & drawn[:, b]).sum())
             if far_from(count, n, share) or (not count and n * share > 20):
-                return (f"the images {a} and {b} of the {len(ids)} of class {c} were together in {count} of its {n} "
-                        f"tasks; about {round(share * n)} would be right")
+                return say("the images {a} and {b} of the {size} of class {c} were together in {count} of its {n} "
+                           "tasks; about {right} would be right", a=a, b=b, size=len(ids), c=c, count=count, n=n,
+                           right=round(share * n))
 
 
 def numbered(*sizes):

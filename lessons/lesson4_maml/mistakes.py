@@ -269,6 +269,13 @@ def one_step_too_late(gradient, hessian_product, w, support, query, inner_lr, st
     return carried_back(gradient(path[-1], query), path[:0:-1], hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "It was carried back once too often: also through a step from the last w, which was never taken.",
+         "`steps` steps, `steps` factors: at the last w there is the query gradient, and no Hessian.")
+def one_factor_more(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[::-1], hessian_product, support, inner_lr)
+
+
 @mistake("maml.3", "The steps were gone through from the first to the last.",
          "Backward: the query gradient meets the last step first.")
 def first_to_last(gradient, hessian_product, w, support, query, inner_lr, steps):
@@ -465,6 +472,13 @@ def body_frozen(loss, params, x, y, inner_lr):
     return {**params, "head": params["head"] - inner_lr * grad(loss)(params, x, y)["head"]}
 
 
+@mistake("maml.5", "The body was made a constant in what came back: the outer gradient reaches it through the step of "
+         "the head alone.", "Not moved in the inner loop does not mean constant: return params[\"body\"] as it came.")
+def body_returned_as_a_constant(loss, params, x, y, inner_lr):
+    head = params["head"] - inner_lr * grad(loss)(params, x, y)["head"]
+    return {"body": stop_gradient(params["body"]), "head": head}
+
+
 @mistake("maml.5", "The inner gradient of the head was treated as a constant: the outer gradient is first order.",
          "No stop_gradient: the outer gradient flows through the step of the head, and through it into the body.")
 def head_gradient_frozen(loss, params, x, y, inner_lr):
@@ -513,6 +527,14 @@ def without_task_axis(loss, w, x, y, inner_lr, steps):
     for _ in range(steps):
         w = w - inner_lr * sum(grad(total(loss))(repeat(w, len(x)), x, y))
     return repeat(w, len(x))
+
+
+@mistake("maml.6", "All tasks shared one w: its gradient is the sum over the tasks, and one w came back, not T.",
+         "First ws = repeat(w, T), then the gradient with respect to ws.")
+def one_w_for_all(loss, w, x, y, inner_lr, steps):
+    for _ in range(steps):
+        w = w - inner_lr * grad(total(loss))(w, x, y)
+    return w
 
 
 @mistake("maml.6", "The *mean* of the losses was differentiated: each task's step is too short by the factor T.",

@@ -11,6 +11,7 @@ from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.networks import Network
 from fewshot_np.nn.primitives import safe_norm
 from lessons.teacher.checking import case, exercise
+from lessons.teacher.language import say
 
 # ---------------------------------------------------------------- the loss and the distance
 
@@ -113,20 +114,20 @@ def ids_exist(inputs, first_ids, second_ids, same):
     for ids in (first_ids, second_ids):
         wrong = ~np.isin(ids, np.arange(n_images))
         if wrong.any():
-            return f"an id {ids[wrong][0]}, where the images have the numbers 0...{n_images - 1}"
+            return say("an id {id}, where the images have the numbers 0...{last}", id=ids[wrong][0], last=n_images - 1)
 
 
 def about_half_are_the_same(inputs, first_ids, second_ids, same):
     """Half of the pairs are of the same class."""
     if far_from(same.sum(), same.size, 1 / 2):
-        return f"{int(same.sum())} of {same.size} labels are 1"
+        return say("{count} of {n} labels are 1", count=int(same.sum()), n=same.size)
 
 
 def half_are_the_same(inputs, first_ids, second_ids, same):
     """Half of the labels are 1, half are 0, in every call."""
     wrong = (np.sort(same, axis=1) != np.repeat([0, 1], inputs["n_pairs"] // 2)).any(axis=1)
     if wrong.any():
-        return f"labels {same[wrong.argmax()]}"
+        return say("labels {labels}", labels=same[wrong.argmax()])
 
 
 def ones_are_of_one_class(inputs, first_ids, second_ids, same):
@@ -134,7 +135,7 @@ def ones_are_of_one_class(inputs, first_ids, second_ids, same):
     classes = classes_drawn(inputs, first_ids, second_ids, same, 1)
     wrong = classes[classes[:, 0] != classes[:, 1]]
     if len(wrong):
-        return f"a pair labelled 1 of the classes {wrong[0][0]} and {wrong[0][1]}"
+        return say("a pair labelled 1 of the classes {c} and {d}", c=wrong[0][0], d=wrong[0][1])
 
 
 def zeros_are_of_two_classes(inputs, first_ids, second_ids, same):
@@ -142,20 +143,20 @@ def zeros_are_of_two_classes(inputs, first_ids, second_ids, same):
     classes = classes_drawn(inputs, first_ids, second_ids, same, 0)
     wrong = classes[classes[:, 0] == classes[:, 1]]
     if len(wrong):
-        return f"a pair labelled 0 of class {wrong[0][0]} and class {wrong[0][1]}"
+        return say("a pair labelled 0 of class {c} and class {d}", c=wrong[0][0], d=wrong[0][1])
 
 
 def images_of_a_pair_differ(inputs, first_ids, second_ids, same):
     """The two images of a pair are different ones."""
     equal = first_ids == second_ids
     if equal.any():
-        return f"image {first_ids[equal][0]} with itself"
+        return say("image {image} with itself", image=first_ids[equal][0])
 
 
 def pairs_are_drawn_anew(inputs, first_ids, second_ids, same):
     """Every call draws anew."""
     if (first_ids == first_ids[0]).all() and (second_ids == second_ids[0]).all():
-        return f"the same pairs {len(first_ids)} times"
+        return say("the same pairs {n} times", n=len(first_ids))
 
 
 def classes_are_equally_likely(inputs, first_ids, second_ids, same):
@@ -165,8 +166,8 @@ def classes_are_equally_likely(inputs, first_ids, second_ids, same):
     counts, p = np.bincount(classes, minlength=len(sizes)), 1 / len(sizes)
     worst = np.abs(counts / len(classes) - p).argmax()
     if far_from(counts[worst], len(classes), p):
-        return (f"class {worst}, which has {sizes[worst]} images, in {counts[worst]} of {len(classes)} same pairs; "
-                f"about {round(p * len(classes))} would be right")
+        return say("class {c}, which has {size} images, in {count} of {n} same pairs; about {right} would be right",
+                   c=worst, size=sizes[worst], count=counts[worst], n=len(classes), right=round(p * len(classes)))
 
 
 def any_two_classes_meet(inputs, first_ids, second_ids, same):
@@ -174,7 +175,7 @@ def any_two_classes_meet(inputs, first_ids, second_ids, same):
     couples = {tuple(couple) for couple in np.sort(classes_drawn(inputs, first_ids, second_ids, same, 0), axis=1)}
     for couple in combinations(range(len(inputs["images_of"])), 2):
         if couple not in couples:
-            return f"the classes {couple[0]} and {couple[1]} never in one pair"
+            return say("the classes {c} and {d} never in one pair", c=couple[0], d=couple[1])
 
 
 def couples_are_equally_likely(inputs, first_ids, second_ids, same):
@@ -185,8 +186,8 @@ def couples_are_equally_likely(inputs, first_ids, second_ids, same):
     for a, b in all_couples:
         count = int((couples == [a, b]).all(axis=1).sum())
         if far_from(count, len(couples), p):
-            return (f"the classes {a} and {b} in {count} of {len(couples)} different pairs; "
-                    f"about {round(p * len(couples))} would be right")
+            return say("the classes {a} and {b} in {count} of {n} different pairs; about {right} would be right", a=a,
+                       b=b, count=count, n=len(couples), right=round(p * len(couples)))
 
 
 def no_image_is_in_every_same_pair(inputs, first_ids, second_ids, same):
@@ -196,7 +197,8 @@ def no_image_is_in_every_same_pair(inputs, first_ids, second_ids, same):
         mine = drawn[:, np.isin(drawn[0], ids)]
         for i in ids:
             if len(ids) > 3 and mine.shape[1] > 50 and (mine == i).any(axis=0).all():
-                return f"image {i} in all {mine.shape[1]} same pairs of its class {c}, which has {len(ids)} images"
+                return say("image {image} in all {n} same pairs of its class {c}, which has {size} images", image=i,
+                           n=mine.shape[1], c=c, size=len(ids))
 
 
 def images_are_equally_likely(inputs, first_ids, second_ids, same):
@@ -208,8 +210,9 @@ def images_are_equally_likely(inputs, first_ids, second_ids, same):
         p = 2 / len(ids)
         worst = max(range(len(ids)), key=lambda i: abs(counts[i] - p * mine.shape[1]))
         if far_from(counts[worst], mine.shape[1], p):
-            return (f"image {ids[worst]} in {counts[worst]} of {mine.shape[1]} same pairs of its class {c}, which has "
-                    f"{len(ids)} images; about {round(p * mine.shape[1])} would be right")
+            return say("image {image} in {count} of {n} same pairs of its class {c}, which has {size} images; about "
+                       "{right} would be right", image=ids[worst], count=counts[worst], n=mine.shape[1], c=c,
+                       size=len(ids), right=round(p * mine.shape[1]))
 
 
 def any_two_images_are_a_same_pair(inputs, first_ids, second_ids, same):
@@ -220,8 +223,8 @@ def any_two_images_are_a_same_pair(inputs, first_ids, second_ids, same):
         for a, b in combinations(ids, 2):
             count = int((pairs == [a, b]).all(axis=1).sum())
             if far_from(count, n, p):
-                return (f"the images {a} and {b} in {count} of {n} same pairs of class {c}; "
-                        f"about {round(n * p)} would be right")
+                return say("the images {a} and {b} in {count} of {n} same pairs of class {c}; about {right} would be "
+                           "right", a=a, b=b, count=count, n=n, c=c, right=round(n * p))
 
 
 def different_pairs(inputs, first_ids, second_ids, same):
@@ -241,8 +244,9 @@ def images_of_different_pairs_are_equally_likely(inputs, first_ids, second_ids, 
         counts = [int((mine == i).sum()) for i in ids]
         worst = max(range(len(ids)), key=lambda i: abs(counts[i] - len(mine) / len(ids)))
         if far_from(counts[worst], len(mine), 1 / len(ids)):
-            return (f"image {ids[worst]} in {counts[worst]} of the {len(mine)} different pairs of its class {c}, which "
-                    f"has {len(ids)} images; about {round(len(mine) / len(ids))} would be right")
+            return say("image {image} in {count} of the {n} different pairs of its class {c}, which has {size} images; "
+                       "about {right} would be right", image=ids[worst], count=counts[worst], n=len(mine), c=c,
+                       size=len(ids), right=round(len(mine) / len(ids)))
 
 
 def images_of_different_pairs_are_drawn_apart(inputs, first_ids, second_ids, same):
@@ -253,8 +257,9 @@ def images_of_different_pairs_are_drawn_apart(inputs, first_ids, second_ids, sam
             for b in others:
                 count, p = int((drawn == [a, b]).all(axis=1).sum()), 1 / (len(mine) * len(others))
                 if far_from(count, len(drawn), p):
-                    return (f"image {a} of class {c} with image {b} of class {d} in {count} of {len(drawn)} pairs of "
-                            f"these classes; about {round(len(drawn) * p)} would be right")
+                    return say("image {a} of class {c} with image {b} of class {d} in {count} of {n} pairs of these "
+                               "classes; about {right} would be right", a=a, c=c, b=b, d=d, count=count, n=len(drawn),
+                               right=round(len(drawn) * p))
 
 
 def pairs_of_a_call_are_drawn_apart(inputs, first_ids, second_ids, same):
@@ -265,7 +270,8 @@ def pairs_of_a_call_are_drawn_apart(inputs, first_ids, second_ids, same):
         couples = np.sort(drawn, axis=1).reshape(len(first_ids), -1, 2)
         alike = int((couples == couples[:, :1]).all(axis=(1, 2)).sum())
         if alike > len(couples) / 2 and far_from(alike, len(couples), p ** (couples.shape[1] - 1)):
-            return f"in {alike} of {len(couples)} calls all pairs labelled {kind} are of the same classes"
+            return say("in {count} of {n} calls all pairs labelled {kind} are of the same classes", count=alike,
+                       n=len(couples), kind=kind)
 
 
 def no_class_is_in_all_different_pairs_of_a_call(inputs, first_ids, second_ids, same):
@@ -274,7 +280,7 @@ def no_class_is_in_all_different_pairs_of_a_call(inputs, first_ids, second_ids, 
         couples = classes_drawn(inputs, first_ids, second_ids, same, 0).reshape(len(first_ids), -1, 2)
         held = [any((of_call == c).any(axis=1).all() for c in of_call[0]) for of_call in couples]
         if np.mean(held) > 0.6:
-            return f"in {sum(held)} of {len(held)} calls one class is in all different pairs"
+            return say("in {count} of {n} calls one class is in all different pairs", count=sum(held), n=len(held))
 
 
 def numbered(*sizes):

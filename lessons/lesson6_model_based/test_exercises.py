@@ -7,6 +7,7 @@ from fewshot_np import lesson6_model_based
 from fewshot_np.lesson6_model_based import neural_process as lesson  # the page: `add_point` gets another encoder below
 from fewshot_np.nn.primitives import attention
 from lessons.teacher.checking import case, exercise
+from lessons.teacher.language import say
 
 # ---------------------------------------------------------------- the networks that the answers are given
 
@@ -203,7 +204,7 @@ def shapes_fit(inputs, support_x, support_y, query_x, query_y):
     for name, x, y, n in [("support", support_x, support_y, inputs["k_shot"]),
                           ("query", query_x, query_y, inputs["n_query"])]:
         if x.shape[1:] != (2 * n, inputs["n_features"]) or y.shape[1:] != (2 * n,):
-            return f"{name}_x {x.shape[1:]} with {name}_y {y.shape[1:]}"
+            return say("{name}_x {points} with {name}_y {labels}", name=name, points=x.shape[1:], labels=y.shape[1:])
 
 
 def classes_are_balanced_and_sorted(inputs, support_x, support_y, query_x, query_y):
@@ -211,7 +212,7 @@ def classes_are_balanced_and_sorted(inputs, support_x, support_y, query_x, query
     for y, n in [(support_y, inputs["k_shot"]), (query_y, inputs["n_query"])]:
         wrong = (y != onp.arange(2).repeat(n)).any(axis=1)
         if wrong.any():
-            return f"labels {y[wrong.argmax()]}"
+            return say("labels {labels}", labels=y[wrong.argmax()])
 
 
 def towards_class_1(support_x, support_y, query_x, query_y):
@@ -229,10 +230,11 @@ def not_separable(turned):
 
 def straight_rules(inputs, support_x, support_y, query_x, query_y):
     """In the support a straight line through 0 separates the classes, and in the query, too."""
-    for name, x, y in [("support", support_x, support_y), ("query", query_x, query_y)]:
+    for part, x, y in [(say("support"), support_x, support_y), (say("query"), query_x, query_y)]:
         wrong = not_separable(x * (2 * y - 1)[..., None])
         if wrong:
-            return f"{wrong} of {len(x)} tasks whose {name} no line through 0 separates"
+            return say("{count} of {n} tasks whose {part} no line through 0 separates", count=wrong, n=len(x),
+                       part=part)
 
 
 def classes_have_the_same_names(inputs, support_x, support_y, query_x, query_y):
@@ -241,21 +243,22 @@ def classes_have_the_same_names(inputs, support_x, support_y, query_x, query_y):
         (support_x, support_y), (query_x, query_y)))
     opposite = (onp.sum(support * query, axis=1) < 0).mean()
     if opposite > 0.75:
-        return f"class 1 on opposite sides in {100 * opposite:.0f} % of the tasks"
+        return say("class 1 on opposite sides in {percent:.0f} % of the tasks", percent=100 * opposite)
 
 
 def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
     """In each task one straight line through 0 separates the classes, the same for support and query."""
     wrong = not_separable(towards_class_1(support_x, support_y, query_x, query_y))
     if wrong:
-        return f"{wrong} of {len(support_x)} tasks in which support and query need different lines"
+        return say("{count} of {n} tasks in which support and query need different lines", count=wrong,
+                   n=len(support_x))
 
 
 def no_point_twice(inputs, support_x, support_y, query_x, query_y):
     """No point of a task comes twice, neither in the support nor in the query nor in both."""
     for x in onp.concatenate([support_x, query_x], axis=1):
         if len(onp.unique(x, axis=0)) < len(x):
-            return "a task in which a point comes twice"
+            return say("a task in which a point comes twice")
 
 
 def rules_differ(inputs, support_x, support_y, query_x, query_y):
@@ -263,7 +266,8 @@ def rules_differ(inputs, support_x, support_y, query_x, query_y):
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
     unit = middle / onp.linalg.norm(middle, axis=1, keepdims=True)
     if onp.linalg.norm(unit.mean(axis=0)) > 0.94:  # all the same: about 0.97; all positive: 0.9
-        return f"{len(unit)} rules in about the same direction, {unit.mean(axis=0).round(2)}"
+        return say("{n} rules in about the same direction, {direction}", n=len(unit),
+                   direction=unit.mean(axis=0).round(2))
 
 
 def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
@@ -272,7 +276,8 @@ def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
     counts = onp.bincount((middle > 0) @ onp.array([1, 2]), minlength=4)
     n = len(middle)
     if (abs(counts - n / 4) > 6 * (n * 3 / 16) ** 0.5).any():
-        return f"rules in the four quarters: {counts.tolist()} of {n}; about {n // 4} each would be right"
+        return say("rules in the four quarters: {counts} of {n}; about {right} each would be right",
+                   counts=counts.tolist(), n=n, right=n // 4)
 
 
 def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y):
@@ -281,9 +286,10 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
     n = x.size / x.shape[-1]
     mean, deviation, far = x.mean(axis=(0, 1)), x.std(axis=(0, 1)), (onp.abs(x) > 2).mean()
     if (abs(mean) > 6 / n ** 0.5).any() or (abs(deviation - 1) > 6 / (2 * n) ** 0.5).any():
-        return f"features of mean {mean.round(2)} and standard deviation {deviation.round(2)}"
+        return say("features of mean {mean} and standard deviation {deviation}", mean=mean.round(2),
+                   deviation=deviation.round(2))
     if far < 0.03:
-        return f"{100 * far:.1f} % of them beyond 2; 4.6 % would be right"
+        return say("{percent:.1f} % of them beyond 2; 4.6 % would be right", percent=100 * far)
 
 
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(

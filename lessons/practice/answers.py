@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 
+from lessons.teacher.language import say
+
 
 def read(path):
     """The text of the file, with its own line ends; None where there is none, or it is no text."""
@@ -106,6 +108,6 @@ def put_back(path):
     """Write the committed file where the reader's is gone; says what was done."""
     text = _git(path.parent, "show", f"HEAD:./{path.name}")
     if not text:
-        return f"{path.name} is gone, and git has none here: get it from the course again."
+        return say("{name} is gone, and git has none here: get it from the course again.", name=path.name)
     path.write_text(text, encoding="utf-8")
-    return f"{path.name} was put back as it is committed."
+    return say("{name} was put back as it is committed.", name=path.name)

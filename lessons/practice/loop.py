@@ -13,6 +13,7 @@ from lessons.practice.progress import Progress
 from lessons.practice.running import Worker
 from lessons.practice.watching import Watcher
 from lessons.teacher.checking import discover
+from lessons.teacher.language import is_chinese, say
 
 FOLDER = Path(__file__).parent.parent
 TICK = 0.05  # seconds
@@ -45,7 +46,8 @@ class Session:
         self.result, self.typed = None, None
         self.progress.look()
         if answers.read(self.current.folder / "exercises.py") is None:
-            self.view("The file is gone, or is no text. It is waited for; r puts the committed file there.", self.note)
+            self.view(say("The file is gone, or is no text. It is waited for; r puts the committed file there."),
+                      self.note)
             return
         if self.worker.busy and time.monotonic() - self.started < PATIENCE:
             self.again = True
@@ -62,7 +64,7 @@ class Session:
             self.check()
         if self.worker.busy and not self.told and time.monotonic() - self.started > 0.7:
             self.told = True
-            self.view("Checking ...")
+            self.view(say("Checking ..."))
         result = self.worker.result()
         if self.again and (result or time.monotonic() - self.started > PATIENCE):
             self.check()
@@ -74,17 +76,26 @@ class Session:
         self.progress.note(self.current, result)
         self.progress.save()
         following = self.following()
+        notes, self.note = [self.note], ""
+        if result["right"] and following and following.folder != self.current.folder:
+            notes += self.lesson_done()
         if result["right"] and self.walking and following:
-            print(f"{self.current.id} is right.")
+            print(say("{id} is right.", id=self.current.id))
+            self.note = "\n".join(filter(None, notes))
             self.go(following)
             return
         self.walking = False
-        notes, self.note = [self.note], ""
         if result["right"]:
-            notes += [f"n: on to {following.id}   s: how the library does it" if following else ALL]
+            notes += [say("n: on to {id}   s: how the library does it", id=following.id) if following else say(ALL)]
         elif self.progress.of(self.current)["tries"] == screen.TRIES:
-            notes += ["Stuck? s shows the library's solution."]
+            notes += [say("Stuck? s shows the library's solution.")]
         self.view(screen.result_view(result), "\n".join(filter(None, notes)))
+
+    def lesson_done(self):
+        """[what to say where all of this lesson is right], or []."""
+        lesson = self.current.folder
+        done = all(self.progress.mark(e) == "#" for e in self.exercises if e.folder == lesson)
+        return [say("All exercises of {lesson} are right.", lesson=lesson.name)] if done else []
 
     def following(self):
         """The next exercise that is not right: behind this one, else from the start; of those chosen, else of all."""
@@ -120,19 +131,20 @@ class Session:
             self.type_number(key)
         elif key in ("\n", "\r", "n") and self.is_right():
             following = self.following()
-            self.go(following) if following else self.more(ALL)
+            self.go(following) if following else self.more(say(ALL))
         elif key in ACTIONS:
             ACTIONS[key](self)
 
     def hint(self):
         hints, record = texts.hints_of(self.current), self.progress.of(self.current)
         if not hints:
-            self.more("The texts have no hint for this exercise.")
+            self.more(say("The texts have no hint for this exercise."))
             return
         shown = record["hints"] % len(hints)  # after the last, the first again
         record["hints"] = shown + 1
         self.progress.save()
-        self.more(f"Hint {shown + 1} of {len(hints)}\n" + texts.wrapped(hints[shown], screen.columns()))
+        heading = say("Hint {number} of {n}", number=shown + 1, n=len(hints))
+        self.more(f"{heading}\n" + texts.wrapped(hints[shown], screen.columns()))
 
     def task(self):
         self.more(texts.task(self.current, self.progress.of(self.current)["stub"], screen.columns()))
@@ -155,7 +167,8 @@ class Session:
         if self.is_right() or tries >= screen.TRIES:
             self.more(texts.solution(self.current, screen.columns()))
         else:
-            self.more(f"The solution is offered after success or {screen.TRIES} tries (so far {tries}). h is a hint.")
+            self.more(say("The solution is offered after success or {n} tries (so far {tries}). h is a hint.",
+                          n=screen.TRIES, tries=tries))
 
     def reset(self):
         path = self.current.folder / "exercises.py"
@@ -167,14 +180,15 @@ class Session:
             now = answers.source_of(answers.read(path), self.current.name)
             stub = answers.stub_of(self.current, self.progress.of(self.current)["stub"])
             if stub is None or now == stub:
-                self.more("It is the stub already." if stub else "Neither git nor the progress file has this stub.")
+                self.more(say("It is the stub already.") if stub else
+                          say("Neither git nor the progress file has this stub."))
                 return
             backup = answers.reset(self.current, stub)
         except (OSError, UnicodeDecodeError) as error:
-            self.more(f"Not reset: {error}")
+            self.more(say("Not reset: {error}", error=error))
             return
         self.progress.of(self.current).update(right=None, tries=0, hints=0)
-        self.note = f"Reset. Your file as it was: {screen.short(backup)}"
+        self.note = say("Reset. Your file as it was: {path}", path=screen.short(backup))
         self.go(self.current)
 
 
@@ -219,22 +233,26 @@ def choose(exercises, name):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m lessons", description="Practise: your answers are checked as you "
-                                     "save them, and keys ask for hints. The file of exercises is yours to edit.")
-    parser.add_argument("lesson", nargs="?", default="", help="a lesson or an exercise, such as maml or maml.2")
+    if is_chinese() and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a question mark where the terminal's encoding has no such letter
+    parser = argparse.ArgumentParser(prog="python -m lessons", description=say(
+        "Practise: your answers are checked as you save them, and keys ask for hints. The file of exercises is yours "
+        "to edit."))
+    parser.add_argument("lesson", nargs="?", default="", help=say("a lesson or an exercise, such as maml or maml.2"))
     name = parser.parse_args(argv).lesson
     exercises = discover(FOLDER)
     chosen, first = choose(exercises, name)
     if not chosen:
-        lessons = " ".join(dict.fromkeys(e.folder.name for e in exercises))
-        print(f"no lesson is called {name!r}; there are\n{lessons}", file=sys.stderr)
+        mates = [e.id for e in exercises if e.id.split(".")[0] == name.lower().split(".")[0]]  # maml.9: maml.1 to 8
+        there = mates or dict.fromkeys(e.folder.name for e in exercises)
+        print(say("nothing is called {name!r}; there are", name=name) + f"\n{' '.join(there)}", file=sys.stderr)
         return pytest.ExitCode.USAGE_ERROR
     progress, worker = Progress(FOLDER, exercises), Worker(FOLDER)
     session = Session(exercises, chosen, progress, worker)
     try:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             return once(session, [first] if first else chosen)
-        session.note = "\n".join(filter(None, (progress.trouble, None if watching.watchfiles else watching.HINT)))
+        session.note = "\n".join(filter(None, (progress.trouble, None if watching.watchfiles else say(watching.HINT))))
         session.walking = first is None
         return practise(session, first or next((e for e in chosen if progress.mark(e) != "#"), chosen[0]))
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import json
 
 from fewshot_np.data.files import write_atomically
 from lessons.practice.answers import is_stub, read, source_of
+from lessons.teacher.language import say
 
 FILE = ".practice.json"  # in the folder of the lessons
 
@@ -22,7 +23,8 @@ class Progress:
                 self.records = dict(json.loads(self.path.read_text(encoding="utf-8")))
             except (OSError, ValueError, TypeError):
                 self.path.replace(self.path.with_suffix(".unreadable"))
-                self.trouble = f"{FILE} could not be read; it is kept as {self.path.with_suffix('.unreadable').name}"
+                self.trouble = say("{file} could not be read; it is kept as {name}", file=FILE,
+                                   name=self.path.with_suffix(".unreadable").name)
         self.look()
 
     def of(self, exercise):
@@ -55,7 +57,7 @@ class Progress:
             with write_atomically(self.path) as file:
                 file.write(json.dumps(self.records, indent=1).encode())
         except OSError:  # a folder that may not be written to: the loop works, and begins anew next time
-            self.trouble = f"{FILE} cannot be written"
+            self.trouble = say("{file} cannot be written", file=FILE)
 
     def mark(self, exercise):
         """As pytest's lines have it: # right, x wrong, . to write or not run."""

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from lessons.teacher.language import say
 from lessons.teacher.messages import short
 from lessons.teacher.sandbox import SECONDS
 
@@ -73,10 +74,11 @@ class Worker:
         line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         text = f"{short(path)}:{number}: {line}\n" if where else f"{short(path)}\n"
         if "Timeout (" in log:
-            text += (f"nothing within {self.seconds:g} s, so the check was stopped. Compiled code does not come to its "
-                     "end there:\nis a number or an array far too large?")
+            text += say("nothing within {seconds:g} s, so the check was stopped. Compiled code does not come to its "
+                        "end there:\nis a number or an array far too large?", seconds=self.seconds)
         else:
-            text += f"Python itself ended here (exit code {reply['ended']}): a crash, os._exit(), or no memory left."
+            text += say("Python itself ended here (exit code {code}): a crash, os._exit(), or no memory left.",
+                        code=reply["ended"])
             text += "".join("\n" + line for line in log.splitlines() if line.startswith("Fatal") or "Error: " in line)
         return {"right": False, "to_do": False, "text": text, "names": []}
 

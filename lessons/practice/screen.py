@@ -1,13 +1,13 @@
-"""What stands on the screen, as text: a function per view. Lines of at most `width`, ASCII and ±."""
+"""What stands on the screen, as text: a function per view. Lines of at most `width`, ASCII and ±, or Chinese."""
 
 import os
 import shutil
 import sys
-import textwrap
 from functools import cache
 
 from lessons.practice import texts
-from lessons.teacher.messages import short
+from lessons.teacher.language import fill, say
+from lessons.teacher.messages import labelled, short
 
 KEYS = {"h": "hint", "t": "task", "l": "list", "s": "solution", "r": "reset", "n": "next", "q": "quit"}
 TRIES = 3  # after so many wrong answers the solution is offered
@@ -34,15 +34,16 @@ def _understands_escapes():
 
 def heading(exercise, exercises):
     mates = [e for e in exercises if e.folder == exercise.folder]
-    return f"{exercise.id}   {exercise.name}   ({exercise.folder.name}, {mates.index(exercise) + 1} of {len(mates)})"
+    return say("{id}   {name}   ({lesson}, {number} of {n})", id=exercise.id, name=exercise.name,
+               lesson=exercise.folder.name, number=mates.index(exercise) + 1, n=len(mates))
 
 
 def exercise_view(exercise, exercises, progress, body, note=""):
     """Heading, file, the task's first paragraph, what came of it, and the progress of the whole course."""
     width = columns()
-    paragraph = " ".join(texts.first_paragraph(exercise, progress.of(exercise)["stub"]).split())
+    paragraph = " ".join(texts.in_short(exercise, progress.of(exercise)["stub"]).split())
     parts = [heading(exercise, exercises) + "\n" + short(exercise.folder / "exercises.py"),
-             textwrap.fill(texts.plain(paragraph), width, break_long_words=False, break_on_hyphens=False),
+             fill(texts.plain(paragraph), width),
              body, note, bar(exercise, exercises, progress)]
     return "\n\n".join(part for part in parts if part)
 
@@ -50,10 +51,10 @@ def exercise_view(exercise, exercises, progress, body, note=""):
 def result_view(result):
     """The message about an answer."""
     if result["right"]:
-        return "Right."
+        return say("Right.")
     if result["to_do"]:
         return "\n".join(result["text"].split("\n")[:2])  # the task itself stands above
-    picture = f"\n{'picture':10}{short(result['picture'])}" if result.get("picture") else ""
+    picture = f"\n{labelled(say('picture'))}{short(result['picture'])}" if result.get("picture") else ""
     return result["text"] + picture
 
 
@@ -62,16 +63,16 @@ def bar(exercise, exercises, progress):
     done = sum(progress.mark(e) == "#" for e in exercises)
     full = done * width // len(exercises)
     row = "".join(progress.mark(e) for e in exercises if e.folder == exercise.folder)
-    return (f"[{'#' * full}{'-' * (width - full)}] {done} of {len(exercises)}\n"
-            f"{exercise.folder.name} {row}   # right   x wrong   . to write")
+    return (f"[{'#' * full}{'-' * (width - full)}] {say('{done} of {n}', done=done, n=len(exercises))}\n"
+            f"{exercise.folder.name} {row}   {say('# right   x wrong   . to write')}")
 
 
 def keys(right, record):
     """The line of keys: `s` once it is offered, `n` once it is right."""
     offered = right or record["tries"] >= TRIES
-    shown = {key: word for key, word in KEYS.items()
-             if (key != "s" or offered) and (key != "n" or right) and (key != "r" or not right)}
-    return "   ".join(f"{key} {word}" for key, word in shown.items())
+    shown = [key for key in KEYS
+             if (key != "s" or offered) and (key != "n" or right) and (key != "r" or not right)]
+    return "   ".join(f"{key} {say(KEYS[key])}" for key in shown)
 
 
 def list_view(exercises, progress, current):
@@ -83,4 +84,5 @@ def list_view(exercises, progress, current):
     across = max(1, columns() // wide)
     down = -(-len(cells) // across)
     rows = ["".join(f"{cell:{wide}}" for cell in cells[row::down]).rstrip() for row in range(down)]
-    return "\n".join([*rows, "", f"Type the {digits} digits of an exercise to go there; any other key goes back."])
+    return "\n".join([*rows, "", say("Type the {digits} digits of an exercise to go there; any other key goes back.",
+                                     digits=digits)])

@@ -9,6 +9,7 @@ from functools import partial
 from types import ModuleType
 
 from lessons.practice.answers import docstring_of, read
+from lessons.teacher.language import WIDE, fill, is_chinese, say
 
 ASCII = {"θ": "theta", "φ": "phi", "α": "alpha", "β": "beta", "γ": "gamma", "λ": "lambda", "μ": "mu", "σ": "sigma",
          "ε": "eps", "η": "eta", "π": "pi", "Σ": "sum", "Δ": "delta", "∂": "d", "←": "<-", "→": "->", "≤": "<=",
@@ -18,7 +19,9 @@ ASCII = {"θ": "theta", "φ": "phi", "α": "alpha", "β": "beta", "γ": "gamma",
 
 
 def plain(text):
-    """The text in ASCII and ±, which every terminal has."""
+    """The text in ASCII and ±, which every terminal has; as it is where the reader asked for Chinese."""
+    if is_chinese():
+        return text
     text = "".join(ASCII.get(letter, letter) for letter in text)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return "".join(c if c.isascii() or c == "±" else "?" for c in text)
@@ -26,44 +29,65 @@ def plain(text):
 
 def wrapped(markdown, width):
     """Markdown as plain lines: paragraphs filled, lists and code left as they are."""
-    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", markdown.replace("**", ""))
     parts, code = [], False
-    for paragraph in re.split(r"\n\s*\n", plain(text).strip("\n")):
+    for paragraph in re.split(r"\n\s*\n", plain(_unmarked(markdown)).strip("\n")):
         fences = paragraph.count("```")
         if code or fences or re.search(r"^(\s{2,}|[-|*>] |\d+\. )", paragraph, re.M):
             paragraph = re.sub(r"^```\w*\n?", "", paragraph, flags=re.M).rstrip()
             parts.append("\n".join(_hung(row, width) for row in paragraph.split("\n")))
         else:
-            parts.append(textwrap.fill(paragraph, width, break_long_words=False, break_on_hyphens=False))
+            parts.append(fill(paragraph, width))
         code = code != bool(fences % 2)
     return "\n\n".join(parts)
+
+
+def _unmarked(markdown):
+    """Without bold and the targets of links."""
+    return re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", markdown.replace("**", ""))
 
 
 def _hung(row, width):
     """A line of code or of a list: what does not fit stands below, deeper than it."""
     indent = " " * (len(row) - len(row.lstrip()) + 8)
+    if re.search(f"[{WIDE}]", row):
+        return fill(row, width, indent[8:], indent)
     return textwrap.fill(row, width, subsequent_indent=indent, replace_whitespace=False, break_on_hyphens=False)
 
 
+PAGES = {"README.md": "> **Exercise `", "README.zh.md": "> **练习 `"}  # and how an exercise begins there
+
+
 def question(exercise):
-    """(page, the lines in which the texts set the exercise, hints with it); (None, "") where no text does."""
-    for page in sorted(exercise.folder.parent.glob("*/README.md")):
-        text = page.read_text(encoding="utf-8")
-        start = text.find(f"> **Exercise `{exercise.id}`**")
-        if start >= 0:
-            lines = text[start:].split("\n")
-            end = next((i for i, line in enumerate(lines) if not line.startswith(">")), len(lines))
-            return page, "\n".join(line[1:].removeprefix(" ") for line in lines[:end])
+    """(page, the lines in which it sets the exercise, hints with it); (None, "") where no page does.
+
+    To a reader of Chinese it is the Chinese page, where that has the exercise.
+    """
+    for name in ("README.zh.md", "README.md") if is_chinese() else ("README.md",):
+        for page in sorted(exercise.folder.parent.glob(f"*/{name}")):
+            text = page.read_text(encoding="utf-8")
+            start = text.find(_beginning(page, exercise))
+            if start >= 0:
+                lines = text[start:].split("\n")
+                end = next((i for i, line in enumerate(lines) if not line.startswith(">")), len(lines))
+                return page, "\n".join(line[1:].removeprefix(" ") for line in lines[:end])
     return None, ""
+
+
+def _beginning(page, exercise):
+    return f"{PAGES[page.name]}{exercise.id}`**"
 
 
 def hints_of(exercise):
     """The hints of the texts, the weakest first, in markdown."""
     return [hint.strip("\n") for hint in re.findall(
-        r"<details>\s*<summary>Hint[^<]*</summary>(.*?)</details>", question(exercise)[1], re.S)]
+        r"<details>\s*<summary>(?:Hint|提示)[^<]*</summary>(.*?)</details>", question(exercise)[1], re.S)]
 
 
-def first_paragraph(exercise, stub):
+def in_short(exercise, stub):
+    """The first paragraph of the docstring; in Chinese of what the Chinese page asks, where it asks."""
+    page, text = question(exercise)
+    if page and page.name == "README.zh.md":
+        return _unmarked(text.split("<details>")[0].partition("**：")[2].strip().split("\n\n")[0])
     return _docstring(exercise, stub).split("\n\n")[0]
 
 
@@ -71,23 +95,24 @@ def task(exercise, stub, width):
     """The whole task: the docstring, and where the text sets it."""
     page, text = question(exercise)
     asked = wrapped(text.split("<details>")[0].strip(), width)
-    where = f"\n\nThe text: lessons/{page.parent.name}/README.md" if page else ""
+    where = "\n\n" + say("The text: {page}", page=f"lessons/{page.parent.name}/{page.name}") if page else ""
     return f"{asked}\n\n{plain(_docstring(exercise, stub))}{where}".strip()
 
 
 def _docstring(exercise, stub):
     """Of the reader's file, or of the stub while that file is in the middle of work."""
     text = read(exercise.folder / "exercises.py")
-    return docstring_of(text, exercise.name) or docstring_of(stub, exercise.name) or f"Write {exercise.name}."
+    written = docstring_of(text, exercise.name) or docstring_of(stub, exercise.name)
+    return written or say("Write {name}.", name=exercise.name)
 
 
 def solution(exercise, width):
     """The library's answer as the texts quote it; where they do not, the source of the check's reference."""
     page, _ = question(exercise)
     if page:
-        behind = page.read_text(encoding="utf-8").partition(f"> **Exercise `{exercise.id}`**")[2]
-        behind = behind.partition("> **Exercise `")[0]
-        found = re.search(r"^<details><summary>[^<]*answer[^<]*</summary>(.*?)</details>", behind, re.S | re.M)
+        behind = page.read_text(encoding="utf-8").partition(_beginning(page, exercise))[2]
+        behind = behind.partition(PAGES[page.name])[0]
+        found = re.search(r"^<details><summary>[^<]*(?:answer|答案)[^<]*</summary>(.*?)</details>", behind, re.S | re.M)
         if found:
             return wrapped(re.sub(r"<!--.*?-->", "", found[1], flags=re.S), width)
     reference = exercise.reference
@@ -133,5 +158,5 @@ def _source(f):
         lines = text.split("\n")
         text = "\n".join(lines[:doc.lineno - 1] + lines[doc.end_lineno:])
     module = f.__module__
-    where = f"{module.replace('.', '/')}.py" if module.startswith("fewshot_np") else "what the check compares with"
+    where = f"{module.replace('.', '/')}.py" if module.startswith("fewshot_np") else say("what the check compares with")
     return f"# {where}\n{text}"

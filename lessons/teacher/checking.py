@@ -19,6 +19,7 @@ import pytest
 
 from fewshot_np.__main__ import LESSONS
 from lessons.teacher.comparing import TOLERANCE, Case, agree, cases_of, findings
+from lessons.teacher.language import say, say_case
 from lessons.teacher.messages import cannot_be_loaded, clue, four_lines, misconceptions, resemblance, short, task
 from lessons.teacher.sandbox import SECONDS, Clock, call
 
@@ -145,7 +146,8 @@ def _variants(f):
 
 def inputs(id, name):
     """The inputs of the case with this name, to try an answer by hand: f(*inputs("maml.2", "by hand"))."""
-    (named,) = [case for one in discover() if one.id == id for case in cases_of(one) if case.name == name]
+    (named,) = [case for one in discover() if one.id == id for case in cases_of(one)
+                if name in (case.name, say_case(case.name))]
     return tuple(named.inputs.values())
 
 
@@ -171,7 +173,8 @@ def check_file(exercise, path, seconds=SECONDS):
         return Failure(cannot_be_loaded(path, outcome, seconds))
     answer = getattr(outcome.value, exercise.name, None)
     if not callable(answer):
-        return Failure(f"{short(path)} has no function `{exercise.name}` any more, but {exercise.id} needs it")
+        return Failure(say("{path} has no function `{name}` any more, but {id} needs it", path=short(path),
+                           name=exercise.name, id=exercise.id))
     return check(exercise, answer, seconds)
 
 

@@ -3,6 +3,7 @@
 What is not in the catalogue, chinese.json, stays English:
 
     frames     {English sentence: Chinese sentence}, both with the same {places}
+    cases      {English name: Chinese name}
     mistakes   {exercise: {mistake: [misconception, hint]}}
 """
 
@@ -38,10 +39,17 @@ def say_predicate(predicate):
     return say(" ".join(predicate.__doc__.split()).replace("{", "{{").replace("}", "}}"))
 
 
+def say_case(name):
+    """The name of a case in the reader's language, and which draw of it this is."""
+    name, draw = re.fullmatch(r"(.*?)(?:, draw (\d+))?", name).groups()
+    chosen = catalogue()["cases"].get(name, name) if is_chinese() else name
+    return say("{name}, draw {draw}", name=chosen, draw=draw) if draw else chosen
+
+
 def thought_and_hint(mistake):
     """(the misconception behind a mistake, the hint) in the reader's language."""
     entries = catalogue()["mistakes"].get(mistake.exercise_id, {}) if is_chinese() else {}
-    return entries.get(base_name(mistake), (mistake.thought, mistake.hint))
+    return tuple(entries.get(base_name(mistake), (mistake.thought, mistake.hint)))
 
 
 def base_name(mistake):

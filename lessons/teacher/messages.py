@@ -20,7 +20,7 @@ from lessons.teacher.comparing import (
     fits,
     in_words,
 )
-from lessons.teacher.language import columns_of, fill, say, thought_and_hint
+from lessons.teacher.language import columns_of, fill, say, say_case, thought_and_hint
 from lessons.teacher.sandbox import TooLong
 
 LABEL = 10
@@ -37,7 +37,7 @@ def task(answer, outcome):
     if max(map(len, text.split("\n"))) > width() - 3:
         text = fill(" ".join(text.split()), width() - 3)
     where = f"{short(outcome.place.filename)}:{outcome.place.lineno}"
-    return f"{outcome.error}\n{say('still to write')}: {where}\n{textwrap.indent(text, '   ')}"
+    return f"{outcome.error}\n{say('still to write: {where}', where=where)}\n{textwrap.indent(text, '   ')}"
 
 
 def cannot_be_loaded(path, outcome, seconds):
@@ -61,15 +61,15 @@ def _is_missing(error):
 def four_lines(case, finding, why, seconds):
     """The message about a finding, with what the answer printed below it.   why: the misconception, or a clue."""
     came, wanted = _came_and_wanted(finding, seconds)
-    name = f"# {case.name}".replace(" ", "\0")  # stays in one line
+    name = f"# {say_case(case.name)}".replace(" ", "\0")  # stays in one line
     rows = [(say("called"), f"{finding.called}   {name}"), came, (say("expected"), wanted), (say("why"), why)]
-    lines = [fill(text, width(), _label(label), " " * LABEL) for label, text in rows]
+    lines = [fill(text, width(), labelled(label), " " * LABEL) for label, text in rows]
     if finding.outcome.printed:
-        lines.append(_label(say("printed")) + finding.outcome.printed.replace("\n", "\n" + " " * LABEL))
+        lines.append(labelled(say("printed")) + finding.outcome.printed.replace("\n", "\n" + " " * LABEL))
     return "\n".join(lines).replace("\0", " ")
 
 
-def _label(word):
+def labelled(word):
     return word + " " * (LABEL - columns_of(word))
 
 

@@ -211,8 +211,9 @@ def test_a_lesson_is_solved_without_leaving_the_loop(course, terminal):
         path.write_text(path.read_text(encoding="utf-8").replace(
             f'raise NotImplementedError("{exercise.id}: to do")',
             f"from lessons.lesson4_maml.mistakes import {answer}\n    return {answer}(*inputs)"), encoding="utf-8")
-        reader.until("Right.")
+        screen = reader.until("Right.")
         os.write(reader.master, b"n")
+    assert "All exercises of lesson4_maml are right." in screen
     reader.until("metric.1: prototypes")  # the lesson is done: on with the course
     os.write(reader.master, b"q")
     assert reader.end() == 0
@@ -264,6 +265,7 @@ def test_without_a_terminal_it_prints_once_and_has_pytests_exit_codes(course):
     unknown = run("nonsense")
     assert unknown.returncode == 4
     assert "lesson3_metric" in unknown.stderr
+    assert "metric.1 metric.2" in run("metric.99").stderr
 
 
 # ---------------------------------------------------------------- the parts
