@@ -224,7 +224,7 @@ def print_test(options, results, starts, k_shot, episodes):
                 [[f"{steps} *" if statistics == "queries" else f"{steps}",
                   *(plus_minus(*results[name, steps, statistics]) for name in starts)]
                  for steps, statistics in lines_of(options)])
-    print("\nNo step at all: the pretrained body is frozen, and the class with the nearest mean\nfeature answers. "
+    print("\nNo step at all: the pretrained body is frozen, and the class with the nearest\nmean feature answers. "
           "Statistics of the support; in the second column (*) of the\nsupport and queries.\n")
     print_table(["features", "accuracy", "accuracy *"],
                 [[how, *(plus_minus(*results[FROZEN, how, statistics]) for other, statistics in WAYS if other == how)]

@@ -37,33 +37,50 @@ def draw_scatter(results, milliseconds, options):
 
 
 def write_names(axes, points):
-    """Write each name beside its point (x, y) of a logarithmic x axis, with a thin line where it had to move up."""
-    spacing = 0.038 * np.ptp(axes.get_ylim())
+    """Write each name beside its point (x, y) of a logarithmic x axis, with a thin line where it had to move."""
+    spacing = 0.034 * np.ptp(axes.get_ylim())
     low, high = axes.get_xlim()
     gap = (high / low) ** 0.015
-    left = [name for name in points if right_is_taken(name, points, spacing)]
-    for side, names in (("right", left), ("left", [name for name in points if name not in left])):
-        heights = label_heights({name: points[name] for name in names}, spacing)
-        axes.set_ylim(top=max([axes.get_ylim()[1], *(y + spacing for y in heights.values())]))  # a name may be highest
-        for name, height in heights.items():
-            x = points[name][0]
-            axes.annotate(name, points[name], xytext=(x / gap if side == "right" else x * gap, height), fontsize=8,
-                          ha=side, va="center", arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6})
+    left = {name: place for name, place in points.items() if right_is_taken(name, points, spacing)}
+    right = {name: place for name, place in points.items() if name not in left}
+    for here, outermost, shift, align in (left, min, 1 / gap, "right"), (right, max, gap, "left"):
+        for name, (x, y) in label_places(here, spacing, outermost).items():
+            axes.annotate(name, points[name], xytext=(x * shift, y), fontsize=8, ha=align, va="center",
+                          arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.6, "shrinkA": 0})
+            axes.set_ylim(top=max(axes.get_ylim()[1], y + spacing))  # a name may be higher than all points
 
 
 def right_is_taken(name, points, spacing):
     """Whether a name to the right of its point would lie on another point, so that it has to stand on the left."""
     x, y = points[name]
-    return any(1.15 < other / x < 3 and abs(height - y) < 2 * spacing for other, height in points.values())
+    return any(1.1 < other / x < 3 and abs(height - y) < 2 * spacing for other, height in points.values())
 
 
-def label_heights(points, spacing):
-    """{name: y} beside its point (x, y) of a logarithmic x axis, higher where it would lie on a neighbour's label."""
-    heights = {}
-    for name, (x, y) in sorted(points.items(), key=lambda item: item[1][1]):
-        near = [heights[other] for other in heights if 0.45 < points[other][0] / x < 2.2]
-        heights[name] = max([y, *(height + spacing for height in near)])
-    return heights
+def label_places(points, spacing, outermost):
+    """{name: (x, y)} of the labels of points (x, y): their own, or in a stack where they would lie on each other.
+
+    A stack lies around the mean of its points, in their order, at the `outermost` (min or max) of their x.
+    """
+    stacks = []
+    for name in sorted(points, key=lambda name: points[name][1]):
+        stack = [name]
+        while hit := next((other for other in stacks if overlap(other, stack, points, spacing)), None):
+            stacks.remove(hit)
+            stack = sorted(hit + stack, key=lambda name: points[name][1])
+        stacks.append(stack)
+    return {name: (outermost(points[other][0] for other in stack), height)
+            for stack in stacks for name, height in zip(stack, heights(stack, points, spacing), strict=True)}
+
+
+def heights(stack, points, spacing):
+    return np.mean([points[name][1] for name in stack]) + spacing * (np.arange(len(stack)) - (len(stack) - 1) / 2)
+
+
+def overlap(a, b, points, spacing):
+    """Whether labels of two stacks would lie on each other; a label is about as wide as a factor 2.2 of x."""
+    near = any(1 / 2.2 < points[one][0] / points[two][0] < 2.2 for one in a for two in b)
+    gaps = np.subtract.outer(heights(a, points, spacing), heights(b, points, spacing))
+    return near and np.abs(gaps).min() < 0.999 * spacing
 
 
 def draw_matrix(values, pairs, order):

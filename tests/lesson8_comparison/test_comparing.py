@@ -15,7 +15,7 @@ from fewshot_np.lesson8_comparison import (
     paired_differences,
 )
 from fewshot_np.lesson8_comparison.comparing import with_the_support
-from fewshot_np.lesson8_comparison.figures import draw_matrix, draw_scatter, label_heights, right_is_taken
+from fewshot_np.lesson8_comparison.figures import draw_matrix, draw_scatter, label_places, right_is_taken
 from tests.scaffolding import classes_of
 
 CLASSES = classes_of(*[12] * 4)
@@ -79,9 +79,12 @@ def test_the_figures_name_every_method():
     assert len(matrix.axes[0].texts) == len(METHODS) * (len(METHODS) + 1) / 2
 
 
-def test_labels_that_would_lie_on_each_other_are_moved_apart():
-    points = {"a": (1.0, 50.0), "b": (1.1, 50.5), "c": (30.0, 50.2), "d": (1.2, 60.0)}
-    assert label_heights(points, spacing=2.0) == {"a": 50.0, "b": 52.0, "c": 50.2, "d": 60.0}
+def test_labels_that_would_lie_on_each_other_are_stacked_around_their_points():
+    points = {"a": (1.0, 50.0), "b": (1.5, 50.5), "c": (30.0, 50.2), "d": (1.2, 60.0), "e": (1.1, 51.75)}
+    assert label_places(points, 2.0, min) == {"a": (1.0, 48.75), "b": (1.0, 50.75), "e": (1.0, 52.75),
+                                              "c": (30.0, 50.2), "d": (1.2, 60.0)}
+    assert label_places(points, 2.0, max)["a"] == (1.5, 48.75)
+    assert label_places(points, 0.1, max) == points
 
 
 def test_a_name_stands_on_the_left_where_another_point_lies_to_the_right_at_its_height():

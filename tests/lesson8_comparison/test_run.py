@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fewshot_np.experiment.records import load_params, read_record, save_params, write_record
-from fewshot_np.lesson8_comparison import METHODS, METRIC, OPTIMISATION, TRAININGS, adaptation_milliseconds
+from fewshot_np.lesson8_comparison import METHODS, OPTIMISATION, TRAININGS, adaptation_milliseconds
 from fewshot_np.lesson8_comparison import __main__ as lesson
 from fewshot_np.lesson8_comparison.__main__ import file_of, main
 from fewshot_np.nn.trees import leaves
@@ -16,6 +16,7 @@ from tests.scaffolding import folder_of, no_training
 
 TINY = ["--effort", "0.002", "--episodes", "6", "--channels", "4", "--n-query", "3"]
 NAMES = list(TRAININGS)
+FRONT = ["Siamese", "prototypical", "Matching", "ridge regression"]
 
 
 def run_tiny(out, *argv):
@@ -150,15 +151,14 @@ def test_what_a_comparison_finds(seed, tmp_path):
     main(["--effort", "0.5", "--channels", "16", "--episodes", "200", "--seed", str(seed), "--out", str(tmp_path)])
     metrics = read_record(tmp_path / "record.json")["metrics"]
     accuracy = {name: metrics.get(f"{name}, statistics of the support", metrics["pixels"]) for name in METHODS}
-    metric, optimisation = ([name for name, method in METHODS.items() if method.family == family]
-                            for family in (METRIC, OPTIMISATION))
-    for name in NAMES:
-        assert accuracy[name]["mean"] > accuracy["pixels"]["mean"] + 0.03, name
-    for one, two in itertools.product(metric, optimisation):  # in so short a training
-        assert metrics[f"{one} minus {two}"]["mean"] > 2 * metrics[f"{one} minus {two}"]["interval"], (one, two)
-    for name in optimisation:
-        gain = metrics[f"{name}, statistics of the queries minus those of the support"]
-        assert gain["mean"] > gain["interval"], name
-    for one, two in itertools.combinations(NAMES, 2):
-        pair = metrics.get(f"{one} minus {two}") or metrics[f"{two} minus {one}"]
-        assert pair["interval"] < np.hypot(accuracy[one]["interval"], accuracy[two]["interval"])
+    optimisation = [name for name, method in METHODS.items() if method.family == OPTIMISATION]
+    for one in FRONT:
+        assert accuracy[one]["mean"] > accuracy["pixels"]["mean"] + 0.2, one
+        for two in optimisation:  # in so short a training
+            assert metrics[f"{one} minus {two}"]["mean"] > 2 * metrics[f"{one} minus {two}"]["interval"], (one, two)
+    gains = [metrics[f"{name}, statistics of the queries minus those of the support"]["mean"] for name in optimisation]
+    assert np.mean(gains) > 0.01
+    narrower = [(metrics.get(f"{one} minus {two}") or metrics[f"{two} minus {one}"])["interval"]
+                / np.hypot(accuracy[one]["interval"], accuracy[two]["interval"])
+                for one, two in itertools.combinations(NAMES, 2)]
+    assert np.mean(narrower) < 0.9

@@ -2,6 +2,7 @@
 what was built finds what is wrong; and, slow, all of it is built, with warnings as errors."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -132,11 +133,12 @@ def test_the_search_finds_chinese_by_pairs_of_characters():
 @pytest.mark.timeout(1500)
 @pytest.mark.skipif(importlib.util.find_spec("sphinx_book_theme") is None,
                     reason='Sphinx is not installed (pip install -e ".[site]")')
-def test_the_site_is_built_without_a_warning(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "lessons.site", "--out", str(tmp_path)], cwd=ROOT, capture_output=True,
-                          text=True, encoding="utf-8", timeout=1400)
+def test_the_site_is_built_without_a_warning_and_its_notebooks_run(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "lessons.site", "--execute", "--out", str(tmp_path)], cwd=ROOT,
+                          capture_output=True, text=True, encoding="utf-8", timeout=1400)
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "html" / "lessons" / "lesson4_maml" / "index.html").read_text(encoding="utf-8")
     folded = re.search(r"<details><summary>The library's answer</summary>.*?</details>", page, re.S)[0]
     assert '<div class="highlight">' in folded
-    assert (tmp_path / "html" / "notebooks" / "lesson4_maml.ipynb").stat().st_size > 10_000
+    notebook = json.loads((tmp_path / "html" / "notebooks" / "lesson4_maml.ipynb").read_text(encoding="utf-8"))
+    assert any(cell.get("outputs") for cell in notebook["cells"])
