@@ -24,7 +24,7 @@ def test_the_two_commands_stand_in_the_readme_as_a_newcomer_types_them():
     assert ("python3 -m venv .venv && .venv/bin/python -m pip install -e . && "
             ".venv/bin/python -m fewshot_np.lesson4_maml\n") in README
     assert ('python3 -m venv .venv && .venv/bin/python -m pip install -e ".[test]" && '
-            ".venv/bin/python -m pytest\n") in README
+            ".venv/bin/python -m pytest -n 2\n") in README
 
 
 def test_numbers_of_a_sentence_are_replaced_and_its_prose_is_kept():
