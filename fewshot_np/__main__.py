@@ -15,9 +15,9 @@ LESSONS = [
     ("4", "lesson4_maml", "2", "MAML: a start from which one step is enough"),
     ("5", "lesson5_project", "1.5", "a Siamese network for your own images"),
     ("6", "lesson6_optimizer", "2.3", "steps that are learned: Meta-SGD, an LSTM"),
-    ("6", "lesson6_model_based", "8", "learn a task by reading it, without steps"),
+    ("6", "lesson6_model_based", "6", "learn a task by reading it, without steps"),
     ("7", "lesson7_pitfalls", "3", "how accuracies lie"),
-    ("8", "lesson8_comparison", "7", "every method on the same tasks"),
+    ("8", "lesson8_comparison", "6", "every method on the same tasks"),
 ]
 
 
