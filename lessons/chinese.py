@@ -5,7 +5,6 @@ a function of `quoting` returns, with the words that only this page needs, and `
 English page has `spread.sentence(lesson)`.
 """
 
-import json
 import re
 from statistics import median
 
@@ -92,11 +91,9 @@ def table(markdown, words=None):
 
 def spread_sentence(lesson, content=None):
     """`spread.sentence`, how far the results lay apart over seeds, in Chinese."""
-    content = json.loads(spread.FILE.read_text(encoding="utf-8")) if content is None else content
-    if lesson not in content:
+    if not (found := spread.measured(lesson, content)):
         return ""
-    points, factors = spread.apart(content[lesson]["means"])
-    *seeds, last = map(str, content[lesson]["seeds"])
+    (*seeds, last), points, factors = found
     parts = []
     if points:
         parts.append(f"本页的准确率最多相差 {max(points):.1f} 个百分点，半数相差不到 {median(points):.1f} 个")

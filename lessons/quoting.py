@@ -313,7 +313,7 @@ def contents_table():
     rows = [["", "lesson", "what it is about", "minutes to read", "to run"], ["---"] * 5]
     for number, lesson, _, about in LESSON_LIST:
         page = LESSONS / lesson / "README.md"
-        title = page.read_text(encoding="utf-8").partition("\n")[0].partition(": ")[2].partition(" · ")[0]
+        title = page.read_text(encoding="utf-8").partition("\n")[0].partition(": ")[2]
         rows.append([number, f"[{title}]({lesson}/README.md)", about, str(minutes_to_read(page)),
                      f"{max(0.1, record_of(lesson)['seconds'] / 60):.1f}"])
     results = LESSONS / "results" / "README.md"

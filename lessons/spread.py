@@ -68,13 +68,19 @@ def apart(means):
     return points, factors
 
 
-def sentence(lesson, content=None):
-    """How far the lesson's results lay apart; empty where that was not measured."""
+def measured(lesson, content=None):
+    """(seeds as words, points, factors) of `apart` for a lesson; None where its seeds were not measured."""
     content = json.loads(FILE.read_text(encoding="utf-8")) if content is None else content
     if lesson not in content:
+        return None
+    return list(map(str, content[lesson]["seeds"])), *apart(content[lesson]["means"])
+
+
+def sentence(lesson, content=None):
+    """How far the lesson's results lay apart; empty where that was not measured."""
+    if not (found := measured(lesson, content)):
         return ""
-    points, factors = apart(content[lesson]["means"])
-    *seeds, last = map(str, content[lesson]["seeds"])
+    (*seeds, last), points, factors = found
     parts = []
     if points:
         parts.append(f"the accuracies of this page lay up to {max(points):.1f} points apart, half of them "
