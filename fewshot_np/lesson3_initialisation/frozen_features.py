@@ -18,10 +18,10 @@ from functools import partial
 import numpy as onp  # plain NumPy, for what is not differentiated
 from autograd import numpy as np  # whatever is computed with `np` can be differentiated
 
-from fewshot_np.lesson3_metric import embed, prototypes, squared_distances, ways
+from fewshot_np.lesson3_metric import embed, prototypes, squared_distances, unit_length, ways
 from fewshot_np.nn.layers import dense
 from fewshot_np.nn.optimizers import adam
-from fewshot_np.nn.primitives import cross_entropy, safe_norm, stop_gradient
+from fewshot_np.nn.primitives import cross_entropy, stop_gradient
 from fewshot_np.nn.trees import grad
 
 # ---------------------------------------------------------------- the method, on features
@@ -36,9 +36,7 @@ def transform(features, mean, how="centred and normalised"):
     _check_transform(features, mean, how)
     if how == "plain":
         return features
-    x = features - mean if how == "centred and normalised" else features
-    length = np.expand_dims(safe_norm(x), -1)  # (..., 1); safe: at 0 its derivative is 0, not NaN
-    return x / (length + (length == 0))
+    return unit_length(features - mean if how == "centred and normalised" else features)
 
 
 def nearest_mean_logits(support, support_y, query, n_way, mean, how="centred and normalised"):
@@ -59,9 +57,13 @@ def frozen_scores(network, params, episode, statistics, how="centred and normali
     params: of a network with a head, which is not used, and "mean", see `start_with_mean`.
     statistics: the images from which batch norm takes its mean and variance, "support" or "support and queries".
     """
-    body = {name: layer for name, layer in params.items() if name not in ("head", "mean")}
-    support, query = embed(network, body, episode, statistics)  # (T,NK,D), (T,NQ,D)
+    support, query = embed(network, body_of(params), episode, statistics)  # (T,NK,D), (T,NQ,D)
     return nearest_mean_logits(support, episode.support_y, query, ways(episode), params["mean"], how)
+
+
+def body_of(params):
+    """The parameters without the head and the mean: the layers that make features."""
+    return {name: layer for name, layer in params.items() if name not in ("head", "mean")}
 
 
 # ---------------------------------------------------------------- pretraining, which also finds the mean
@@ -80,8 +82,7 @@ def frozen_objective(network, params, batch):
     there: its gradient is that of `classification_objective`.
     """
     images, labels = batch
-    body = {name: layer for name, layer in params.items() if name not in ("head", "mean")}
-    features = network.apply(body, images)
+    features = network.apply(body_of(params), images)
     gap = params["mean"] - stop_gradient(features)
     return cross_entropy(dense(params["head"], features), labels) + np.sum(gap * gap) * (0.5 / len(images))
 

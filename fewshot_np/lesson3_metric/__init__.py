@@ -31,6 +31,7 @@ from fewshot_np.lesson3_metric.matching import (
     matching_log_probabilities,
     matching_objective,
     matching_scores,
+    unit_length,
 )
 from fewshot_np.lesson3_metric.ridge import (
     ridge_weights,
@@ -51,4 +52,5 @@ __all__ = ["attend", "cosines", "differences", "embed", "matching_log_probabilit
            "matching_scores", "memberships", "nearest_prototype", "plain_distances", "principal_components",
            "prototypes", "prototypical_loss", "prototypical_objective", "prototypical_scores", "relation_logits",
            "relation_loss", "relation_objective", "relation_scores", "ridge_logits", "ridge_objective", "ridge_scores",
-           "ridge_weights", "squared_distances", "start_relation", "start_ridge", "train_on_episodes", "ways"]
+           "ridge_weights", "squared_distances", "start_relation", "start_ridge", "train_on_episodes", "unit_length",
+           "ways"]

@@ -22,7 +22,7 @@ from fewshot_np.nn.primitives import cross_entropy, log_softmax, safe_norm, stop
 def cosines(a, b):
     """The cosine of the angle of every pair of rows: (A,D), (M,D) -> (A,M), or with T; 0 for a row of zeros."""
     check_pairs(a, b)
-    return np.matmul(_unit(a), np.swapaxes(_unit(b), -1, -2))
+    return np.matmul(unit_length(a), np.swapaxes(unit_length(b), -1, -2))
 
 
 def attend(similarities, labels, n_way):
@@ -54,8 +54,9 @@ def _largest_of_each_class(votes, members):
     return onp.max(onp.where(members[..., None, :, :] > 0, votes[..., None], -onp.inf), axis=-2)
 
 
-def _unit(x):
-    length = np.expand_dims(safe_norm(x), -1)
+def unit_length(x):
+    """Each row divided by its length, (..., D), so that only its direction counts; a row of zeros stays one."""
+    length = np.expand_dims(safe_norm(x), -1)  # (..., 1); safe: at 0 its derivative is 0, not NaN
     return x / (length + (length == 0))
 
 

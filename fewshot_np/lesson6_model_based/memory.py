@@ -18,7 +18,8 @@ T tasks (streams), L steps, N labels, S slots, D features. `np` is autograd's Nu
 import numpy as onp
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import safe_norm, softmax, stop_gradient
+from fewshot_np.lesson3_metric import unit_length
+from fewshot_np.nn.primitives import softmax, stop_gradient
 
 FADING = 0.95  # of the use of a slot, at each step: the paper's gamma
 
@@ -111,9 +112,7 @@ def to_keys(features):
 
     Features behind a ReLU are all positive, so without the centring all directions would be alike.
     """
-    centred = features - np.sum(features, axis=-1, keepdims=True) * (1 / features.shape[-1])
-    length = np.expand_dims(safe_norm(centred), -1)
-    return centred / (length + (length == 0))
+    return unit_length(features - np.sum(features, axis=-1, keepdims=True) * (1 / features.shape[-1]))
 
 
 def logits(params, read, seen):
