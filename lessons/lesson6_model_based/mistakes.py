@@ -456,7 +456,7 @@ def compared_with_itself(answer, x, y, query_x, order):
 
 
 @mistake("model_based.6", "== asks for the last bit, but sums in another order round differently.",
-         "Allow a small difference: np.allclose, or the largest difference against the largest answer.")
+         "Allow a small difference: compare the largest one with the largest answer.")
 def to_the_last_bit(answer, x, y, query_x, order):
     return bool((answer(x, y, query_x) == answer(x[order], y[order], query_x)).all())
 
@@ -489,6 +489,79 @@ def the_opposite(answer, x, y, query_x, order):
          "Only the examples change places.")
 def queries_too(answer, x, y, query_x, order):
     return close(answer(x, y, query_x), answer(x[order], y[order], query_x[::-1]))
+
+
+@mistake("model_based.6", "y was put in another order, x was not: every example got another's label.",
+         "An example is a pair: x[order] and y[order].")
+def features_left_behind(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x, y[order], query_x))
+
+
+@mistake("model_based.6", "x was put in the order `order`, y in the one that undoes it: the pairs were torn apart.",
+         "x[order] and y[order]: the same for both.")
+def y_by_the_inverse(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x[order], y[onp.argsort(order)], query_x))
+
+
+@mistake("model_based.6", "The tolerance is a number of its own, whatever the size of the answers: small answers may "
+         "differ as they like, and large ones not even by their rounding.",
+         "A hundred-thousandth of the largest answer.", tolerance=(1e-3, 1e-5))
+def absolute_tolerance(answer, x, y, query_x, order, tolerance):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() <= tolerance)
+
+
+@mistake("model_based.6", "Each answer was measured against itself: one that is nearly 0 rounds by more than a "
+         "hundred-thousandth of itself.", "The largest difference against the *largest* answer.")
+def each_against_itself(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before)).all())
+
+
+@mistake("model_based.6", "np.allclose as it comes measures each answer against itself, and lets a difference of 1e-8 "
+         "pass, however small the answers are.", "np.allclose(after, before, rtol=0, atol=1e-5 * "
+         "np.abs(before).max())")
+def allclose_as_it_comes(answer, x, y, query_x, order):
+    return bool(onp.allclose(answer(x[order], y[order], query_x), answer(x, y, query_x)))
+
+
+@mistake("model_based.6", "The answers were put in another order, too. They belong to the queries, which stay where "
+         "they are.", "Compare answer(x, y, query_x) itself.")
+def answers_too(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return close(before[order] if len(before) == len(order) else before, after)
+
+
+@mistake("model_based.6", "The examples were turned round; `order` was not used.", "x[order] and y[order].")
+def turned_round(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x[::-1], y[::-1], query_x))
+
+
+@mistake("model_based.6", "Only the first query was asked: the order may matter for another one.",
+         "Compare the answers to all queries.")
+def first_query_alone(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x)[:1], answer(x[order], y[order], query_x)[:1])
+
+
+@mistake("model_based.6", "The differences have their sign: answers that all move in one direction pass, however far.",
+         "np.abs of the difference.", sign=(1, -1))
+def without_the_absolute_value(answer, x, y, query_x, order, sign):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((sign * (before - after)).max() <= 1e-5 * onp.abs(before).max())
+
+
+@mistake("model_based.6", "The largest answer was taken with its sign: if all are below 0, the tolerance is, too, and "
+         "nothing passes.", "np.abs(before).max().")
+def largest_with_its_sign(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() <= 1e-5 * before.max())
+
+
+@mistake("model_based.6", "Only the places of the largest answers were compared: an answer may change and still be the "
+         "largest.", "Compare the answers themselves.")
+def places_of_the_largest(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((before.argmax(axis=1) == after.argmax(axis=1)).all())
 
 
 @honest("model_based.6")
@@ -579,6 +652,39 @@ def labels_exchanged_in_the_query(n_features, k_shot, n_query, rng):
     x = in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.standard_normal(n_features))
     x[:, k_shot:] *= -1
     return cut(x, k_shot)
+
+
+@mistake("model_based.7", "The labels are -1 and 1, as np.sign gives them.", "The classes are called 0 and 1.")
+def labels_by_sign(n_features, k_shot, n_query, rng):
+    support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
+    return support_x, 2 * support_y - 1, query_x, 2 * query_y - 1
+
+
+@mistake("model_based.7", "The classes are mixed: the points of class 0 do not all come first.",
+         "K points of class 0 and then K of class 1; the query likewise.")
+def classes_mixed(n_features, k_shot, n_query, rng):
+    support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
+    a, b = rng.permutation(2 * k_shot), rng.permutation(2 * n_query)
+    return support_x[a], support_y[a], query_x[b], query_y[b]
+
+
+@mistake("model_based.7", "The chance did not come from `rng`: nobody can repeat these draws.",
+         "rng.standard_normal, not np.random.normal.")
+def global_generator(n_features, k_shot, n_query, rng):
+    return query_first(n_features, k_shot, n_query, onp.random.default_rng())
+
+
+@mistake("model_based.7", "Each point of class 1 is one of class 0 turned around: half of the points are not new.",
+         "Draw the points of each class for themselves.")
+def mirror_images(n_features, k_shot, n_query, rng):
+    x = in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.standard_normal(n_features))
+    return cut(onp.stack([x[0], -x[0]]), k_shot)
+
+
+@mistake("model_based.7", "The rule looks at one feature alone.", "w has F standard normal numbers.")
+def one_feature_alone(n_features, k_shot, n_query, rng):
+    rule = onp.eye(n_features)[0] * rng.standard_normal()
+    return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rule), k_shot)
 
 
 @honest("model_based.7")
