@@ -241,6 +241,12 @@ def little_added(logits, same):
     return -np.log(np.where(same == 1, p, 1 - p) + 1e-12)
 
 
+@mistake("project.2", "Same pairs cost nothing: only -log(1 - p) of the different ones was taken.",
+         "Where same is 1 the loss is -log p = log(1 + exp(-logit)).")
+def different_pairs_alone(logits, same):
+    return (1 - same) * np.logaddexp(0.0, logits)
+
+
 @honest("project.2")
 def losses_by_where(logits, same):
     return np.logaddexp(0.0, np.where(same == 1, -logits, logits))
@@ -375,6 +381,13 @@ def harder_ones_weigh_more(logits, same_class, n_hard):
 def each_row_adds_up_to_one(logits, same_class, n_hard):
     hard = hardest_of_each(logits, same_class, n_hard)
     return 0.5 * same_class / same_class.sum(axis=1, keepdims=True) + 0.5 * hard / n_hard
+
+
+@mistake("project.3", "Each kind was divided by the number of the other.",
+         "same_class / same_class.sum() and hard / hard.sum().")
+def numbers_exchanged(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return 0.5 * same_class / hard.sum() + 0.5 * hard / same_class.sum()
 
 
 @honest("project.3")
@@ -527,6 +540,21 @@ def divided_by_all_examples(logits, labels, threshold):
 def one_decision_for_all(logits, labels, threshold):
     scores = by_class(logits, labels, onp.mean)
     return onp.where(probability(scores.max()) > threshold, scores.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The probabilities of all classes were added up, and the sum was compared with the threshold.",
+         "The largest alone.")
+def sum_of_all_probabilities(logits, labels, threshold):
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p.sum(axis=1) > threshold, p.argmax(axis=1), -1)
+
+
+@mistake("project.4", "Every example was compared with the threshold by itself, and those that passed were counted.",
+         "First the mean of the logits of a class, then one comparison.")
+def vote_of_the_examples(logits, labels, threshold):
+    passes = probability(logits) > threshold
+    votes = by_class(passes, labels, onp.sum)
+    return onp.where(votes.max(axis=1) > 0, votes.argmax(axis=1), -1)
 
 
 @honest("project.4")

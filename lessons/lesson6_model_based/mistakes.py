@@ -111,6 +111,11 @@ def of_length_one(h, params, x, y):
     return mean / np.sqrt(np.sum(mean ** 2, axis=-1, keepdims=True))
 
 
+@mistake("model_based.1", "The sum was divided by K + 1.", "There are K examples.")
+def one_too_many_counted(h, params, x, y):
+    return np.sum(h(params, pairs(x, y)), axis=1) / (x.shape[1] + 1)
+
+
 @honest("model_based.1")
 def encode_example_by_example(h, params, x, y):
     n_points = x.shape[1]
@@ -247,6 +252,12 @@ def r_for_the_first_query(g, params, r, x):
 def queries_before_tasks(g, params, r, x):
     each = np.reshape(np.repeat(r, x.shape[1], axis=0), (x.shape[1], x.shape[0], -1))
     return g(params, np.concatenate([np.transpose(each, (1, 0, 2)), x], axis=-1))
+
+
+@mistake("model_based.2", "The rows have zeros where r should be: nothing of the support reaches the answers.",
+         "Add r[:, None] to the zeros.")
+def without_the_encoding(g, params, r, x):
+    return g(params, np.concatenate([np.zeros((*x.shape[:2], r.shape[1])), x], axis=-1)) + 0 * np.sum(r)
 
 
 @honest("model_based.2")
@@ -479,6 +490,19 @@ def scores_by_their_sum(query, keys, values):
     return np.matmul(scores / np.sum(scores), values)
 
 
+@mistake("model_based.4", "The scores have the wrong sign: the key that agrees least has the largest weight.",
+         "softmax of the products, without a minus.")
+def minus_the_scores(query, keys, values):
+    return np.matmul(attention_weights(-query, keys), values)
+
+
+@mistake("model_based.4", "Each weight is a sigmoid of its score: together they do not add up to 1.",
+         "A softmax over the examples.")
+def each_by_a_sigmoid(query, keys, values):
+    scores = np.matmul(keys, query) / len(query) ** 0.5
+    return np.matmul(0.5 * (1 + np.tanh(scores / 2)), values)
+
+
 @honest("model_based.4")
 def attend_in_a_loop(query, keys, values):
     scores = [sum(q * k for q, k in zip(query, key, strict=True)) / len(query) ** 0.5 for key in keys]
@@ -614,6 +638,12 @@ def queries_hidden(scores, n_context):
 def smallest_of_the_row(scores, n_context):
     hidden = onp.arange(scores.shape[1]) >= n_context
     return softmax(np.where(hidden, np.min(scores, axis=1, keepdims=True), scores))
+
+
+@mistake("model_based.5", "The *last* n_context keys may be seen.", "The first: they are the labelled examples.")
+def the_last_ones(scores, n_context):
+    n_keys = scores.shape[1]
+    return softmax(np.where(onp.arange(n_keys) < n_keys - n_context, -np.inf, scores))
 
 
 @honest("model_based.5")
@@ -764,6 +794,34 @@ def places_of_the_largest(answer, x, y, query_x, order):
     return bool((before.argmax(axis=1) == after.argmax(axis=1)).all())
 
 
+@mistake("model_based.6", "No learner passes, not even one whose answers stay the same to the last bit.",
+         "True where the largest difference is small.")
+def nobody_passes(answer, x, y, query_x, order):
+    return bool((answer(x, y, query_x) != answer(x, y, query_x)).any())
+
+
+@mistake("model_based.6", "The answers were rounded before they were compared: that is too coarse for small "
+         "answers, and two equal ones may lie on both sides of a limit.",
+         "The largest difference against the largest answer.", digits=(5,))
+def rounded_first(answer, x, y, query_x, order, digits):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((onp.round(before, digits) == onp.round(after, digits)).all())
+
+
+@mistake("model_based.6", "The tolerance is a share of the mean answer. Where answers cancel, that is nothing.",
+         "np.abs(before).max().")
+def share_of_the_mean(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before.mean()))
+
+
+@mistake("model_based.6", "The answers were sorted before they were compared: they may have changed places among "
+         "the queries.", "Compare the answers to each query as they stand.")
+def answers_sorted(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
+
+
 @honest("model_based.6")
 def by_allclose(answer, x, y, query_x, order):
     before = answer(x, y, query_x)
@@ -887,6 +945,13 @@ def one_feature_alone(n_features, k_shot, n_query, rng):
     return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rule), k_shot)
 
 
+@mistake("model_based.7", "All points were brought to the length 1.", "Standard normal numbers as they are.")
+def points_of_length_one(n_features, k_shot, n_query, rng):
+    support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
+    return (support_x / onp.linalg.norm(support_x, axis=1, keepdims=True), support_y,
+            query_x / onp.linalg.norm(query_x, axis=1, keepdims=True), query_y)
+
+
 @honest("model_based.7")
 def drawn_until_there_are_enough(n_features, k_shot, n_query, rng):
     rule, found = rng.standard_normal(n_features), ([], [])
@@ -1006,6 +1071,18 @@ def streams_joined(labels, n_way):
          "L steps: a step of zeros in front.")
 def a_step_too_few(labels, n_way):
     return one_hot(labels, n_way)[:, :-1]
+
+
+@mistake("model_based.8", "The last label was dropped, but the zeros stand at the end: the labels are on time.",
+         "Zeros in front.")
+def zeros_at_the_end(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([known[:, :-1], 0 * known[:, :1]], axis=1)
+
+
+@mistake("model_based.8", "The first step is told its own label.", "Nothing is known at the first step: zeros.")
+def first_label_twice(labels, n_way):
+    return one_hot(onp.concatenate([labels[:, :1], labels[:, :-1]], axis=1), n_way)
 
 
 @honest("model_based.8")
@@ -1145,8 +1222,8 @@ def each_against_the_blank(query, keys, filled, sharpness, blank):
     return np.where(filled, 0.5 * (1 + np.tanh((scores - blank) / 2)), 0.0)
 
 
-@mistake("model_based.9", "The scores are distances, not cosines. For vectors of length 1 this shifts the scores of "
-         "all slots, but not that of the blank.", "sharpness * (query . key).")
+@mistake("model_based.9", "The scores are distances, not cosines. For vectors of length 1 these are 2 - 2 cosines: "
+         "the scores of all slots change, that of the blank does not.", "sharpness * (query . key).")
 def by_distance_in_the_memory(query, keys, filled, sharpness, blank):
     scores = np.where(filled, -sharpness * np.sum((keys - query) ** 2, axis=1), -np.inf)
     return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
@@ -1163,6 +1240,11 @@ def a_blank_for_each_slot(query, keys, filled, sharpness, blank):
 def empty_slots_a_little(query, keys, filled, sharpness, blank):
     scores = np.where(filled, sharpness * np.matmul(keys, query), -5.0)
     return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
+
+
+@mistake("model_based.9", "The score of the blank has the wrong sign.", "`blank` as it is.")
+def minus_the_blank(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, -blank)[:-1]
 
 
 @honest("model_based.9")

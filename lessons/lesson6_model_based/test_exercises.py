@@ -211,6 +211,17 @@ def nearly_nothing(x, y, query_x):
     return onp.stack([onp.abs(small).sum(axis=0), onp.cumsum(small, axis=0)[-1] - small.astype(float).sum(axis=0)])
 
 
+def opposite(x, y, query_x):
+    """In float32: two large answers, one minus the other, so that their mean is 0."""
+    total = onp.cumsum((1000 * y).astype("float32"), axis=0)[-1]
+    return onp.stack([total, -total])
+
+
+def label_at_its_place(x, y, query_x):
+    """Query number i gets the label of example number i: another order gives the same answers to other queries."""
+    return y + 0 * query_x[:, :1]
+
+
 def scaled(answer, factor):
     def scaled_answer(x, y, query_x):
         return factor * answer(x, y, query_x)
@@ -229,6 +240,7 @@ def test_ignores_order(rng):
                          ("the first and the last one", the_ends),
                          ("the mean of the labels, and the query", mean_label_beside_the_query),
                          ("a large answer, and rounding", nearly_nothing),
+                         ("two large answers, one minus the other", opposite),
                          ("small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-4)),
                          ("very small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-9))]:
         yield case(name, answer=answer, x=rng.normal(size=(6, 2)), y=rng.normal(size=(6, 3)),
@@ -240,6 +252,8 @@ def test_ignores_order(rng):
                query_x=np.array([[-1.0, 0.0], [-0.5, 1.0], [0.5, 0.0], [1.0, 1.0]]), order=order)
     yield case("as many queries as examples", answer=softly, x=x, y=rng.normal(size=(6, 3)), query_x=query_x,
                order=order)
+    yield case("to each query the label at its place", answer=label_at_its_place, x=x, y=rng.normal(size=(6, 3)),
+               query_x=query_x, order=order)
     yield case("all answers below 0", answer=softly, x=x, y=-1 - rng.random((6, 3)), query_x=query_x[:4], order=order)
     for name, y in [("the first label, a larger one after it", np.arange(6.0)),
                     ("the first label, a smaller one after it", 6 - np.arange(6.0))]:
@@ -380,6 +394,13 @@ def some_features_are_large(inputs, support_x, support_y, query_x, query_y):
         return say("{percent:.1f} % of them beyond 2; 4.6 % would be right", percent=100 * far)
 
 
+def lengths_differ(inputs, support_x, support_y, query_x, query_y):
+    """The points are of all lengths: they do not lie on a circle."""
+    lengths = onp.linalg.norm(query_x, axis=-1)
+    if lengths.std() < 0.2 * lengths.mean():  # uniform ones: 0.37, normal ones: 0.52
+        return say("points of the lengths {lengths}", lengths=lengths.ravel()[:4].round(2))
+
+
 def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y):
     """The features of all points have mean 0 and standard deviation 1."""
     x = onp.concatenate([support_x, query_x], axis=1)
@@ -393,7 +414,8 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
     shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, no_point_twice, no_mirror_images,
     classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
-    rules_have_all_directions, both_features_count, some_features_are_large, features_are_standard_normal))
+    rules_have_all_directions, both_features_count, lengths_differ, some_features_are_large,
+    features_are_standard_normal))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)

@@ -120,6 +120,12 @@ def divided_by_the_examples(loss, start, rates, x, y):
     return tree_map(lambda p, a, g: p - a * g / len(x), start, rates, grad(loss)(start, x, y))
 
 
+@mistake("optimizer.1", "start and rates are exchanged: the rates were moved.",
+         "start[key] - rates[key] * gradient[key].")
+def start_and_rates_exchanged(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: a - p * g, start, rates, grad(loss)(start, x, y))
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -258,6 +264,12 @@ def one_rate_in_the_step(gradient, w, rates, supports, queries):
          "np.mean(..., axis=0): over the tasks alone.")
 def mean_over_the_numbers(gradient, w, rates, supports, queries):
     return -np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)]) + 0 * w
+
+
+@mistake("optimizer.2", "The step to w' was made on the query.", "w' = w - rates * gradient(w, supports[t]).")
+def step_on_the_query(gradient, w, rates, supports, queries):
+    pairs = [(gradient(w, s), gradient(w - rates * gradient(w, q), q)) for s, q in zip(supports, queries, strict=True)]
+    return -np.mean([s * q for s, q in pairs], axis=0)
 
 
 @honest("optimizer.2")
@@ -414,6 +426,19 @@ def border_at_p(gradients, p):
     size = onp.maximum(onp.abs(gradients), 1e-300)
     return onp.stack([onp.where(size >= p, onp.log(size) / p, -1),
                       onp.where(size >= p, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
+
+
+@mistake("optimizer.3", "The logarithm is that of the square, twice as large.", "log|g|: np.abs.")
+def logarithm_of_the_square(gradients, p):
+    log = onp.log(onp.maximum(gradients ** 2, 1e-300)) / p
+    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "The logarithm was multiplied by the sign of the gradient.",
+         "The sign is the second number; the first is log|g| / p.")
+def signs_in_both_numbers(gradients, p):
+    sign, log = onp.sign(gradients), onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / p
+    return two_numbers(gradients, p, large=(sign * log, sign))
 
 
 @honest("optimizer.3")

@@ -243,6 +243,23 @@ def factor_of_one_less(flattering, honest):
     return values.mean(), t_factor(max(2, len(values) - 1)) * values.std(ddof=1) / np.sqrt(len(values))
 
 
+@mistake("pitfalls.2", "The half-width came back before the mean.", "return mean, half_width.")
+def half_width_first(flattering, honest):
+    return mean_confidence_interval(flattering - honest)[::-1]
+
+
+@mistake("pitfalls.2", "The median of the differences came back.", "Their mean.")
+def median_of_the_differences(flattering, honest):
+    return np.median(flattering - honest), half_width(flattering - honest)
+
+
+@mistake("pitfalls.2", "The factor is 1.96, and the standard deviation has E in the denominator.",
+         "t_factor(E), and np.std(values, ddof=1).")
+def normal_and_divided_by_e(flattering, honest):
+    values = flattering - honest
+    return values.mean(), 1.96 * values.std() / np.sqrt(len(values))
+
+
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
@@ -354,6 +371,18 @@ def shown_until_now(support_ids, query_ids):
          "Compare query_ids with support_ids.")
 def asked_twice_alone(support_ids, query_ids):
     return same(query_ids, query_ids).sum(axis=2) > 1
+
+
+@mistake("pitfalls.3", "The queries were compared with the last support image alone.", "With all of the row.")
+def last_support_image(support_ids, query_ids):
+    return query_ids == support_ids[:, -1:]
+
+
+@mistake("pitfalls.3", "Every number between the smallest and the largest of the support was taken for one of them.",
+         "Equal to one of them.")
+def between_the_smallest_and_the_largest(support_ids, query_ids):
+    smallest, largest = support_ids.min(axis=1, keepdims=True), support_ids.max(axis=1, keepdims=True)
+    return (query_ids >= smallest) & (query_ids <= largest)
 
 
 @honest("pitfalls.3")

@@ -188,6 +188,14 @@ def root_of_the_methods(accuracy):
     return order, means, half_widths * (accuracy.shape[1] / len(accuracy)) ** 0.5
 
 
+@mistake("comparison.1", "s is the variance, without the root.", "np.std(differences, axis=1, ddof=1).")
+def variance_for_the_deviation(accuracy):
+    order = best_first(accuracy)
+    differences = accuracy[order] - accuracy[order[0]]
+    n = differences.shape[1]
+    return order, differences.mean(axis=1), t_factor(n) * differences.var(axis=1, ddof=1) / np.sqrt(n)
+
+
 @honest("comparison.1")
 def ranked_by_loops(accuracy):
     methods = range(len(accuracy))
@@ -331,6 +339,18 @@ def centre_to_centre(a, b):
 def point_by_point(a, b):
     n = min(len(a), len(b))
     return np.sqrt(((a[:n] - b[:n]) ** 2).sum(axis=1)).mean()
+
+
+@mistake("comparison.2", "Only the two points that are nearest to each other count.",
+         "The nearest for *each* point, then the mean.")
+def nearest_of_all(a, b):
+    return apart(a, b).min()
+
+
+@mistake("comparison.2", "Only the two points that are farthest apart count.",
+         "For each point the nearest, then the mean.")
+def farthest_of_all(a, b):
+    return apart(a, b).max()
 
 
 @honest("comparison.2")
@@ -549,6 +569,28 @@ def queries_pile_up(centres, support, support_y, query, rounds):
         total = total + np.einsum("tqn,tqd->tnd", belongs, query)
         weight = weight + belongs.sum(axis=1)[..., None]
         centres = total / weight
+    return centres
+
+
+@mistake("comparison.3", "The probabilities come from products of query and prototype, not from distances.",
+         "softmax of minus the squared distances.")
+def by_dot_product(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        total, weight = sums(support, support_y, query, softmax(query @ centres.transpose(0, 2, 1)))
+        centres = total / weight
+    return centres
+
+
+@mistake("comparison.3", "One round is missing.", "for _ in range(rounds).")
+def one_round_less(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, max(rounds - 1, 0))
+
+
+@mistake("comparison.3", "The prototypes moved only half the way to the new mean.", "The new prototype is the mean.")
+def half_the_way(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        total, weight = sums(support, support_y, query, softmax(-to_centres(query, centres)))
+        centres = (centres + total / weight) / 2
     return centres
 
 
