@@ -557,6 +557,11 @@ def vote_of_the_examples(logits, labels, threshold):
     return onp.where(votes.max(axis=1) > 0, votes.argmax(axis=1), -1)
 
 
+@mistake("project.4", "p was compared with 1 - threshold.", "p > threshold.")
+def one_minus_the_threshold(logits, labels, threshold):
+    return answers(probability(by_class(logits, labels, onp.mean)), 1 - threshold)
+
+
 @honest("project.4")
 def decided_by_loops(logits, labels, threshold):
     found = []

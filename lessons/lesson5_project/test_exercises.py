@@ -103,6 +103,9 @@ def test_decide(rng):
                labels=labels, threshold=0.5)
     yield case("6 queries, classes of 1, 4 and 2 examples", logits=1.5 * rng.normal(size=(6, 7)),
                labels=np.array([2, 1, 1, 0, 1, 2, 1]), threshold=0.58)
+    # p of 0.5 and 1.5 is 0.62 and 0.82
+    yield case("a high threshold", expected=[-1, -1, 1],
+               logits=np.array([[0.5, 0.5, 1.5], [1.5, 1.5, 0.5], [0.5, 0.5, 3.0]]), labels=labels, threshold=0.9)
     yield case("all classes pass", expected=[0, 1], logits=np.array([[3.0, 2.0, 1.0], [0.5, 1.5, 2.0]]), labels=labels,
                threshold=0.6)
     yield case("one class", expected=[0, -1], logits=np.array([[1.0, 2.0], [-1.0, 0.5]]), labels=np.array([0, 0]),
