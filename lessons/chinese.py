@@ -107,15 +107,16 @@ def spread_sentence(lesson, content=None):
 def output(lesson, notes):
     """What a default run of the lesson prints, folded, with a numbered mark at each noted line and the notes below.
 
-    The paragraphs of `figures/output.txt` that have a noted line are shown, "..." stands for the others.
+    Of `figures/output.txt` the parts that have a noted line are shown, "..." stands for the others. A part begins after
+    an empty line with a line that is not indented.
 
     notes: {beginning of a line, without its indent: what is said about the first such line}
     Raises: ValueError for a beginning that no line has.
     """
     text = (quoting.LESSONS / lesson / "figures" / "output.txt").read_text(encoding="utf-8")
     shown, said, left = [], [], dict(notes)
-    for paragraph in text.strip("\n").split("\n\n"):
-        lines, before = paragraph.splitlines(), len(said)
+    for part in re.split(r"\n\n(?=\S)", text.strip("\n")):
+        lines, before = part.splitlines(), len(said)
         for number, line in enumerate(lines):
             for beginning in [beginning for beginning in left if line.strip().startswith(beginning)]:
                 mark = MARKS[len(said)]
