@@ -128,5 +128,5 @@ def output(lesson, notes):
             shown.append("...")
     if left:
         raise ValueError(f"no line of the output of {lesson} begins with {', '.join(map(repr, left))}")
-    return "\n".join(("<details><summary>终端输出的样子（附注释）</summary>\n", "```text", "\n\n".join(shown), "```\n", *said,
-                      "\n</details>"))
+    return "\n".join(("<details><summary>终端输出的样子（附注释）</summary>\n", "```text", "\n\n".join(shown), "```\n",
+                      *said, "\n</details>"))
