@@ -148,6 +148,14 @@ def has_record(options):
     return True
 
 
+def is_made(options, share):
+    """Is the row there, and not to be made again? With `share`, where all rows are asked for, what is there stays.
+
+    A row asked for by its name is made again to go on with its training, or with another network.
+    """
+    return has_record(options) and (share or not (options.resume or getattr(options, "network", None)))
+
+
 # ---------------------------------------------------------------- one training, tested in several rows
 
 
