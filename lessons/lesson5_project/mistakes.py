@@ -562,6 +562,14 @@ def one_minus_the_threshold(logits, labels, threshold):
     return answers(probability(by_class(logits, labels, onp.mean)), 1 - threshold)
 
 
+@mistake("project.4", "The class was chosen by the mean of the probabilities, not of the logits.",
+         "One score, the mean logit: argmax of it, and p of it.")
+def chosen_by_mean_probability(logits, labels, threshold):
+    best = by_class(probability(logits), labels, onp.mean).argmax(axis=1)
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p[onp.arange(len(p)), best] > threshold, best, -1)
+
+
 @honest("project.4")
 def decided_by_loops(logits, labels, threshold):
     found = []

@@ -94,6 +94,9 @@ def test_decide(rng):
     # the mean logit of class 0 is 0.5, p = 0.62; the mean of its probabilities, 0.99 and 0.02, is 0.51
     yield case("the mean of the logits", expected=[0], logits=np.array([[5.0, -4.0, -3.0]]), labels=labels,
                threshold=0.55)
+    # the mean logits are 1 and 0.5; the mean probabilities 0.52 and 0.62
+    yield case("the best by its logits", expected=[0], logits=np.array([[5.0, -3.0, 0.5]]), labels=labels,
+               threshold=0.55)
     yield case("a logit of 0.3 is p = 0.57", expected=[1, 1], logits=np.array([[0.3, -1.0], [0.28, -2.0]]),
                labels=np.array([1, 0]), threshold=0.55)
     # the scores -1 and 0: p of 0 is 0.5, which is not above 0.5

@@ -822,6 +822,16 @@ def answers_sorted(answer, x, y, query_x, order):
     return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
 
 
+@mistake("model_based.6", "The examples were moved on by one place; `order` was not used.", "x[order] and y[order].")
+def rolled_by_one(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(onp.roll(x, 1, axis=0), onp.roll(y, 1, axis=0), query_x))
+
+
+@mistake("model_based.6", "Only the first number of each answer was compared.", "All E of them.")
+def first_number_alone(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x)[:, 0], answer(x[order], y[order], query_x)[:, 0])
+
+
 @honest("model_based.6")
 def by_allclose(answer, x, y, query_x, order):
     before = answer(x, y, query_x)
@@ -865,13 +875,14 @@ def another_rule_for_the_queries(n_features, k_shot, n_query, rng):
     return cut(onp.concatenate(parts, axis=1), k_shot)
 
 
-@mistake("model_based.7", "The weights of the rule are all positive: rng.random instead of standard normal numbers.",
+@mistake("model_based.7", "The weights of the rule are all positive, as those of rng.random are.",
          "rng.standard_normal(n_features): rules in all directions.")
 def positive_rules(n_features, k_shot, n_query, rng):
     return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.random(n_features)), k_shot)
 
 
-@mistake("model_based.7", "The labels are a coin's: no rule was used.", "Class 1 is where w . x > 0.")
+@mistake("model_based.7", "No straight rule decides the class of a point, perhaps a coin.",
+         "Class 1 is where w . x > 0.")
 def labels_by_chance(n_features, k_shot, n_query, rng):
     return cut(rng.standard_normal((2, k_shot + n_query, n_features)), k_shot)
 
@@ -950,6 +961,13 @@ def points_of_length_one(n_features, k_shot, n_query, rng):
     support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
     return (support_x / onp.linalg.norm(support_x, axis=1, keepdims=True), support_y,
             query_x / onp.linalg.norm(query_x, axis=1, keepdims=True), query_y)
+
+
+@mistake("model_based.7", "All features weigh the same in the rule, up to the sign.",
+         "w has F standard normal numbers.")
+def signs_for_the_rule(n_features, k_shot, n_query, rng):
+    x = rng.standard_normal((2, k_shot + n_query, n_features))
+    return cut(in_front(x, rng.choice([-1.0, 1.0], n_features)), k_shot)
 
 
 @honest("model_based.7")

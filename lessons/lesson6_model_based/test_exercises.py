@@ -222,6 +222,16 @@ def label_at_its_place(x, y, query_x):
     return y + 0 * query_x[:, :1]
 
 
+def neighbours_in_a_ring(x, y, query_x):
+    """It looks at who stands beside whom, the last beside the first."""
+    return query_x[:, :1] + (y * onp.roll(y, 1, axis=0)).sum(axis=0)
+
+
+def last_one_in_the_last_number(x, y, query_x):
+    answers = softly(x, y, query_x)
+    return onp.concatenate([answers[:, :-1], 0 * answers[:, -1:] + y[-1, -1]], axis=1)
+
+
 def scaled(answer, factor):
     def scaled_answer(x, y, query_x):
         return factor * answer(x, y, query_x)
@@ -240,6 +250,8 @@ def test_ignores_order(rng):
                          ("the first and the last one", the_ends),
                          ("the mean of the labels, and the query", mean_label_beside_the_query),
                          ("a large answer, and rounding", nearly_nothing),
+                         ("neighbours in a ring", neighbours_in_a_ring),
+                         ("the last example for the last number", last_one_in_the_last_number),
                          ("two large answers, one minus the other", opposite),
                          ("small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-4)),
                          ("very small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-9))]:
@@ -352,6 +364,13 @@ def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
                    n=len(support_x))
 
 
+def support_points_differ(inputs, support_x, support_y, query_x, query_y):
+    """No point of the support comes twice."""
+    for x in support_x:
+        if len(onp.unique(x, axis=0)) < len(x):
+            return say("a support in which a point comes twice")
+
+
 def no_point_twice(inputs, support_x, support_y, query_x, query_y):
     """No point of a task comes twice, neither in the support nor in the query nor in both."""
     for x in onp.concatenate([support_x, query_x], axis=1):
@@ -366,6 +385,15 @@ def rules_differ(inputs, support_x, support_y, query_x, query_y):
     if onp.linalg.norm(unit.mean(axis=0)) > 0.94:  # all the same: about 0.97; all positive: 0.9
         return say("{n} rules in about the same direction, {direction}", n=len(unit),
                    direction=unit.mean(axis=0).round(2))
+
+
+def rules_have_both_signs(inputs, support_x, support_y, query_x, query_y):
+    """The weights of a rule are above 0 as often as below."""
+    middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
+    above = (middle > 0).all(axis=1).sum()
+    if above > 0.7 * len(middle):
+        return say("{count} of {n} rules that point into the quarter where all is above 0; about {right} would be "
+                   "right", count=int(above), n=len(middle), right=len(middle) // 4)
 
 
 def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
@@ -394,6 +422,15 @@ def some_features_are_large(inputs, support_x, support_y, query_x, query_y):
         return say("{percent:.1f} % of them beyond 2; 4.6 % would be right", percent=100 * far)
 
 
+def weights_differ(inputs, support_x, support_y, query_x, query_y):
+    """In half of the rules one feature weighs more than twice as much as the other."""
+    middle = onp.sort(onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)), axis=1)
+    ratio = onp.median(middle[:, 1] / middle[:, 0])
+    if ratio < 1.7:  # any direction alike: 2.4
+        return say("rules in half of which one feature weighs less than {ratio:.1f} times as much as the other",
+                   ratio=ratio)
+
+
 def lengths_differ(inputs, support_x, support_y, query_x, query_y):
     """The points are of all lengths: they do not lie on a circle."""
     lengths = onp.linalg.norm(query_x, axis=-1)
@@ -412,10 +449,10 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 
 
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
-    shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, no_point_twice, no_mirror_images,
-    classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
-    rules_have_all_directions, both_features_count, lengths_differ, some_features_are_large,
-    features_are_standard_normal))
+    shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ,
+    no_point_twice, no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names,
+    one_straight_rule, rules_differ, rules_have_both_signs, rules_have_all_directions, both_features_count, weights_differ,
+    lengths_differ, some_features_are_large, features_are_standard_normal))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)
