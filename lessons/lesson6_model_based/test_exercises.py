@@ -449,10 +449,10 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 
 
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
-    shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ,
-    no_point_twice, no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names,
-    one_straight_rule, rules_differ, rules_have_both_signs, rules_have_all_directions, both_features_count, weights_differ,
-    lengths_differ, some_features_are_large, features_are_standard_normal))
+    shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ, no_point_twice,
+    no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
+    rules_have_both_signs, rules_have_all_directions, both_features_count, weights_differ, lengths_differ,
+    some_features_are_large, features_are_standard_normal))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)
