@@ -116,6 +116,44 @@ def images_in_order(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, np.sort(distinct(images_of, classes, k_shot + n_query, rng), axis=1), k_shot)
 
 
+@mistake("episodes.1", "Positions within the class came back, not the numbers of the images.",
+         "images_of[c] holds the numbers: rng.choice(images_of[c], ...), not rng.choice(len(images_of[c]), ...).")
+def positions_for_numbers(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    images = distinct([np.arange(len(ids)) for ids in images_of], classes, k_shot + n_query, rng)
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "The images and their labels stand in different orders. Is it np.tile in place of np.repeat, or "
+         "was only one of the two shuffled?", "images 7 8 of label 0 and 1 2 of label 1: the labels are 0 0 1 1.")
+def labels_in_another_order(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    support, _, query, _ = assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+    return support, np.tile(np.arange(n_way), k_shot), query, np.tile(np.arange(n_way), n_query)
+
+
+@mistake("episodes.1", "Only the first K + Q images of each class are drawn, in any order.",
+         "Any K + Q images: rng.choice(images, K + Q, replace=False), or the front of a permutation of *all* of them.")
+def first_images_alone(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, distinct([ids[:k_shot + n_query] for ids in images_of], classes, k_shot + n_query, rng),
+                    k_shot)
+
+
+@mistake("episodes.1", "Some classes come more often. Was an image drawn first, and with it its class?",
+         "Draw classes, then images of each: rng.choice(number of classes, N, replace=False).")
+def large_classes_more_often(images_of, n_way, k_shot, n_query, rng):
+    sizes = np.array([len(ids) for ids in images_of])
+    classes = rng.choice(len(images_of), n_way, replace=False, p=sizes / sizes.sum())
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "A class is never drawn.", "rng.choice(n) and rng.integers(n) end at n - 1 by themselves.")
+def last_class_never(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(max(len(images_of) - 1, n_way), n_way, replace=False)
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
 @honest("episodes.1")
 def draw_by_permutations(images_of, n_way, k_shot, n_query, rng):
     support_ids, support_y, query_ids, query_y = [], [], [], []
@@ -174,15 +212,27 @@ def divided_by_classes(scores, labels):
     return np.sum(scores.argmax(-1) == labels, axis=-1) / scores.shape[-1]
 
 
-@mistake("episodes.2", "A query counted as right when its class had a score above 0.",
-         "Whether 0.4 is high depends on the other classes: compare the scores with one another.")
-def positive_score(scores, labels):
-    return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > 0, axis=-1)
+@mistake("episodes.2", "A query counted as right when its class had a score above a fixed number, such as 0 or 1/2.",
+         "Whether 0.4 is high depends on the other classes: compare the scores with one another.", least=(0, 0.5))
+def score_above_a_number(scores, labels, least):
+    return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > least, axis=-1)
 
 
 @mistake("episodes.2", "These are percent.", "A share lies between 0 and 1.")
 def percent(scores, labels):
     return 100 * np.mean(scores.argmax(-1) == labels, axis=-1)
+
+
+@mistake("episodes.2", "The best query of each class was looked for.",
+         "Each query is answered with a class: argmax over the classes, axis=-1.")
+def best_query_of_each_class(scores, labels):
+    return np.mean(scores.argmax(axis=1) == labels, axis=-1)
+
+
+@mistake("episodes.2", "The scores of the own classes were averaged. They do not say which class scores highest.",
+         "First the answers, scores.argmax(axis=-1), then the share of those that are right.")
+def mean_score_of_the_own_class(scores, labels):
+    return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0], axis=-1)
 
 
 @honest("episodes.2")
