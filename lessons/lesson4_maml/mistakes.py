@@ -87,6 +87,15 @@ def sign_of_the_gradient(loss, params, x, y, inner_lr):
     return tree_map(lambda p, g: p - inner_lr * np.sign(g), params, grad(loss)(params, x, y))
 
 
+@mistake("maml.1", "The parameters moved one after the other, each by a gradient at those that had moved already.",
+         "One gradient for all keys, taken at params: g = grad(loss)(params, x, y), before any of them moves.")
+def key_after_key(loss, params, x, y, inner_lr):
+    moved = dict(params)
+    for key in params:
+        moved[key] = moved[key] - inner_lr * grad(loss)(moved, x, y)[key]
+    return moved
+
+
 @honest("maml.1")
 def step_with_autograds_grad(loss, params, x, y, inner_lr):
     gradient = autograd.grad(loss)(params, x, y)
@@ -438,6 +447,24 @@ def second_order_of_the_support(loss, w, support_x, support_y, query_x, query_y,
     return first, second_order(loss, w, support, support, inner_lr, steps)
 
 
+@mistake("maml.4", "In the first order only the last step's gradient was made a constant.",
+         "Every inner gradient is a constant; then the query gradient at the adapted w is all that is left.")
+def first_order_of_the_last_step(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    def objective(w):
+        w = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
+        return loss(w - inner_lr * stop_gradient(grad(loss)(w, support_x, support_y)), query_x, query_y)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return grad(objective)(w), second
+
+
+@mistake("maml.4", "The first order is Reptile's: from the adapted w back to the start. The query was not asked.",
+         "First-order MAML is the gradient of the *query* loss, at the adapted w.", divided=(True, False))
+def reptile_for_the_first_order(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps, divided):
+    adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return (w - adapted) / (inner_lr if divided else 1.0), second
+
+
 @honest("maml.4")
 def orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     def objective(w, cut):
@@ -771,6 +798,24 @@ def two_products_a_step(product, b, steps):
     return x
 
 
+@mistake("maml.7", "The share of the last direction is always 1. Was r.r computed twice after r had changed?",
+         "Remember the old r.r before r changes: new r.new r / old r.old r.")
+def share_of_one(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: new + d)
+
+
+@mistake("maml.7", "The steps ended while the residual was merely small.",
+         "Only where r is 0 the equation is solved; until then every step counts.", small=(0.1, 0.3))
+def stopped_early(product, b, steps, small):
+    return steps_of(product, b, steps, length_of=lambda r, d, image: (r @ r) / (d @ image) * (r @ r >= small ** 2))
+
+
+@mistake("maml.7", "The share multiplies the new residual, not the last direction.",
+         "d = new r + (new r.new r / old r.old r) * d.")
+def share_of_the_residual(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: (new @ new) / (old @ old) * new + d)
+
+
 @honest("maml.7")
 def conjugate_gradients_that_stop(product, b, steps):
     return steps_of(product, b, steps)
@@ -856,6 +901,33 @@ def prototypes_frozen(features, labels, n_way):
          "features[labels == n] are those of class n.")
 def labels_ignored(features, labels, n_way):
     return head_of(np.array([np.mean(part, axis=0) for part in np.array_split(features, n_way)]))
+
+
+@mistake("maml.8", "The bias is minus the square of w, not of the prototype: four times too large.",
+         "b = -|c|^2; only w has the factor 2.")
+def bias_of_the_weights(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), bias=4.0)
+
+
+@mistake("maml.8", "The square of the prototype was averaged over the features, not summed.", "|c|^2 is a sum over D.")
+def bias_averaged(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), bias=1.0 / features.shape[1])
+
+
+@mistake("maml.8", "The bias was doubled, or halved, and w was not.", "w = 2 c, b = -|c|^2.", factor=(2.0, 0.5))
+def bias_times_a_factor(features, labels, n_way, factor):
+    return head_of(centres_of(features, labels, n_way), bias=factor)
+
+
+@mistake("maml.8", "The classes stand in the order in which they first appear.", "Column n is that of label n.")
+def head_in_order_of_appearance(features, labels, n_way):
+    return head_of(np.array([np.mean(features[labels == n], axis=0) for n in dict.fromkeys(labels.tolist())]))
+
+
+@mistake("maml.8", "The sum over a class was divided by M / N, as if all classes had equally many examples.",
+         "Count the examples of each class.")
+def divided_by_an_equal_share(features, labels, n_way):
+    return head_of(np.eye(n_way)[labels].T @ features * (n_way / len(labels)))
 
 
 @honest("maml.8")

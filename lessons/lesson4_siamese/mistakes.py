@@ -1,6 +1,6 @@
 """Wrong answers to lesson 4's exercises on Siamese networks, each with the thought behind it, and right ones."""
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as onp
 from autograd import numpy as np
@@ -73,10 +73,11 @@ def plain_root_in_the_loss(e1, e2, same, margin):
 
 
 @mistake("siamese.1", "The same pairs and the different pairs were averaged for themselves, and the two means added.",
-         "One mean over all P pairs.", share=(1, 0.5))
-def mean_of_each_kind(e1, e2, same, margin, share):
-    d = safe_norm(e1 - e2)
-    return share * (np.sum(same * d ** 2) / sum(same) + np.sum((1 - same) * relu(margin - d) ** 2) / sum(1 - same))
+         "One mean over all P pairs.", how=("1", "0.5", "1, none is 0", "0.5, none is 0"))
+def mean_of_each_kind(e1, e2, same, margin, how):
+    d, (share, *guarded) = safe_norm(e1 - e2), how.split(",")
+    n_same, n_other = (max(sum(kind), 1) if guarded else sum(kind) for kind in (same, 1 - same))
+    return float(share) * (np.sum(same * d ** 2) / n_same + np.sum((1 - same) * relu(margin - d) ** 2) / n_other)
 
 
 @mistake("siamese.1", "There is a factor 1/2, as in Hadsell's paper.", "d^2 and max(0, margin - d)^2, without it.")
@@ -125,6 +126,27 @@ def different_pairs_cost_nothing(e1, e2, same, margin):
 def cosine_distance(e1, e2, same, margin):
     d = 1 - np.sum(e1 * e2, axis=1) / (safe_norm(e1) * safe_norm(e2) + 1e-12)
     return np.mean(same * d ** 2 + (1 - same) * relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "Same pairs cost nothing within the margin: max(0, d - margin)^2.",
+         "A same pair is pulled together until its distance is 0: d^2.")
+def same_pairs_free_within_the_margin(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, relu(d - margin) ** 2, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "The gap has the wrong sign, max(0, d - margin): pairs *beyond* the margin are pulled back.",
+         "relu(margin - d): only pairs that are too near cost something.")
+def gap_with_the_wrong_sign(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(d - margin) ** 2)
+
+
+@mistake("siamese.1", "The squares were averaged over the features, not summed: d is too short by the factor sqrt(D).",
+         "d is the Euclidean distance, safe_norm(e1 - e2).")
+def distance_averaged_over_features(e1, e2, same, margin):
+    d = safe_norm(e1 - e2) / e1.shape[1] ** 0.5
+    return each_pair(same, d ** 2, relu(margin - d) ** 2)
 
 
 @honest("siamese.1")
@@ -196,7 +218,7 @@ def round_the_corner(a, b):
 
 @mistake("siamese.2", "Below some small number the root was taken of that number, so equal rows have a distance above "
          "0.",
-         "Give the root a harmless number where s is 0, and put 0 in its place afterwards.", least=(1e-6, 1e-8))
+         "Give the root a harmless number where s is 0, and put 0 in its place afterwards.", least=(1e-6, 1e-8, 1e-10))
 def at_least_a_small_number(a, b, least):
     return np.sqrt(np.maximum(np.sum((a - b) ** 2, axis=1), least))
 
@@ -206,6 +228,18 @@ def at_least_a_small_number(a, b, least):
 def small_taken_for_equal(a, b, least):
     s = np.sum((a - b) ** 2, axis=1)
     return np.where(s > least, np.sqrt(np.where(s > least, s, 1.0)), 0.0)
+
+
+@mistake("siamese.2", "A 1 was put under every root and taken away after it: sqrt(s + 1) - 1 is not sqrt(s).",
+         "Only where s is 0: np.sqrt(s + (s == 0)) - (s == 0).")
+def a_one_under_every_root(a, b):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1) - 1
+
+
+@mistake("siamese.2", "If any two rows are equal, all distances became 0.", "Each row by itself: s == 0 is an array.")
+def all_zero_if_one_is(a, b):
+    s = np.sum((a - b) ** 2, axis=1)
+    return np.sqrt(s) if np.all(s > 0) else 0.0 * s
 
 
 @honest("siamese.2")
@@ -475,6 +509,38 @@ def one_class_against_all(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
+@mistake("siamese.4", "Positions within the class came back, not the numbers of the images.",
+         "images_of[c] holds the numbers: rng.choice(images_of[c], 2, replace=False).")
+def positions_for_numbers(images_of, n_pairs, rng):
+    return pairs_of([onp.arange(len(ids)) for ids in images_of], n_pairs, rng)
+
+
+@mistake("siamese.4", "In different pairs large classes come more often. Were two images drawn first, and with them "
+         "their classes?", "Draw two classes, then an image of each.")
+def large_classes_meet_more_often(images_of, n_pairs, rng):
+    images, classes = onp.concatenate(images_of), class_of(images_of)
+
+    def two(rng):
+        while True:
+            first, second = rng.choice(images, 2)
+            if classes[first] != classes[second]:
+                return first, second
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "The classes of the same pairs come in turn, the same ones in every call.",
+         "Draw them: rng.integers(len(images_of)) for each pair.")
+def classes_in_turn(images_of, n_pairs, rng):
+    turn = cycle(images_of)
+    return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(next(turn), 2, replace=False))
+
+
+@mistake("siamese.4", "A class is never in a same pair.", "rng.integers(n) ends at n - 1 by itself.")
+def last_class_never(images_of, n_pairs, rng):
+    return pairs_of(images_of, n_pairs, rng,
+                    one=lambda rng: rng.choice(images_of[rng.integers(len(images_of) - 1)], 2, replace=False))
+
+
 @honest("siamese.4")
 def pairs_one_kind_after_the_other(images_of, n_pairs, rng):
     first, second, same = [], [], []
@@ -581,6 +647,26 @@ def best_worst_share(distances, same):
          "(d[i] + d[i+1]) / 2 of the sorted distances, of those that differ.", points=(50, 100, 101, 1000))
 def evenly_spaced(distances, same, points):
     return best_of(onp.linspace(distances.min(), distances.max(), points), lambda t: sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The threshold is where both kinds of error are most alike: that is the equal error rate's.",
+         "The highest mean of the two shares, even if one is much higher than the other.")
+def equal_errors(distances, same):
+    return best_of(midpoints(distances), lambda t: -abs(onp.subtract(*shares(distances, same, t))))
+
+
+@mistake("siamese.5", "Equal distances were not taken once: the midpoint of two equal ones is a distance itself.",
+         "np.unique(distances) first: midpoints of neighbours that are different from each other.")
+def midpoints_of_equal_distances(distances, same):
+    ordered = onp.sort(distances)
+    return best_of((ordered[1:] + ordered[:-1]) / 2,
+                   lambda t: (distances[same == 1] <= t).mean() + (distances[same == 0] > t).mean())
+
+
+@mistake("siamese.5", "The middle between the farthest same pair and the nearest different pair was taken.",
+         "The kinds overlap: try each midpoint, and count what it decides rightly.")
+def between_the_extremes(distances, same):
+    return (distances[same == 1].max() + distances[same == 0].min()) / 2
 
 
 @honest("siamese.5")
