@@ -440,6 +440,14 @@ def channels_added_up(x, w, stride):
     return convolve(np.sum(x, axis=3, keepdims=True), np.sum(w, axis=2, keepdims=True), stride)
 
 
+@mistake("hunger.5", "The map has the right size, but its patches move on by `stride` in one direction alone.",
+         "x[m, stride * r + i, stride * s + j, c]: rows and columns alike.", direction=("down", "across"))
+def stride_in_one_direction(x, w, stride, direction):
+    height, width = (x.shape[1] - w.shape[0]) // stride + 1, (x.shape[2] - w.shape[1]) // stride + 1
+    every = convolve(x, w, 1)
+    return every[:, ::stride, :width] if direction == "down" else every[:, :height, ::stride]
+
+
 @honest("hunger.5")
 def convolution_by_six_loops(x, w, stride):
     (images, height, width, channels), (kh, kw, _, filters) = x.shape, w.shape

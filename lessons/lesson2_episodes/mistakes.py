@@ -132,7 +132,7 @@ def labels_in_another_order(images_of, n_way, k_shot, n_query, rng):
     return support, np.tile(np.arange(n_way), k_shot), query, np.tile(np.arange(n_way), n_query)
 
 
-@mistake("episodes.1", "Only the first K + Q images of each class are drawn, in any order.",
+@mistake("episodes.1", "Some images are in the support more often. Are only the first K + Q of each class ever drawn?",
          "Any K + Q images: rng.choice(images, K + Q, replace=False), or the front of a permutation of *all* of them.")
 def first_images_alone(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)
@@ -152,6 +152,16 @@ def large_classes_more_often(images_of, n_way, k_shot, n_query, rng):
 def last_class_never(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(max(len(images_of) - 1, n_way), n_way, replace=False)
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "A label means one class in the support and another in the query: the classes, or their order, "
+         "were drawn twice.", "Draw the N classes once, and take the support and the queries of each from them.")
+def other_classes_for_the_queries(images_of, n_way, k_shot, n_query, rng):
+    tasks = []
+    for _ in range(2):
+        classes = rng.choice(len(images_of), n_way, replace=False)
+        tasks.append(assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot))
+    return *tasks[0][:2], *tasks[1][2:]
 
 
 @honest("episodes.1")

@@ -67,6 +67,15 @@ def labels_are_numbered(inputs, support_ids, support_y, query_ids, query_y):
             return say("labels {labels}", labels=stack[wrong.argmax()])
 
 
+def labels_and_images_go_together(inputs, support_ids, support_y, query_ids, query_y):
+    """All images of one label in the support are of one class, and all of one label in the query."""
+    for ids, labels in [(support_ids, support_y), (query_ids, query_y)]:
+        classes = class_of_image(inputs["images_of"])[by_label(inputs, ids, labels)]
+        for task, label in np.argwhere((classes != classes[:, :, :1]).any(axis=2))[:1]:
+            return say("a task in which label {label} stands for images of the classes {classes}", label=label,
+                       classes=sorted(set(classes[task, label].tolist())))
+
+
 def labels_name_classes(inputs, support_ids, support_y, query_ids, query_y):
     """All images of one label, in support and query, are of one class."""
     ids = np.concatenate([by_label(inputs, support_ids, support_y), by_label(inputs, query_ids, query_y)], axis=2)
@@ -226,10 +235,10 @@ def numbered(*sizes):
 
 
 @exercise("episodes.1", draw_by_the_library, predicates=(
-    ids_exist, ids_are_not_positions, labels_are_numbered, labels_name_classes, classes_differ, images_differ,
-    tasks_differ, labels_say_nothing, every_class_is_drawn, classes_are_equally_likely, supports_differ,
-    classes_are_drawn_apart, images_are_equally_likely, any_classes_meet, every_class_gets_every_label,
-    queries_are_equally_likely, any_images_meet))
+    ids_exist, ids_are_not_positions, labels_are_numbered, labels_and_images_go_together, labels_name_classes,
+    classes_differ, images_differ, tasks_differ, labels_say_nothing, every_class_is_drawn, classes_are_equally_likely,
+    supports_differ, classes_are_drawn_apart, images_are_equally_likely, any_classes_meet,
+    every_class_gets_every_label, queries_are_equally_likely, any_images_meet))
 def test_draw_task(rng):
     yield case("classes of unequal size", images_of=numbered(5, 12, 5, 6, 5, 12), n_way=3, k_shot=2, n_query=3)
     yield case("just enough images", images_of=numbered(3, 3, 3, 3, 3), n_way=4, k_shot=1, n_query=2)

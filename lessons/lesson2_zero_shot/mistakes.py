@@ -213,8 +213,9 @@ def regularisers_times_a_factor(features, labels, signatures, gamma, lam, factor
     return closed_form_of_all(features, labels, signatures, factor * gamma, factor * lam)
 
 
-@mistake("zero_shot.2", "The signs of Y are exchanged: the own class has -1.", "1 for the image's own class.")
-def own_class_negative(features, labels, signatures, gamma, lam):
+@mistake("zero_shot.2", "V has the opposite sign. Is Y -1 for the own class, or was F'Y S brought to the other side "
+         "without changing its sign?", "1 for the image's own class; (F'F + gamma I) V (S'S + lam I) = F'Y S.")
+def opposite_sign(features, labels, signatures, gamma, lam):
     return -closed_form_of_all(features, labels, signatures, gamma, lam)
 
 

@@ -153,9 +153,11 @@ def head_averaged_over_classes(features, labels, n_way, learning_rate, steps):
     return head_with_other_means(features, labels, n_way, learning_rate, steps, 1 / n_way, 1 / n_way)
 
 
-@mistake("initialisation.1", "The head started from ones.", "From zeros: np.zeros((D, n_way)) and np.zeros(n_way).")
-def head_from_ones(features, labels, n_way, learning_rate, steps):
-    head = tree_map(lambda a: a + 1.0, empty_head(features, n_way))
+@mistake("initialisation.1", "The head started from ones.", "From zeros: np.zeros((D, n_way)) and np.zeros(n_way).",
+         of=("w and b", "w"))
+def head_from_ones(features, labels, n_way, learning_rate, steps, of):
+    head = empty_head(features, n_way)
+    head = {key: a + 1.0 if key in of else a for key, a in head.items()}
     for _ in range(steps):
         head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
     return head

@@ -462,9 +462,12 @@ def one_attention_for_all(embeddings_s, labels_s, embeddings_q, n_way):
     return votes(weights / np.sum(weights), labels_s, n_way)
 
 
-@mistake("metric.4", "The dot products were divided by one of the two lengths alone.", "The cosine: by both lengths.")
-def divided_by_one_length(embeddings_s, labels_s, embeddings_q, n_way):
-    return votes(softmax(embeddings_q @ unit(embeddings_s).T), labels_s, n_way)
+@mistake("metric.4", "The dot products were divided by one of the two lengths alone.", "The cosine: by both lengths.",
+         of=("support", "queries"))
+def divided_by_one_length(embeddings_s, labels_s, embeddings_q, n_way, of):
+    if of == "support":
+        return votes(softmax(embeddings_q @ unit(embeddings_s).T), labels_s, n_way)
+    return votes(softmax(unit(embeddings_q) @ embeddings_s.T), labels_s, n_way)
 
 
 @mistake("metric.4", "The number of classes was taken from the labels: a class without an example got no column.",

@@ -40,10 +40,11 @@ def all_frozen(loss, params, x, y, inner_lr):
     return tree_map(lambda p, g: p - inner_lr * g, params, grad(loss)(params, x, y))
 
 
-@mistake("maml.1", "Only the first parameter moved.", "Every key of params has its gradient: loop over the keys.")
-def first_parameter_alone(loss, params, x, y, inner_lr):
-    first = next(iter(params))
-    return {**params, first: params[first] - inner_lr * grad(loss)(params, x, y)[first]}
+@mistake("maml.1", "Only one of the parameters moved.", "Every key of params has its gradient: loop over the keys.",
+         which=(0, -1))
+def one_parameter_alone(loss, params, x, y, inner_lr, which):
+    key = list(params)[which]
+    return {**params, key: params[key] - inner_lr * grad(loss)(params, x, y)[key]}
 
 
 @mistake("maml.1", "The gradient was divided by its length.",
@@ -216,6 +217,13 @@ def adapted_to_both(loss, w, support_x, support_y, query_x, query_y, inner_lr):
 def two_inner_steps(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     return sum(loss(step(loss, step(loss, w, sx, sy, inner_lr), sx, sy, inner_lr), qx, qy) for sx, sy, qx, qy in
                tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "Only the task with the largest loss was judged.", "The mean over all T tasks.")
+def hardest_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    losses = [loss(step(loss, w, sx, sy, inner_lr), qx, qy)
+              for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)]
+    return np.max(np.array(losses))
 
 
 @honest("maml.2")

@@ -45,7 +45,8 @@ def pull_not_squared(e1, e2, same, margin):
     return each_pair(same, d, relu(margin - d) ** 2)
 
 
-@mistake("siamese.1", "The max(0, ...) is missing: different pairs beyond the margin are pulled back to it.",
+@mistake("siamese.1", "The max(0, ...) is missing, or comes after the square, where it does nothing: different pairs "
+         "beyond the margin are pulled back to it.",
          "A different pair that is far enough apart costs nothing: relu(margin - d), then the square.")
 def without_the_hinge(e1, e2, same, margin):
     d = safe_norm(e1 - e2)
@@ -147,6 +148,13 @@ def gap_with_the_wrong_sign(e1, e2, same, margin):
 def distance_averaged_over_features(e1, e2, same, margin):
     d = safe_norm(e1 - e2) / e1.shape[1] ** 0.5
     return each_pair(same, d ** 2, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "There is no margin: different pairs cost -d^2, and the loss falls for ever as they move apart.",
+         "max(0, margin - d)^2: a different pair that is far enough apart costs nothing.")
+def without_a_margin(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, -d ** 2)
 
 
 @honest("siamese.1")
@@ -306,9 +314,9 @@ def smallest_mean_distance(support, labels, query):
 
 
 @mistake("siamese.3", "The direction of the embeddings was compared, not their distance: cosine similarity.",
-         "The network was trained by Euclidean distances; use the same.")
-def nearest_direction(support, labels, query):
-    unit = [v / onp.linalg.norm(v, axis=1, keepdims=True) for v in (query, support)]
+         "The network was trained by Euclidean distances; use the same.", epsilon=(0.0, 1e-9))
+def nearest_direction(support, labels, query, epsilon):
+    unit = [v / (onp.linalg.norm(v, axis=1, keepdims=True) + epsilon) for v in (query, support)]
     return labels[(unit[0] @ unit[1].T).argmax(axis=1)]
 
 
@@ -515,8 +523,8 @@ def positions_for_numbers(images_of, n_pairs, rng):
     return pairs_of([onp.arange(len(ids)) for ids in images_of], n_pairs, rng)
 
 
-@mistake("siamese.4", "In different pairs large classes come more often. Were two images drawn first, and with them "
-         "their classes?", "Draw two classes, then an image of each.")
+@mistake("siamese.4", "In different pairs some classes meet more often than others. Were two images drawn first, and "
+         "with them their classes?", "Draw two classes, then an image of each.")
 def large_classes_meet_more_often(images_of, n_pairs, rng):
     images, classes = onp.concatenate(images_of), class_of(images_of)
 
@@ -528,8 +536,8 @@ def large_classes_meet_more_often(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
-@mistake("siamese.4", "The classes of the same pairs come in turn, the same ones in every call.",
-         "Draw them: rng.integers(len(images_of)) for each pair.")
+@mistake("siamese.4", "Every call has same pairs of the same classes. Do they come in turn, or each exactly once?",
+         "Draw a class anew for each pair: rng.integers(len(images_of)).")
 def classes_in_turn(images_of, n_pairs, rng):
     turn = cycle(images_of)
     return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(next(turn), 2, replace=False))
@@ -667,6 +675,12 @@ def midpoints_of_equal_distances(distances, same):
          "The kinds overlap: try each midpoint, and count what it decides rightly.")
 def between_the_extremes(distances, same):
     return (distances[same == 1].max() + distances[same == 0].min()) / 2
+
+
+@mistake("siamese.5", "The neighbours are those of the list as it came: the distances were not sorted.",
+         "np.unique(distances) sorts them, and takes equal ones once.")
+def neighbours_in_the_list(distances, same):
+    return best_of((distances[:-1] + distances[1:]) / 2, lambda t: sum(shares(distances, same, t)))
 
 
 @honest("siamese.5")
