@@ -101,6 +101,11 @@ def bias_subtracted(x, w, b):
     return np.matmul(x, w) - b
 
 
+@mistake("hunger.2", "A softmax was applied: each row sums to 1.", "The layer is linear: x @ w + b.")
+def with_softmax(x, w, b):
+    return np.exp(log_softmax(x @ w + b))
+
+
 @honest("hunger.2")
 def dense_by_loops(x, w, b):
     rows = []
@@ -194,6 +199,12 @@ def bias_without_g(x, w, g, value):
 def summed_before_the_product(x, w, g, part):
     dx = g @ w.T if part == "w" else onp.outer(g.sum(axis=1), w.sum(axis=1))
     return dx, onp.outer(x.sum(axis=0), g.sum(axis=0)), g.sum(axis=0)
+
+
+@mistake("hunger.3", "The derivative of w was averaged over the examples, that of b was not.",
+         "Each example is a path to the loss, for w and for b: add them up.")
+def weights_averaged(x, w, g):
+    return g @ w.T, x.T @ g / len(x), g.sum(axis=0)
 
 
 @honest("hunger.3")
@@ -336,6 +347,11 @@ def mean_logit_subtracted(logits, labels):
     return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels))
 
 
+@mistake("hunger.4", "The sum was divided by the number of classes, not of examples.", "The mean over the M examples.")
+def divided_by_classes(logits, labels):
+    return -np.sum(picked(log_softmax(logits), labels)) / logits.shape[1]
+
+
 @honest("hunger.4")
 def cross_entropy_by_loops(logits, labels):
     total = 0.0
@@ -448,6 +464,23 @@ def stride_in_one_direction(x, w, stride, direction):
     return every[:, ::stride, :width] if direction == "down" else every[:, :height, ::stride]
 
 
+@mistake("hunger.5", "The kernel was turned over in one direction.", "w[i, j] meets the pixel (i, j) of the patch.",
+         axis=(0, 1))
+def turned_over_in_one_direction(x, w, stride, axis):
+    return convolve(x, np.flip(w, axis), stride)
+
+
+@mistake("hunger.5", "A ReLU was applied: negative numbers became 0.",
+         "The convolution is linear. The ReLU comes later.")
+def with_relu(x, w, stride):
+    return np.maximum(convolve(x, w, stride), 0)
+
+
+@mistake("hunger.5", "The kernels were added up: one map came back, not O.", "A map for each kernel: w[:, :, :, o].")
+def kernels_added_up(x, w, stride):
+    return np.sum(convolve(x, w, stride), axis=3, keepdims=True)
+
+
 @honest("hunger.5")
 def convolution_by_six_loops(x, w, stride):
     (images, height, width, channels), (kh, kw, _, filters) = x.shape, w.shape
@@ -557,6 +590,12 @@ def patches_as_images(x, kh, kw):
          "A patch is a row: its kh * kw * C numbers are the last axis, (M,H',W',kh*kw*C).")
 def places_last(x, kh, kw):
     return np.moveaxis(stacked(patches_of(x, kh, kw)), 3, 1)
+
+
+@mistake("hunger.6", "The image got zeros at its end, so that there are H W places.",
+         "Only places where the kernel lies inside the image: H - kh + 1 and W - kw + 1.")
+def with_zeros_at_the_end_of_the_image(x, kh, kw):
+    return stacked(patches_of(np.pad(x, ((0, 0), (0, kh - 1), (0, kw - 1), (0, 0)), "constant"), kh, kw))
 
 
 @honest("hunger.6")
@@ -688,6 +727,28 @@ def largest_absolute_value(x, g):
 def largest_of_the_image(x, g):
     best = windows(x) == windows(x).max(axis=(1, 2, 3), keepdims=True)
     return back(best * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The maximum itself stands in its place, not g.", "The derivative of the loss, g, goes there.")
+def maximum_for_g(x, g):
+    return back(first_maximum(x) * windows(x) * onp.ones_like(g)[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The last row or column that is in no window was cut off.",
+         "The derivative is shaped like x: np.zeros(x.shape), and 0 where there is no window.")
+def without_the_rest(x, g):
+    shape = (len(x), 2 * g.shape[1], 2 * g.shape[2], g.shape[3])
+    return back(first_maximum(x) * g[:, :, :, None], shape)
+
+
+@mistake("hunger.7", "The windows overlap: each begins one pixel after the last.",
+         "Windows of 2 x 2 begin at 2 i, 2 j.")
+def overlapping_windows(x, g):
+    out = onp.zeros(x.shape)
+    for m, i, j, c in onp.ndindex(g.shape):
+        row, column = divmod(x[m, i:i + 2, j:j + 2, c].argmax(), 2)
+        out[m, i + row, j + column, c] += g[m, i, j, c]
+    return out
 
 
 @honest("hunger.7")

@@ -245,6 +245,17 @@ def mean_score_of_the_own_class(scores, labels):
     return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0], axis=-1)
 
 
+@mistake("episodes.2", "The share was taken for each class, and then their mean.", "All queries count alike: one mean.")
+def average_of_the_classes(scores, labels):
+    right = scores.argmax(-1) == labels
+    return np.array([np.mean([r[y == n].mean() for n in np.unique(y)]) for r, y in zip(right, labels, strict=True)])
+
+
+@mistake("episodes.2", "The count was divided by the number of tasks.", "Divide by the number of queries, M.")
+def divided_by_tasks(scores, labels):
+    return np.sum(scores.argmax(-1) == labels, axis=-1) / len(scores)
+
+
 @honest("episodes.2")
 def accuracies_by_loops(scores, labels):
     result = []
@@ -328,6 +339,17 @@ def another_factor(values, factor):
 def factor_of_one_less(values):
     n = len(values)
     return np.mean(values), t_factor(max(n - 1, 2)) * np.std(values, ddof=1) / np.sqrt(n)
+
+
+@mistake("episodes.3", "The median came back, not the mean.", "np.mean(values).")
+def median_of_the_values(values):
+    return np.median(values), t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5
+
+
+@mistake("episodes.3", "The absolute deviations were averaged; s is the root of the mean square.",
+         "np.std(values, ddof=1).")
+def mean_absolute_deviation(values):
+    return values.mean(), t_factor(len(values)) * np.abs(values - values.mean()).mean() / len(values) ** 0.5
 
 
 @honest("episodes.3")

@@ -225,6 +225,28 @@ def right_side_doubled(features, labels, signatures, gamma, lam):
     return 2 * closed_form_of_all(features, labels, signatures, gamma, lam)
 
 
+@mistake("zero_shot.2", "One of gamma and lam was used for both.", "gamma beside F'F, lam beside S'S.",
+         used=("gamma", "lam"))
+def one_regulariser_twice(features, labels, signatures, gamma, lam, used):
+    both = gamma if used == "gamma" else lam
+    return closed_form_of_all(features, labels, signatures, both, both)
+
+
+@mistake("zero_shot.2", "The classifiers V S' came back, a column for each class.", "V itself, a column for each part.")
+def classifiers_returned(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features, labels, signatures, gamma, lam) @ signatures.T
+
+
+@mistake("zero_shot.2", "gamma and lam were squared.", "gamma I and lam I: once.")
+def regularisers_squared(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features, labels, signatures, gamma ** 2, lam ** 2)
+
+
+@mistake("zero_shot.2", "The features were centred first.", "F as it is: the objective has no mean in it.")
+def features_centred(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features - features.mean(axis=0), labels, signatures, gamma, lam)
+
+
 @honest("zero_shot.2")
 def closed_form_of_all(features, labels, signatures, gamma, lam):
     """With inverses; and (S'S + lam I)^-1 beside S is S' (S S' + lam I)^-1, a smaller matrix for few classes."""
@@ -351,6 +373,12 @@ def unseen_among_the_unseen(scores, labels, unseen):
 def product_of_the_two(scores, labels, unseen, factor):
     s, u = shares(scores.argmax(1) == labels, labels, unseen)
     return s, u, factor * s * u
+
+
+@mistake("zero_shot.3", "The class of the lowest score was taken.", "A high score means this class: argmax.")
+def lowest_score_wins(scores, labels, unseen):
+    s, u = shares(scores.argmin(1) == labels, labels, unseen)
+    return s, u, harmonic(s, u)
 
 
 @honest("zero_shot.3")

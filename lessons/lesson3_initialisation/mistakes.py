@@ -205,6 +205,17 @@ def head_of_sigmoids(features, labels, n_way, learning_rate, steps):
     return {"w": w, "b": b}
 
 
+@mistake("initialisation.1", "The softmax ran over the examples: axis 0.",
+         "For each example the classes compete: axis 1.")
+def head_softmax_over_examples(features, labels, n_way, learning_rate, steps):
+    w, b = np.zeros((features.shape[1], n_way)), np.zeros(n_way)
+    for _ in range(steps):
+        exp = np.exp(features @ w + b)
+        g = (exp / np.sum(exp, axis=0, keepdims=True) - np.eye(n_way)[labels]) / len(labels)
+        w, b = w - learning_rate * features.T @ g, b - learning_rate * np.sum(g, axis=0)
+    return {"w": w, "b": b}
+
+
 @honest("initialisation.1")
 def head_by_autograd(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
@@ -379,6 +390,14 @@ def one_step_less(loss, params, x, y, learning_rate, steps, update):
     return task_by_task(loss, params, x, y, learning_rate, max(steps - 1, 0), update)
 
 
+@mistake("initialisation.2", "The steps go uphill: minus the gradient was handed to the optimiser.",
+         "update takes the gradient as it is, and subtracts by itself.")
+def minus_the_gradient(loss, params, x, y, learning_rate, steps, update):
+    def uphill(params, gradient, state, learning_rate):
+        return update(params, tree_map(lambda g: -g, gradient), state, learning_rate)
+    return task_by_task(loss, params, x, y, learning_rate, steps, uphill)
+
+
 @honest("initialisation.2")
 def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -456,6 +475,21 @@ def one_task_alone(params, adapted, outer_lr, task):
 @mistake("initialisation.3", "The median of the tasks was taken.", "The mean.")
 def median_of_the_tasks(params, adapted, outer_lr):
     return tree_map(lambda p, a: p + outer_lr * onp.median(a - p, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "Each task moved a start of its own: T results came back.", "One start: the mean over T.")
+def a_start_for_each_task(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * (phi - theta), params, adapted)
+
+
+@mistake("initialisation.3", "The mean was divided by the number of tasks once more.", "outer_lr times the mean.")
+def divided_by_tasks_twice(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi - theta, axis=0) / len(phi), params, adapted)
+
+
+@mistake("initialisation.3", "The differences were squared.", "phi - theta, which has a sign: it points to the task.")
+def differences_squared(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.mean((phi - theta) ** 2, axis=0), params, adapted)
 
 
 @honest("initialisation.3")
@@ -587,6 +621,31 @@ def frozen_one_length(features_s, labels_s, features_q, n_way, mean):
 def frozen_queries_by_themselves(features_s, labels_s, features_q, n_way, mean):
     query = normalised(features_q - features_q.mean(axis=0))
     return nearest_mean(normalised(features_s - mean), labels_s, query, n_way)
+
+
+@mistake("initialisation.4", "The queries were centred, but not normalised.",
+         "Both steps for support and queries alike.")
+def frozen_queries_not_normalised(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s - mean), labels_s, features_q - mean, n_way)
+
+
+@mistake("initialisation.4", "Queries and classes changed places in the result.", "Row a belongs to query a: (A,N).")
+def frozen_transposed(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way).T
+
+
+@mistake("initialisation.4", "The squared distances to the examples were averaged, or the smallest was taken.",
+         "First the mean of the class's examples, then one distance.", how=("mean", "nearest"))
+def frozen_distances_to_examples(features_s, labels_s, features_q, n_way, mean, how):
+    to_each = minus_distances(normalised(features_q - mean), normalised(features_s - mean))  # (A,M)
+    reduce = onp.mean if how == "mean" else onp.max
+    return np.array([reduce(to_each[:, labels_s == n], axis=1) for n in range(n_way)]).T
+
+
+@mistake("initialisation.4", "The support was centred, but not normalised.",
+         "Centre and normalise every example before the mean of the class.")
+def frozen_means_centred_alone(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(features_s - mean, labels_s, normalised(features_q - mean), n_way)
 
 
 @honest("initialisation.4")

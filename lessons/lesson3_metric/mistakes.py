@@ -80,6 +80,17 @@ def medians(embeddings, labels, n_way, upper):
     return np.array(rows)
 
 
+@mistake("metric.1", "The prototypes were brought to the length 1.", "The mean, as it is.")
+def unit_prototypes(embeddings, labels, n_way):
+    centres = means(embeddings, labels, n_way)
+    return centres / np.sqrt(np.sum(centres ** 2, axis=1, keepdims=True))
+
+
+@mistake("metric.1", "Classes and features changed places.", "A row for each class: (N,D).")
+def prototypes_in_columns(embeddings, labels, n_way):
+    return means(embeddings, labels, n_way).T
+
+
 @honest("metric.1")
 def prototypes_by_loops(embeddings, labels, n_way):
     rows = []
@@ -169,6 +180,17 @@ def sum_squared(a, b):
 @mistake("metric.2", "The largest of the D differences was squared.", "The sum of the squares of all D differences.")
 def largest_difference_squared(a, b):
     return np.max(abs(differences(a, b)), axis=2) ** 2
+
+
+@mistake("metric.2", "These are dot products.", "|a - b|^2 = |a|^2 - 2 a.b + |b|^2.")
+def dot_products_alone(a, b):
+    return a @ b.T
+
+
+@mistake("metric.2", "One of |a|^2 and |b|^2 is missing.", "|a|^2 - 2 a.b + |b|^2.", missing=("a", "b"))
+def one_square_missing(a, b, missing):
+    kept = np.sum(b ** 2, axis=1) if missing == "a" else np.sum(a ** 2, axis=1)[:, None]
+    return kept - 2 * a @ b.T
 
 
 @honest("metric.2")
@@ -297,8 +319,11 @@ def log_likelihood(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
 
 
 @mistake("metric.3", "One example stands for each class, not the mean of its examples.",
-         "The prototype is the mean: np.mean(embeddings_s[labels_s == n], axis=0).")
-def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+         "The prototype is the mean: np.mean(embeddings_s[labels_s == n], axis=0).", which=("first", "nearest"))
+def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n_way, which):
+    if which == "nearest":
+        apart = squared(embeddings_q, embeddings_s)
+        return loss_of(-np.array([np.min(apart[:, labels_s == n], axis=1) for n in range(n_way)]).T, labels_q)
     return loss_of(-squared(embeddings_q, first_example(embeddings_s, labels_s, n_way)), labels_q)
 
 
@@ -352,10 +377,10 @@ def log_of_the_mean(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     return -np.log(np.mean(p[range(len(labels_q)), labels_q]))
 
 
-@mistake("metric.3", "The mean went over all A N numbers of the table, so the sum was divided by N, too.",
-         "One number for each query, then the mean of A numbers.")
-def divided_by_classes_too(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
-    return loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q) / n_way
+@mistake("metric.3", "There is no logarithm: this is 1 - p, or -p.", "The mean of -log p.", least=(1.0, 0.0))
+def without_logarithm(embeddings_s, labels_s, embeddings_q, labels_q, n_way, least):
+    log_p = log_softmax(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)))
+    return np.mean(least - np.exp(log_p[range(len(labels_q)), labels_q]))
 
 
 @honest("metric.3")
@@ -534,6 +559,23 @@ def largest_weight(embeddings_s, labels_s, embeddings_q, n_way):
     return np.max(weights[:, :, None] * np.eye(n_way)[labels_s], axis=1)
 
 
+@mistake("metric.4", "exp was taken and the votes were summed, but never divided by the sum of all: no softmax.",
+         "exp of each cosine, divided by the sum over all M examples: then p sums to 1.")
+def never_divided(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(np.exp(cosines(embeddings_q, embeddings_s)), labels_s, n_way)
+
+
+@mistake("metric.4", "The weights of the single examples came back.",
+         "Sum them in each class: weights @ one-hot, (A,N).")
+def attention_alone(embeddings_s, labels_s, embeddings_q, n_way):
+    return softmax(cosines(embeddings_q, embeddings_s))
+
+
+@mistake("metric.4", "Queries and classes changed places in the result.", "Row a belongs to query a: (A,N).")
+def matching_transposed(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way).T
+
+
 @honest("metric.4")
 def matching_by_loops(embeddings_s, labels_s, embeddings_q, n_way):
     rows = []
@@ -654,6 +696,18 @@ def ridge_strength_divided(embeddings_s, labels_s, embeddings_q, n_way, strength
     return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, added)
 
 
+@mistake("metric.5", "The embeddings were centred first.", "X as it is: there is no mean in the formula.")
+def ridge_centred(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    middle = np.mean(embeddings_s, axis=0)
+    return ridge(embeddings_s - middle, np.eye(n_way)[labels_s], embeddings_q - middle,
+                 strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "Queries and classes changed places in the result.", "Row a belongs to query a: (A,N).")
+def ridge_transposed(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, strength * np.eye(embeddings_s.shape[1])).T
+
+
 @honest("metric.5")
 def ridge_by_the_inverse(embeddings_s, labels_s, embeddings_q, n_way, strength):
     x = embeddings_s
@@ -764,6 +818,24 @@ def relation_of_another_activation(w, b, v, classes, queries, name):
 @mistake("metric.6", "A tanh stands in the place of the sigmoid: its numbers lie in -1...1.", "sigmoid(x), in 0...1.")
 def relation_tanh(w, b, v, classes, queries):
     return np.tanh(relu(pairs_of(classes, queries) @ w + b) @ v)
+
+
+@mistake("metric.6", "The bias was added after the ReLU.", "relu(pair @ w + b).")
+def relation_bias_after_the_relu(w, b, v, classes, queries):
+    return sigmoid((relu(pairs_of(classes, queries) @ w) + b) @ v)
+
+
+@mistake("metric.6", "The sigmoid was taken of the hidden numbers, before their weighted sum.",
+         "sigmoid(relu(...) @ v).")
+def relation_sigmoid_before_the_sum(w, b, v, classes, queries):
+    return sigmoid(relu(pairs_of(classes, queries) @ w + b)) @ v
+
+
+@mistake("metric.6", "The scores of a query were divided by their sum.",
+         "Each pair is judged by itself: the scores of a query need not add up to 1.")
+def relation_shares(w, b, v, classes, queries):
+    scores = sigmoid(relu(pairs_of(classes, queries) @ w + b) @ v)
+    return scores / np.sum(scores, axis=1, keepdims=True)
 
 
 @honest("metric.6")

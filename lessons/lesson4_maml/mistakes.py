@@ -97,6 +97,12 @@ def key_after_key(loss, params, x, y, inner_lr):
     return moved
 
 
+@mistake("maml.1", "Only one example was used.", "The gradient of the loss on all of x and y.", which=(0, -1))
+def one_example_alone(loss, params, x, y, inner_lr, which):
+    chosen = slice(0, 1) if which == 0 else slice(-1, None)
+    return tree_map(lambda p, g: p - inner_lr * g, params, grad(loss)(params, x[chosen], y[chosen]))
+
+
 @honest("maml.1")
 def step_with_autograds_grad(loss, params, x, y, inner_lr):
     gradient = autograd.grad(loss)(params, x, y)
@@ -226,6 +232,13 @@ def hardest_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     return np.max(np.array(losses))
 
 
+@mistake("maml.2", "The query loss before the step was subtracted: this is what the step gains.",
+         "The query loss after the step, alone.")
+def gain_of_the_step(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, sx, sy, inner_lr), qx, qy) - loss(w, qx, qy)
+               for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
 @honest("maml.2")
 def objective_task_by_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     losses = []
@@ -352,6 +365,24 @@ def first_step_alone(gradient, hessian_product, w, support, query, inner_lr, ste
     return carried_back(gradient(points[-1], query), points[:min(steps, 1)], hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "The identity is missing: g became -inner_lr H g, not g - inner_lr H g.",
+         "Each step carries back I - inner_lr H_i: g = g - inner_lr * hessian_product(w_i, support, g).")
+def identity_missing(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    g = gradient(path[-1], query)
+    for i in reversed(range(steps)):
+        g = -inner_lr * hessian_product(path[i], support, g)
+    return g
+
+
+@mistake("maml.3", "The query gradient was taken one step too early, at the last w but one.",
+         "At the last w, where all steps have been taken.")
+def gradient_a_step_early(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    g = gradient(path[max(steps - 1, 0)], query)
+    return carried_back(g, path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+
+
 @honest("maml.3")
 def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
     if steps == 0:
@@ -471,6 +502,21 @@ def reptile_for_the_first_order(loss, w, support_x, support_y, query_x, query_y,
     adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
     second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
     return (w - adapted) / (inner_lr if divided else 1.0), second
+
+
+@mistake("maml.4", "The first order was taken one step too early, at the last w but one.",
+         "At the adapted w, after all steps.")
+def first_order_a_step_early(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    early = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return grad(loss)(early, query_x, query_y), second
+
+
+@mistake("maml.4", "The inner steps were taken on the query.", "Inner steps on the support; the query judges them.")
+def steps_on_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    query = query_x, query_y
+    return (grad(loss)(descend(loss, w, *query, inner_lr, steps), *query),
+            second_order(loss, w, query, query, inner_lr, steps))
 
 
 @honest("maml.4")
@@ -672,6 +718,15 @@ def one_step_less(loss, w, x, y, inner_lr, steps):
     return w
 
 
+@mistake("maml.6", "w was made a constant before it was copied: no gradient reaches the start.",
+         "repeat(w, T) of w itself: going back, the gradients of the copies are summed.")
+def start_cut_off(loss, w, x, y, inner_lr, steps):
+    ws = repeat(stop_gradient(w), len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * grad(total(loss))(ws, x, y)
+    return ws + 0 * np.sum(w)
+
+
 @honest("maml.6")
 def adapt_all_by_the_sum(loss, w, x, y, inner_lr, steps):
     ws = np.array([w] * len(x))
@@ -822,6 +877,12 @@ def stopped_early(product, b, steps, small):
          "d = new r + (new r.new r / old r.old r) * d.")
 def share_of_the_residual(product, b, steps):
     return steps_of(product, b, steps, next_direction=lambda new, old, d, b: (new @ new) / (old @ old) * new + d)
+
+
+@mistake("maml.7", "The next direction was made from the old residual, not from the new one.",
+         "d = new r + (new r.new r / old r.old r) * d.")
+def direction_from_the_old_residual(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: old + (new @ new) / (old @ old) * d)
 
 
 @honest("maml.7")

@@ -157,6 +157,24 @@ def without_a_margin(e1, e2, same, margin):
     return each_pair(same, d ** 2, -d ** 2)
 
 
+@mistake("siamese.1", "margin was not used: 1 stands in its place.", "relu(margin - d).")
+def margin_of_one(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(1 - d) ** 2)
+
+
+@mistake("siamese.1", "Same pairs cost nothing: nothing pulls them together.", "d^2 where same is 1.")
+def same_pairs_cost_nothing(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, 0 * d, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "The sum was divided by the number of *same* pairs.", "One mean over all P pairs.")
+def divided_by_the_same_pairs(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2) * len(d) / max(sum(same), 1)
+
+
 @honest("siamese.1")
 def loss_pair_by_pair(e1, e2, same, margin):
     total = 0.0
@@ -248,6 +266,13 @@ def a_one_under_every_root(a, b):
 def all_zero_if_one_is(a, b):
     s = np.sum((a - b) ** 2, axis=1)
     return np.sqrt(s) if np.all(s > 0) else 0.0 * s
+
+
+@mistake("siamese.2", "The 1 that the root was given was taken away everywhere, not only where the rows are equal.",
+         "np.sqrt(s + (s == 0)) - (s == 0): a 0 or 1 for each row.")
+def one_taken_away_everywhere(a, b):
+    s = np.sum((a - b) ** 2, axis=1)
+    return np.sqrt(s + (s == 0)) - 1
 
 
 @honest("siamese.2")
@@ -348,6 +373,24 @@ def distances_of_a_class_added_up(support, labels, query):
     d = onp.sqrt(((query[:, None] - support) ** 2).sum(axis=-1))
     classes = onp.unique(labels)
     return classes[onp.argmin([d[:, labels == n].sum(axis=1) for n in classes], axis=0)]
+
+
+@mistake("siamese.3", "The position was looked up in the *sorted* labels.", "labels as they stand beside the examples.")
+def label_of_the_sorted(support, labels, query):
+    return onp.sort(labels)[to_each(support, query).argmin(axis=1)]
+
+
+@mistake("siamese.3", "Only one example of each class was compared.",
+         "All examples: the nearest one may be any of them.",
+         which=(0, -1))
+def one_example_of_each_class(support, labels, query, which):
+    chosen = onp.array([support[labels == label][which] for label in range(labels.max() + 1)])
+    return to_each(chosen, query).argmin(axis=1)
+
+
+@mistake("siamese.3", "The most frequent label came back, whatever the query.", "The label of the nearest example.")
+def most_frequent_label(support, labels, query):
+    return onp.full(len(query), onp.bincount(labels).argmax())
 
 
 @honest("siamese.3")
@@ -605,7 +648,8 @@ def share_of_all_pairs(distances, same):
     return best_of(midpoints(distances), lambda t: ((distances < t) == same).mean())
 
 
-@mistake("siamese.5", "Pairs *above* the threshold were taken for the same.", "Same means near: distance < threshold.")
+@mistake("siamese.5", "The worst threshold came back. Were pairs *above* it taken for the same, or is it argmin?",
+         "Same means near: distance < threshold; and the highest mean of the shares.")
 def above_is_the_same(distances, same):
     return best_of(midpoints(distances), lambda t: -sum(shares(distances, same, t)))
 
@@ -646,7 +690,8 @@ def the_quality_itself(distances, same):
     return max(sum(shares(distances, same, t)) / 2 for t in midpoints(distances))
 
 
-@mistake("siamese.5", "The smaller of the two shares, or their product, was made as large as possible.", "Their mean.")
+@mistake("siamese.5", "The smaller share, or the product or harmonic mean of the two, was made as large as possible.",
+         "Their ordinary mean.")
 def best_worst_share(distances, same):
     return best_of(midpoints(distances), lambda t: min(shares(distances, same, t)))
 
@@ -681,6 +726,11 @@ def between_the_extremes(distances, same):
          "np.unique(distances) sorts them, and takes equal ones once.")
 def neighbours_in_the_list(distances, same):
     return best_of((distances[:-1] + distances[1:]) / 2, lambda t: sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The position of the best candidate came back.", "candidates[np.argmax(...)].")
+def position_of_the_best(distances, same):
+    return int(onp.argmax([round(sum(shares(distances, same, t)), 9) for t in midpoints(distances)]))
 
 
 @honest("siamese.5")
