@@ -3,6 +3,7 @@
 import numpy as onp
 from autograd import numpy as np
 
+from fewshot_np.nn.primitives import stop_gradient
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- project.1: compare first, then one number
@@ -72,6 +73,24 @@ def b_in_every_part(query, support, w, b):
 @mistake("project.1", "b was subtracted.", "+ b.")
 def b_subtracted(query, support, w, b):
     return np.sum(w * np.abs(differences(query, support)), axis=-1) - b
+
+
+@mistake("project.1", "The embeddings were multiplied, feature by feature, not subtracted: two equal ones do not "
+         "get b alone.", "|q - s| is 0 where nothing differs.")
+def multiplied(query, support, w, b):
+    return np.matmul(query[:, None] * support[None], w) + b
+
+
+@mistake("project.1", "The absolute value was computed as the root of the square. Where nothing differs, the "
+         "derivative of the root is 0/0.", "np.abs.")
+def root_of_the_square(query, support, w, b):
+    return np.sqrt(differences(query, support) ** 2) @ w + b
+
+
+@mistake("project.1", "To autograd the differences are constants: w and b could be trained, but not the network "
+         "that makes the embeddings.", "No stop_gradient, and no conversion into plain numbers.")
+def embeddings_cut_off(query, support, w, b):
+    return np.abs(differences(stop_gradient(query), stop_gradient(support))) @ w + b
 
 
 @honest("project.1")
@@ -186,6 +205,48 @@ def probability_of_the_label(logits, same):
     return 0.5 * (1 + np.tanh((2 * same - 1) * logits / 2))
 
 
+@mistake("project.2", "The logarithm has another base.",
+         "np.log and np.logaddexp have the natural one.", base=(2.0, 10.0))
+def another_base(logits, same, base):
+    return (np.logaddexp(0.0, logits) - same * logits) / np.log(base)
+
+
+@mistake("project.2", "log(1 + exp(logit)) became max(0, logit): that is where it goes for large logits, and near 0 "
+         "it is too little.", "np.logaddexp(0.0, logits) in place of the maximum.")
+def corner(logits, same):
+    return np.maximum(0.0, logits) - same * logits
+
+
+@mistake("project.2", "A softmax over the pairs: their p add up to 1, and only same pairs cost. But each pair has a "
+         "p of its own.", "p = 1 / (1 + exp(-logit)), for each pair.")
+def softmax_over_pairs(logits, same):
+    z = logits - np.max(logits)
+    return -same * (z - np.log(np.sum(np.exp(z))))
+
+
+@mistake("project.2", "The values are right, but exp was taken of large logits, too, in the branch that np.where "
+         "leaves out. The derivative goes through both branches, and there it is NaN.",
+         "np.logaddexp(0.0, z) needs no branches.")
+def exp_in_the_other_branch(logits, same):
+    z = np.where(same == 1, -logits, logits)
+    with onp.errstate(over="ignore", invalid="ignore"):
+        return np.where(z > 30, z, np.log(1 + np.exp(z)))
+
+
+@mistake("project.2", "A little was added to p, so that no log is infinite. But then a pair that is badly wrong "
+         "costs 27.6 and not 1000, and teaches nothing.",
+         "Compute from the logits: np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits).")
+def little_added(logits, same):
+    p = probability(logits)
+    return -np.log(np.where(same == 1, p, 1 - p) + 1e-12)
+
+
+@mistake("project.2", "Same pairs cost nothing: only -log(1 - p) of the different ones was taken.",
+         "Where same is 1 the loss is -log p = log(1 + exp(-logit)).")
+def different_pairs_alone(logits, same):
+    return (1 - same) * np.logaddexp(0.0, logits)
+
+
 @honest("project.2")
 def losses_by_where(logits, same):
     return np.logaddexp(0.0, np.where(same == 1, -logits, logits))
@@ -281,6 +342,52 @@ def all_different_pairs(logits, same_class, n_hard):
 def one_hard_pair_too_many(logits, same_class, n_hard):
     order = onp.argsort(onp.argsort(onp.where(same_class, onp.inf, -logits), axis=1), axis=1)
     return half_each(same_class, (order <= n_hard) & ~same_class)
+
+
+@mistake("project.3", "n_hard pairs were taken in all, the hardest of the table.",
+         "n_hard of every row: each query has its own.")
+def n_hard_in_all(logits, same_class, n_hard):
+    apart = onp.where(same_class, -onp.inf, logits)
+    return half_each(same_class, apart >= onp.sort(apart.ravel())[-n_hard])
+
+
+@mistake("project.3", "The hard pairs were chosen in every column, for each example.", "In every row, for each query.")
+def hard_for_the_examples(logits, same_class, n_hard):
+    hard = hardest_of_each(logits.T, same_class.T, n_hard).T & ~same_class
+    return half_each(same_class, hard)
+
+
+@mistake("project.3", "The logits were compared without their sign: a pair with -9 is surely different, and not "
+         "hard at all.", "The largest logits, not the largest |logits|.")
+def largest_without_sign(logits, same_class, n_hard):
+    return half_each(same_class, hardest_of_each(onp.abs(logits), same_class, n_hard))
+
+
+@mistake("project.3", "Only hard pairs with a logit above 0 were counted, those that are taken for the same.",
+         "n_hard of every row, also where all logits are below 0.")
+def above_0_alone(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard) & (logits > 0)
+    return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
+
+
+@mistake("project.3", "The hard pairs were weighted by a softmax of their logits.", "All hard pairs weigh the same.")
+def harder_ones_weigh_more(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return half_each(same_class, hard * onp.exp(logits - logits.max()))
+
+
+@mistake("project.3", "The weights of each query add up to 1.",
+         "The weights of *all* queries together do: divide by the number of pairs in the whole table.")
+def each_row_adds_up_to_one(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return 0.5 * same_class / same_class.sum(axis=1, keepdims=True) + 0.5 * hard / n_hard
+
+
+@mistake("project.3", "Each kind was divided by the number of the other.",
+         "same_class / same_class.sum() and hard / hard.sum().")
+def numbers_exchanged(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return 0.5 * same_class / hard.sum() + 0.5 * hard / same_class.sum()
 
 
 @honest("project.3")
@@ -395,6 +502,72 @@ def median_of_the_examples(logits, labels, threshold):
 def p_of_the_best_example(logits, labels, threshold):
     best = by_class(logits, labels, onp.mean).argmax(axis=1)
     return onp.where(probability(logits.max(axis=1)) > threshold, best, -1)
+
+
+@mistake("project.4", "\"None of these\" became 0, but 0 is a class.", "np.where(p > threshold, best, -1).")
+def zero_for_none(logits, labels, threshold):
+    found = answers(probability(by_class(logits, labels, onp.mean)), threshold)
+    return onp.maximum(found, 0)
+
+
+@mistake("project.4", "The class with the *lowest* score is the answer.", "argmax and max.")
+def lowest_score(logits, labels, threshold):
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p.min(axis=1) > threshold, p.argmin(axis=1), -1)
+
+
+@mistake("project.4", "The minus in the exponent is missing: this p is the smaller, the larger the score is.",
+         "p = 1 / (1 + exp(-score)).")
+def sign_in_the_exponent(logits, labels, threshold):
+    scores = by_class(logits, labels, onp.mean)
+    return onp.where(probability(-scores.max(axis=1)) > threshold, scores.argmax(axis=1), -1)
+
+
+@mistake("project.4", "Every class had to be above the threshold.", "The best one alone.")
+def all_must_pass(logits, labels, threshold):
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p.min(axis=1) > threshold, p.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The sum of a class's logits was divided by the number of all examples.",
+         "By the number of the class's own examples.")
+def divided_by_all_examples(logits, labels, threshold):
+    return answers(probability(by_class(logits, labels, onp.sum) / len(labels)), threshold)
+
+
+@mistake("project.4", "One query above the threshold was enough for all: the largest score of the whole table was "
+         "compared with it.", "max over the classes, axis=1: each query decides for itself.")
+def one_decision_for_all(logits, labels, threshold):
+    scores = by_class(logits, labels, onp.mean)
+    return onp.where(probability(scores.max()) > threshold, scores.argmax(axis=1), -1)
+
+
+@mistake("project.4", "The probabilities of all classes were added up, and the sum was compared with the threshold.",
+         "The largest alone.")
+def sum_of_all_probabilities(logits, labels, threshold):
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p.sum(axis=1) > threshold, p.argmax(axis=1), -1)
+
+
+@mistake("project.4", "Every example was compared with the threshold by itself, and those that passed were counted.",
+         "First the mean of the logits of a class, then one comparison.")
+def vote_of_the_examples(logits, labels, threshold):
+    passes = probability(logits) > threshold
+    votes = by_class(passes, labels, onp.sum)
+    return onp.where(votes.max(axis=1) > 0, votes.argmax(axis=1), -1)
+
+
+@mistake("project.4", "p was compared with 1 - threshold.", "p > threshold.")
+def one_minus_the_threshold(logits, labels, threshold):
+    return answers(probability(by_class(logits, labels, onp.mean)), 1 - threshold)
+
+
+@mistake("project.4", "The class was chosen by the mean of the probabilities, not of the logits.",
+         "One score, the mean logit: argmax of it, and p of it.")
+def chosen_by_mean_probability(logits, labels, threshold):
+    best = by_class(probability(logits), labels, onp.mean).argmax(axis=1)
+    p = probability(by_class(logits, labels, onp.mean))
+    return onp.where(p[onp.arange(len(p)), best] > threshold, best, -1)
 
 
 @honest("project.4")

@@ -94,6 +94,9 @@ def test_decide(rng):
     # the mean logit of class 0 is 0.5, p = 0.62; the mean of its probabilities, 0.99 and 0.02, is 0.51
     yield case("the mean of the logits", expected=[0], logits=np.array([[5.0, -4.0, -3.0]]), labels=labels,
                threshold=0.55)
+    # the mean logits are 1 and 0.5; the mean probabilities 0.52 and 0.62
+    yield case("the best by its logits", expected=[0], logits=np.array([[5.0, -3.0, 0.5]]), labels=labels,
+               threshold=0.55)
     yield case("a logit of 0.3 is p = 0.57", expected=[1, 1], logits=np.array([[0.3, -1.0], [0.28, -2.0]]),
                labels=np.array([1, 0]), threshold=0.55)
     # the scores -1 and 0: p of 0 is 0.5, which is not above 0.5
@@ -103,5 +106,10 @@ def test_decide(rng):
                labels=labels, threshold=0.5)
     yield case("6 queries, classes of 1, 4 and 2 examples", logits=1.5 * rng.normal(size=(6, 7)),
                labels=np.array([2, 1, 1, 0, 1, 2, 1]), threshold=0.58)
+    # p of 0.5 and 1.5 is 0.62 and 0.82
+    yield case("a high threshold", expected=[-1, -1, 1],
+               logits=np.array([[0.5, 0.5, 1.5], [1.5, 1.5, 0.5], [0.5, 0.5, 3.0]]), labels=labels, threshold=0.9)
+    yield case("all classes pass", expected=[0, 1], logits=np.array([[3.0, 2.0, 1.0], [0.5, 1.5, 2.0]]), labels=labels,
+               threshold=0.6)
     yield case("one class", expected=[0, -1], logits=np.array([[1.0, 2.0], [-1.0, 0.5]]), labels=np.array([0, 0]),
                threshold=0.5)

@@ -93,6 +93,29 @@ def axis_of_examples_kept(h, params, x, y):
     return np.mean(h(params, pairs(x, y)), axis=1, keepdims=True)
 
 
+@mistake("model_based.1", "x and y were put one behind the other and cut into pairs: a pair has two neighbouring x, "
+         "or two y.", "np.concatenate([x, y], axis=-1): beside each other; reshape does not transpose.")
+def all_x_before_all_y(h, params, x, y):
+    mixed = np.reshape(np.concatenate([x, y], axis=1), (*x.shape[:2], 2))
+    return np.mean(h(params, mixed), axis=1)
+
+
+@mistake("model_based.1", "The network saw x twice, and never y.", "np.concatenate([x, y], axis=-1).")
+def x_twice(h, params, x, y):
+    return np.mean(h(params, pairs(x, x)), axis=1) + 0 * np.sum(y)
+
+
+@mistake("model_based.1", "The encoding was brought to the length 1.", "The mean as it is.")
+def of_length_one(h, params, x, y):
+    mean = np.mean(h(params, pairs(x, y)), axis=1)
+    return mean / np.sqrt(np.sum(mean ** 2, axis=-1, keepdims=True))
+
+
+@mistake("model_based.1", "The sum was divided by K + 1.", "There are K examples.")
+def one_too_many_counted(h, params, x, y):
+    return np.sum(h(params, pairs(x, y)), axis=1) / (x.shape[1] + 1)
+
+
 @honest("model_based.1")
 def encode_example_by_example(h, params, x, y):
     n_points = x.shape[1]
@@ -194,6 +217,49 @@ def encodings_rolled(g, params, r, x):
     return g(params, np.concatenate([each, x], axis=2))
 
 
+@mistake("model_based.2", "x was added to the encoding, before both were put into the row.", "r as it is, x beside it.")
+def r_and_x_added(g, params, r, x):
+    return g(params, np.concatenate([np.expand_dims(r, 1) + x, x], axis=-1))
+
+
+@mistake("model_based.2", "The encoding was multiplied by x: the queries of a task do not have the same r.",
+         "Repeat r, or add zeros of the shape (1,Q,1).")
+def r_times_x(g, params, r, x):
+    return g(params, np.concatenate([np.expand_dims(r, 1) * x, x], axis=-1))
+
+
+@mistake("model_based.2", "The answers of a task were averaged: all queries get the same.",
+         "Each query has an answer of its own.")
+def answers_averaged(g, params, r, x):
+    each = g(params, np.concatenate([np.expand_dims(r, 1) + 0 * x, x], axis=-1))
+    return np.mean(each, axis=1, keepdims=True) + 0 * each
+
+
+@mistake("model_based.2", "The encoding was divided by the number of queries.", "Every query gets r whole.")
+def r_shared_out(g, params, r, x):
+    return g(params, np.concatenate([np.expand_dims(r, 1) / x.shape[1] + 0 * x, x], axis=-1))
+
+
+@mistake("model_based.2", "Only the first query has r beside it, the others have zeros.",
+         "Repeat r: the same for all queries.")
+def r_for_the_first_query(g, params, r, x):
+    first = onp.arange(x.shape[1])[:, None] == 0
+    return g(params, np.concatenate([np.expand_dims(r, 1) * first, x], axis=-1))
+
+
+@mistake("model_based.2", "r was repeated task by task, and then cut as if it were query by query: (Q,T,R).",
+         "After np.repeat(r, Q, axis=0) reshape to (T,Q,R).")
+def queries_before_tasks(g, params, r, x):
+    each = np.reshape(np.repeat(r, x.shape[1], axis=0), (x.shape[1], x.shape[0], -1))
+    return g(params, np.concatenate([np.transpose(each, (1, 0, 2)), x], axis=-1))
+
+
+@mistake("model_based.2", "The rows have zeros where r should be: nothing of the support reaches the answers.",
+         "Add r[:, None] to the zeros.")
+def without_the_encoding(g, params, r, x):
+    return g(params, np.concatenate([np.zeros((*x.shape[:2], r.shape[1])), x], axis=-1)) + 0 * np.sum(r)
+
+
 @honest("model_based.2")
 def decode_query_by_query(g, params, r, x):
     answers = [g(params, np.concatenate([r, x[:, q]], axis=1)[:, None]) for q in range(x.shape[1])]
@@ -270,6 +336,22 @@ def new_one_alone(r, n_points, r_new):
     return r_new
 
 
+@mistake("model_based.3", "One example too many was counted, and the old ones got its weight.",
+         "n_points * r is the old sum, n_points + 1 the new number.")
+def one_too_many(r, n_points, r_new):
+    return ((n_points + 1) * r + r_new) / (n_points + 2) if n_points else r_new
+
+
+@mistake("model_based.3", "// divides without a remainder.", "/")
+def without_remainder(r, n_points, r_new):
+    return (n_points * r + r_new) // (n_points + 1) if n_points else r_new
+
+
+@mistake("model_based.3", "The mean moved away from the new vector.", "r + (r_new - r) / (n_points + 1).")
+def away_from_the_new_one(r, n_points, r_new):
+    return r - (r_new - r) / (n_points + 1) if n_points else r_new
+
+
 @honest("model_based.3")
 def by_the_sum(r, n_points, r_new):
     return r_new if n_points == 0 else (n_points * r + r_new) / (n_points + 1)
@@ -281,6 +363,10 @@ def by_the_mean_of_copies(r, n_points, r_new):
 
 
 # ---------------------------------------------------------------- model_based.4: attention for one query
+
+
+def attention_weights(query, keys):
+    return softmax(np.matmul(keys, query) / len(query) ** 0.5)
 
 
 @mistake("model_based.4", "The scores were not divided by sqrt(D).",
@@ -334,6 +420,87 @@ def exp_overflows(query, keys, values):
 @mistake("model_based.4", "The examples were compared by their distance, as in lesson 3.", "A product: query . key_b.")
 def by_distance(query, keys, values):
     return np.matmul(softmax(-np.sum((keys - query) ** 2, axis=1) / len(query) ** 0.5), values)
+
+
+@mistake("model_based.4", "The keys were averaged, not the values.", "The keys only decide the weights.")
+def mean_of_the_keys(query, keys, values):
+    return np.matmul(attention_weights(query, keys), keys) + 0 * np.sum(values)
+
+
+@mistake("model_based.4", "The scores are cosines: query and keys were brought to the length 1.",
+         "The product as it is, divided by sqrt(D).")
+def by_cosine(query, keys, values):
+    lengths = np.sqrt(np.sum(keys ** 2, axis=1) * np.sum(query ** 2) + 1e-300)
+    return np.matmul(softmax(np.matmul(keys, query) / lengths / len(query) ** 0.5), values)
+
+
+@mistake("model_based.4", "The weighted sum was divided by the number of examples. But the weights add up to 1: it "
+         "is a mean already.", "No further division.")
+def averaged_once_more(query, keys, values):
+    return np.matmul(attention_weights(query, keys), values) / len(keys)
+
+
+@mistake("model_based.4", "The weights were divided by sqrt(D), not the scores: they do not add up to 1.",
+         "First divide, then take the softmax.")
+def divided_after_the_softmax(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query)) / len(query) ** 0.5, values)
+
+
+@mistake("model_based.4", "The weights are constants to autograd: queries and keys could not be learned.",
+         "No stop_gradient, and no conversion into plain numbers.")
+def weights_cut_off(query, keys, values):
+    return np.matmul(stop_gradient(attention_weights(query, keys)), values)
+
+
+@mistake("model_based.4", "The values are constants to autograd: they could not be learned.",
+         "No stop_gradient, and no conversion into plain numbers.")
+def values_cut_off(query, keys, values):
+    return np.matmul(attention_weights(query, keys), stop_gradient(values))
+
+
+@mistake("model_based.4", "The scores were divided by the root of E, the length of a value.",
+         "D is the length of the query.")
+def divided_by_the_root_of_e(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query) / values.shape[1] ** 0.5), values)
+
+
+@mistake("model_based.4", "The scores were multiplied by sqrt(D).", "Divide: they would be too large without.")
+def times_the_root(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query) * len(query) ** 0.5), values)
+
+
+@mistake("model_based.4", "1 was added to the sum of the exp, so that the weights add up to less than 1.",
+         "Divide by the sum itself.")
+def one_more_in_the_sum(query, keys, values):
+    parts = np.exp(np.matmul(keys, query) / len(query) ** 0.5 - np.max(np.matmul(keys, query) / len(query) ** 0.5))
+    return np.matmul(parts / (np.sum(parts) + 1), values)
+
+
+@mistake("model_based.4", "The scores were clipped so that exp does not overflow: keys with different large scores "
+         "become equal.", "Subtract the largest score instead; the softmax stays the same.", bound=(50.0, 500.0))
+def scores_clipped(query, keys, values, bound):
+    parts = np.exp(np.clip(np.matmul(keys, query) / len(query) ** 0.5, -bound, bound))
+    return np.matmul(parts / np.sum(parts), values)
+
+
+@mistake("model_based.4", "The scores were divided by their sum: no softmax, and a negative score is a negative "
+         "weight.", "exp of the scores first.")
+def scores_by_their_sum(query, keys, values):
+    scores = np.matmul(keys, query)
+    return np.matmul(scores / np.sum(scores), values)
+
+
+@mistake("model_based.4", "The scores have the wrong sign: the key that agrees least has the largest weight.",
+         "softmax of the products, without a minus.")
+def minus_the_scores(query, keys, values):
+    return np.matmul(attention_weights(-query, keys), values)
+
+
+@mistake("model_based.4", "Each weight is a sigmoid of its score: together they do not add up to 1.",
+         "A softmax over the examples.")
+def each_by_a_sigmoid(query, keys, values):
+    scores = np.matmul(keys, query) / len(query) ** 0.5
+    return np.matmul(0.5 * (1 + np.tanh(scores / 2)), values)
 
 
 @honest("model_based.4")
@@ -416,6 +583,69 @@ def cut_off(scores, n_context):
     return softmax(scores[:, :n_context])
 
 
+@mistake("model_based.5", "Hidden scores became a number that is low, but not low enough: its exponential is not 0.",
+         "Minus infinity, or -1e30.", bound=(-5.0, -10.0))
+def hidden_a_little(scores, n_context, bound):
+    hidden = onp.arange(scores.shape[1]) >= n_context
+    return softmax(np.where(hidden, bound, scores))
+
+
+@mistake("model_based.5", "A number was subtracted from the hidden scores, and it is not large enough for large "
+         "scores.", "np.where(hidden, -np.inf, scores).", amount=(10.0, 100.0))
+def too_little_subtracted(scores, n_context, amount):
+    hidden = onp.arange(scores.shape[1]) >= n_context
+    return softmax(scores - amount * hidden)
+
+
+@mistake("model_based.5", "exp was taken of the hidden scores, too. Where they are large it overflows, and the "
+         "derivative through np.where is NaN.",
+         "Replace the scores before exp, and subtract the largest one that is left.")
+def exp_of_hidden_scores(scores, n_context):
+    seen = onp.arange(scores.shape[1]) < n_context
+    with onp.errstate(over="ignore", invalid="ignore"):
+        parts = np.where(seen, np.exp(scores), 0.0)
+    return parts / np.sum(parts, axis=1, keepdims=True)
+
+
+@mistake("model_based.5", "All weights of the table add up to 1.", "Those of each row: keepdims=True and axis=-1.")
+def one_sum_for_all_rows(scores, n_context):
+    seen = onp.arange(scores.shape[1]) < n_context
+    shown = np.where(seen, scores, -np.inf)
+    parts = np.exp(shown - np.max(shown))
+    return parts / np.sum(parts)
+
+
+@mistake("model_based.5", "All keys of the context have the same weight: the scores were not used.",
+         "softmax of the scores that may be seen.")
+def all_alike(scores, n_context):
+    return np.where(onp.arange(scores.shape[1]) < n_context, 1 / n_context, 0 * scores)
+
+
+@mistake("model_based.5", "The scores were divided by a root once more.", "They are divided already.")
+def divided_once_more(scores, n_context):
+    hidden = onp.arange(scores.shape[1]) >= n_context
+    return softmax(np.where(hidden, -np.inf, scores / scores.shape[1] ** 0.5))
+
+
+@mistake("model_based.5", "Queries were hidden, rows of the table, not keys.",
+         "The keys are the last axis: np.arange(B) < n_context.")
+def queries_hidden(scores, n_context):
+    return softmax(scores) * (onp.arange(len(scores)) < n_context)[:, None]
+
+
+@mistake("model_based.5", "Hidden scores became the smallest one of their row, which still has a weight.",
+         "Minus infinity.")
+def smallest_of_the_row(scores, n_context):
+    hidden = onp.arange(scores.shape[1]) >= n_context
+    return softmax(np.where(hidden, np.min(scores, axis=1, keepdims=True), scores))
+
+
+@mistake("model_based.5", "The *last* n_context keys may be seen.", "The first: they are the labelled examples.")
+def the_last_ones(scores, n_context):
+    n_keys = scores.shape[1]
+    return softmax(np.where(onp.arange(n_keys) < n_keys - n_context, -np.inf, scores))
+
+
 @honest("model_based.5")
 def cut_off_and_filled_with_zeros(scores, n_context):
     hidden = onp.zeros((scores.shape[0], scores.shape[1] - n_context))
@@ -456,7 +686,7 @@ def compared_with_itself(answer, x, y, query_x, order):
 
 
 @mistake("model_based.6", "== asks for the last bit, but sums in another order round differently.",
-         "Allow a small difference: np.allclose, or the largest difference against the largest answer.")
+         "Allow a small difference: compare the largest one with the largest answer.")
 def to_the_last_bit(answer, x, y, query_x, order):
     return bool((answer(x, y, query_x) == answer(x[order], y[order], query_x)).all())
 
@@ -489,6 +719,117 @@ def the_opposite(answer, x, y, query_x, order):
          "Only the examples change places.")
 def queries_too(answer, x, y, query_x, order):
     return close(answer(x, y, query_x), answer(x[order], y[order], query_x[::-1]))
+
+
+@mistake("model_based.6", "y was put in another order, x was not: every example got another's label.",
+         "An example is a pair: x[order] and y[order].")
+def features_left_behind(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x, y[order], query_x))
+
+
+@mistake("model_based.6", "x was put in the order `order`, y in the one that undoes it: the pairs were torn apart.",
+         "x[order] and y[order]: the same for both.")
+def y_by_the_inverse(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x[order], y[onp.argsort(order)], query_x))
+
+
+@mistake("model_based.6", "The tolerance is a number of its own, whatever the size of the answers: small answers may "
+         "differ as they like, and large ones not even by their rounding.",
+         "A hundred-thousandth of the largest answer.", tolerance=(1e-3, 1e-5))
+def absolute_tolerance(answer, x, y, query_x, order, tolerance):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() <= tolerance)
+
+
+@mistake("model_based.6", "Each answer was measured against itself: one that is nearly 0 rounds by more than a "
+         "hundred-thousandth of itself.", "The largest difference against the *largest* answer.")
+def each_against_itself(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before)).all())
+
+
+@mistake("model_based.6", "np.allclose as it comes measures each answer against itself, and lets a difference of 1e-8 "
+         "pass, however small the answers are.", "np.allclose(after, before, rtol=0, atol=1e-5 * "
+         "np.abs(before).max())")
+def allclose_as_it_comes(answer, x, y, query_x, order):
+    return bool(onp.allclose(answer(x[order], y[order], query_x), answer(x, y, query_x)))
+
+
+@mistake("model_based.6", "The answers were put in another order, too. They belong to the queries, which stay where "
+         "they are.", "Compare answer(x, y, query_x) itself.")
+def answers_too(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return close(before[order] if len(before) == len(order) else before, after)
+
+
+@mistake("model_based.6", "The examples were turned round; `order` was not used.", "x[order] and y[order].")
+def turned_round(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(x[::-1], y[::-1], query_x))
+
+
+@mistake("model_based.6", "Only the first query was asked: the order may matter for another one.",
+         "Compare the answers to all queries.")
+def first_query_alone(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x)[:1], answer(x[order], y[order], query_x)[:1])
+
+
+@mistake("model_based.6", "The differences have their sign: answers that all move in one direction pass, however far.",
+         "np.abs of the difference.", sign=(1, -1))
+def without_the_absolute_value(answer, x, y, query_x, order, sign):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((sign * (before - after)).max() <= 1e-5 * onp.abs(before).max())
+
+
+@mistake("model_based.6", "The largest answer was taken with its sign: if all are below 0, the tolerance is, too, and "
+         "nothing passes.", "np.abs(before).max().")
+def largest_with_its_sign(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() <= 1e-5 * before.max())
+
+
+@mistake("model_based.6", "Only the places of the largest answers were compared: an answer may change and still be the "
+         "largest.", "Compare the answers themselves.")
+def places_of_the_largest(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((before.argmax(axis=1) == after.argmax(axis=1)).all())
+
+
+@mistake("model_based.6", "No learner passes, not even one whose answers stay the same to the last bit.",
+         "True where the largest difference is small.")
+def nobody_passes(answer, x, y, query_x, order):
+    return bool((answer(x, y, query_x) != answer(x, y, query_x)).any())
+
+
+@mistake("model_based.6", "The answers were rounded before they were compared: that is too coarse for small "
+         "answers, and two equal ones may lie on both sides of a limit.",
+         "The largest difference against the largest answer.", digits=(5,))
+def rounded_first(answer, x, y, query_x, order, digits):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool((onp.round(before, digits) == onp.round(after, digits)).all())
+
+
+@mistake("model_based.6", "The tolerance is a share of the mean answer. Where answers cancel, that is nothing.",
+         "np.abs(before).max().")
+def share_of_the_mean(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before.mean()))
+
+
+@mistake("model_based.6", "The answers were sorted before they were compared: they may have changed places among "
+         "the queries.", "Compare the answers to each query as they stand.")
+def answers_sorted(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
+
+
+@mistake("model_based.6", "The examples were moved on by one place; `order` was not used.", "x[order] and y[order].")
+def rolled_by_one(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x), answer(onp.roll(x, 1, axis=0), onp.roll(y, 1, axis=0), query_x))
+
+
+@mistake("model_based.6", "Only the first number of each answer was compared.", "All E of them.")
+def first_number_alone(answer, x, y, query_x, order):
+    return close(answer(x, y, query_x)[:, 0], answer(x[order], y[order], query_x)[:, 0])
 
 
 @honest("model_based.6")
@@ -534,13 +875,14 @@ def another_rule_for_the_queries(n_features, k_shot, n_query, rng):
     return cut(onp.concatenate(parts, axis=1), k_shot)
 
 
-@mistake("model_based.7", "The weights of the rule are all positive: rng.random instead of standard normal numbers.",
+@mistake("model_based.7", "The weights of the rule are all positive, as those of rng.random are.",
          "rng.standard_normal(n_features): rules in all directions.")
 def positive_rules(n_features, k_shot, n_query, rng):
     return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.random(n_features)), k_shot)
 
 
-@mistake("model_based.7", "The labels are a coin's: no rule was used.", "Class 1 is where w . x > 0.")
+@mistake("model_based.7", "No straight rule decides the class of a point, perhaps a coin.",
+         "Class 1 is where w . x > 0.")
 def labels_by_chance(n_features, k_shot, n_query, rng):
     return cut(rng.standard_normal((2, k_shot + n_query, n_features)), k_shot)
 
@@ -579,6 +921,53 @@ def labels_exchanged_in_the_query(n_features, k_shot, n_query, rng):
     x = in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.standard_normal(n_features))
     x[:, k_shot:] *= -1
     return cut(x, k_shot)
+
+
+@mistake("model_based.7", "The labels are -1 and 1, as np.sign gives them.", "The classes are called 0 and 1.")
+def labels_by_sign(n_features, k_shot, n_query, rng):
+    support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
+    return support_x, 2 * support_y - 1, query_x, 2 * query_y - 1
+
+
+@mistake("model_based.7", "The classes are mixed: the points of class 0 do not all come first.",
+         "K points of class 0 and then K of class 1; the query likewise.")
+def classes_mixed(n_features, k_shot, n_query, rng):
+    support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
+    a, b = rng.permutation(2 * k_shot), rng.permutation(2 * n_query)
+    return support_x[a], support_y[a], query_x[b], query_y[b]
+
+
+@mistake("model_based.7", "The chance did not come from `rng`: nobody can repeat these draws.",
+         "rng.standard_normal, not np.random.normal.")
+def global_generator(n_features, k_shot, n_query, rng):
+    return query_first(n_features, k_shot, n_query, onp.random.default_rng())
+
+
+@mistake("model_based.7", "Each point of class 1 is one of class 0 turned around: half of the points are not new.",
+         "Draw the points of each class for themselves.")
+def mirror_images(n_features, k_shot, n_query, rng):
+    x = in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rng.standard_normal(n_features))
+    return cut(onp.stack([x[0], -x[0]]), k_shot)
+
+
+@mistake("model_based.7", "The rule looks at one feature alone.", "w has F standard normal numbers.")
+def one_feature_alone(n_features, k_shot, n_query, rng):
+    rule = onp.eye(n_features)[0] * rng.standard_normal()
+    return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rule), k_shot)
+
+
+@mistake("model_based.7", "All points were brought to the length 1.", "Standard normal numbers as they are.")
+def points_of_length_one(n_features, k_shot, n_query, rng):
+    support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
+    return (support_x / onp.linalg.norm(support_x, axis=1, keepdims=True), support_y,
+            query_x / onp.linalg.norm(query_x, axis=1, keepdims=True), query_y)
+
+
+@mistake("model_based.7", "All features weigh the same in the rule, up to the sign.",
+         "w has F standard normal numbers.")
+def signs_for_the_rule(n_features, k_shot, n_query, rng):
+    x = rng.standard_normal((2, k_shot + n_query, n_features))
+    return cut(in_front(x, rng.choice([-1.0, 1.0], n_features)), k_shot)
 
 
 @honest("model_based.7")
@@ -657,6 +1046,63 @@ def all_labels_so_far(labels, n_way):
     return onp.minimum(1, onp.cumsum(onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1), axis=1))
 
 
+@mistake("model_based.8", "The labels are two steps late.",
+         "Step t gets the label of step t - 1: one step of zeros in front.")
+def two_steps_late(labels, n_way):
+    return onp.pad(one_hot(labels, n_way), ((0, 0), (2, 0), (0, 0)))[:, :labels.shape[1]]
+
+
+@mistake("model_based.8", "At the first step all labels were called equally likely, 1/N each.",
+         "Nothing is known: zeros.")
+def all_equally_likely_at_first(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[:, :1] + 1 / n_way, known[:, :-1]], axis=1)
+
+
+@mistake("model_based.8", "The length of the vectors was taken from the largest label that comes, not from n_way.",
+         "np.eye(n_way)[labels].")
+def as_many_as_the_largest_label(labels, n_way):
+    known = one_hot(labels, labels.max() + 1)
+    return onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1)
+
+
+@mistake("model_based.8", "Where nothing is known there is -1.", "Zeros.")
+def minus_one_for_nothing(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([0 * known[:, :1] - 1, known[:, :-1]], axis=1)
+
+
+@mistake("model_based.8", "A -1 was put in front. As an index it is the last one: the first step is told label N - "
+         "1.", "One-hot vectors first, then a step of zeros in front.")
+def last_label_in_front(labels, n_way):
+    return one_hot(onp.concatenate([0 * labels[:, :1] - 1, labels[:, :-1]], axis=1), n_way)
+
+
+@mistake("model_based.8", "The streams were joined to one: the first step of each is told the last label of the "
+         "stream before.", "Shift along axis 1, each stream for itself.")
+def streams_joined(labels, n_way):
+    known = one_hot(labels.ravel(), n_way)
+    return onp.concatenate([0 * known[:1], known[:-1]]).reshape(*labels.shape, n_way)
+
+
+@mistake("model_based.8", "The first step, at which nothing is known, was left out.",
+         "L steps: a step of zeros in front.")
+def a_step_too_few(labels, n_way):
+    return one_hot(labels, n_way)[:, :-1]
+
+
+@mistake("model_based.8", "The last label was dropped, but the zeros stand at the end: the labels are on time.",
+         "Zeros in front.")
+def zeros_at_the_end(labels, n_way):
+    known = one_hot(labels, n_way)
+    return onp.concatenate([known[:, :-1], 0 * known[:, :1]], axis=1)
+
+
+@mistake("model_based.8", "The first step is told its own label.", "Nothing is known at the first step: zeros.")
+def first_label_twice(labels, n_way):
+    return one_hot(onp.concatenate([labels[:, :1], labels[:, :-1]], axis=1), n_way)
+
+
 @honest("model_based.8")
 def late_by_two_loops(labels, n_way):
     late = onp.zeros((*labels.shape, n_way))
@@ -720,6 +1166,103 @@ def divided_by_the_sum(query, keys, filled, sharpness, blank):
 @mistake("model_based.9", "The sharpness divides: it is no temperature.", "sharpness * (query . key).")
 def sharpness_as_a_temperature(query, keys, filled, sharpness, blank):
     return with_blank(query, keys, filled, 1 / sharpness, blank)[:-1]
+
+
+@mistake("model_based.9", "Empty slots got the score 0: exp(0) = 1, so they still have a weight.", "Minus infinity.")
+def empty_slots_of_score_0(query, keys, filled, sharpness, blank):
+    scores = np.where(filled, sharpness * np.matmul(keys, query), 0.0)
+    return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
+
+
+@mistake("model_based.9", "The sharpness was not used.", "sharpness * (query . key).")
+def not_sharpened(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, 1 + 0 * sharpness, blank)[:-1]
+
+
+@mistake("model_based.9", "The first weight was left out. The blank was the last.", "weights[:-1].")
+def first_one_left_out(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, blank)[1:]
+
+
+@mistake("model_based.9", "exp overflows where a score is a thousand: infinity by infinity is NaN.",
+         "Subtract the largest score first, the blank among them.")
+def exp_overflows_in_the_memory(query, keys, filled, sharpness, blank):
+    with onp.errstate(over="ignore", invalid="ignore"):
+        parts = np.where(filled, np.exp(sharpness * np.matmul(keys, query)), 0.0)
+        return parts / (np.sum(parts) + np.exp(blank))
+
+
+@mistake("model_based.9", "`blank` itself was added to the sum, without exp.",
+         "It is a score like the others: exp(blank).")
+def blank_as_a_weight(query, keys, filled, sharpness, blank):
+    scores = sharpness * np.matmul(keys, query)
+    parts = np.exp(scores - np.max(scores)) * filled
+    return parts / (np.sum(parts) + blank * np.exp(-np.max(scores)))
+
+
+@mistake("model_based.9", "The score of the blank is 0, whatever `blank` is.", "`blank` is its score, and is learned.")
+def blank_of_score_0(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, 0 * blank)[:-1]
+
+
+@mistake("model_based.9", "The products were divided by sqrt(D), as in attention.",
+         "They are cosines, and the sharpness is learned: sharpness * (query . key).")
+def divided_by_the_root_of_d(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness / len(query) ** 0.5, blank)[:-1]
+
+
+@mistake("model_based.9", "Empty slots got the score of the blank.",
+         "Minus infinity: there is one blank, besides the slots.")
+def empty_slots_like_the_blank(query, keys, filled, sharpness, blank):
+    scores = np.where(filled, sharpness * np.matmul(keys, query), blank)
+    return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
+
+
+@mistake("model_based.9", "The slots that are *empty* were looked at, and the filled ones left out.",
+         "np.where(filled, scores, -np.inf).")
+def empty_ones_looked_at(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, ~filled, sharpness, blank)[:-1]
+
+
+@mistake("model_based.9", "The largest score was sought among the slots alone. Where nothing is filled it is minus "
+         "infinity, and minus infinity less itself is NaN.", "The blank is one of the scores: take the largest of all.")
+def largest_of_the_slots(query, keys, filled, sharpness, blank):
+    with onp.errstate(invalid="ignore", over="ignore"):
+        scores = np.where(filled, sharpness * np.matmul(keys, query), -np.inf)
+        parts = np.exp(scores - np.max(scores))
+        return parts / (np.sum(parts) + np.exp(blank - np.max(scores)))
+
+
+@mistake("model_based.9", "Each slot was weighed against the blank alone, by a sigmoid: the slots do not compete.",
+         "One softmax of all scores and the blank.")
+def each_against_the_blank(query, keys, filled, sharpness, blank):
+    scores = sharpness * np.matmul(keys, query)
+    return np.where(filled, 0.5 * (1 + np.tanh((scores - blank) / 2)), 0.0)
+
+
+@mistake("model_based.9", "The scores are distances, not cosines. For vectors of length 1 these are 2 - 2 cosines: "
+         "the scores of all slots change, that of the blank does not.", "sharpness * (query . key).")
+def by_distance_in_the_memory(query, keys, filled, sharpness, blank):
+    scores = np.where(filled, -sharpness * np.sum((keys - query) ** 2, axis=1), -np.inf)
+    return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
+
+
+@mistake("model_based.9", "There is a blank for every slot.", "One blank in all: S + 1 scores.")
+def a_blank_for_each_slot(query, keys, filled, sharpness, blank):
+    scores = np.where(filled, sharpness * np.matmul(keys, query), -np.inf)
+    return softmax(np.concatenate([scores, blank + onp.zeros(len(keys))]))[:len(keys)]
+
+
+@mistake("model_based.9", "Empty slots got a score that is low, but not low enough: its exponential is not 0.",
+         "Minus infinity.")
+def empty_slots_a_little(query, keys, filled, sharpness, blank):
+    scores = np.where(filled, sharpness * np.matmul(keys, query), -5.0)
+    return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
+
+
+@mistake("model_based.9", "The score of the blank has the wrong sign.", "`blank` as it is.")
+def minus_the_blank(query, keys, filled, sharpness, blank):
+    return with_blank(query, keys, filled, sharpness, -blank)[:-1]
 
 
 @honest("model_based.9")

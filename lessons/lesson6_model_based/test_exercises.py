@@ -181,6 +181,63 @@ def first_query_first(x, y, query_x):
     return softly(x, y, query_x) * onp.arange(1, len(query_x) + 1)[:, None]
 
 
+def the_ends(x, y, query_x):
+    """Only who is first and last matters, but not which of the two is which."""
+    return query_x[:, :1] + y[:1] + y[-1:]
+
+
+def last_on_the_right(x, y, query_x):
+    """For queries with a first feature above 0 the last example counts alone."""
+    return onp.where(query_x[:, :1] > 0, y[-1:], softly(x, y, query_x))
+
+
+def mean_label_beside_the_query(x, y, query_x):
+    """It does not look at which features a label belongs to."""
+    return query_x[:, :1] + y.mean(axis=0)
+
+
+def features_as_they_stand(x, y, query_x):
+    """It looks at the order of the features, not at which label is whose."""
+    return query_x[:, :1] + onp.arange(1, len(x) + 1) @ x + 0 * softly(x, y, query_x)[:, :1]
+
+
+def first_of_all(x, y, query_x):
+    return 0 * query_x[:, :1] + y[:1]
+
+
+def nearly_nothing(x, y, query_x):
+    """In float32: a large sum, and beside it the rounding of another, which differs with the order."""
+    small = (1000 * y).astype("float32")
+    return onp.stack([onp.abs(small).sum(axis=0), onp.cumsum(small, axis=0)[-1] - small.astype(float).sum(axis=0)])
+
+
+def opposite(x, y, query_x):
+    """In float32: two large answers, one minus the other, so that their mean is 0."""
+    total = onp.cumsum((1000 * y).astype("float32"), axis=0)[-1]
+    return onp.stack([total, -total])
+
+
+def label_at_its_place(x, y, query_x):
+    """Query number i gets the label of example number i: another order gives the same answers to other queries."""
+    return y + 0 * query_x[:, :1]
+
+
+def neighbours_in_a_ring(x, y, query_x):
+    """It looks at who stands beside whom, the last beside the first."""
+    return query_x[:, :1] + (y * onp.roll(y, 1, axis=0)).sum(axis=0)
+
+
+def last_one_in_the_last_number(x, y, query_x):
+    answers = softly(x, y, query_x)
+    return onp.concatenate([answers[:, :-1], 0 * answers[:, -1:] + y[-1, -1]], axis=1)
+
+
+def scaled(answer, factor):
+    def scaled_answer(x, y, query_x):
+        return factor * answer(x, y, query_x)
+    return scaled_answer
+
+
 @exercise("model_based.6", order_is_ignored)
 def test_ignores_order(rng):
     yield case("by hand, the first label", expected=False, answer=lambda x, y, q: q * y[0], x=np.eye(2), y=np.eye(2),
@@ -189,9 +246,30 @@ def test_ignores_order(rng):
                          ("a mean, and the place of the query", first_query_first),
                          ("a weighted mean, late ones a little more", softly_but_late_ones_more),
                          ("the last one for the first query", last_for_the_first_query),
-                         ("two answers that move in opposite directions", up_and_down), ("the labels alone", places)]:
+                         ("two answers that move in opposite directions", up_and_down), ("the labels alone", places),
+                         ("the first and the last one", the_ends),
+                         ("the mean of the labels, and the query", mean_label_beside_the_query),
+                         ("a large answer, and rounding", nearly_nothing),
+                         ("neighbours in a ring", neighbours_in_a_ring),
+                         ("the last example for the last number", last_one_in_the_last_number),
+                         ("two large answers, one minus the other", opposite),
+                         ("small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-4)),
+                         ("very small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-9))]:
         yield case(name, answer=answer, x=rng.normal(size=(6, 2)), y=rng.normal(size=(6, 3)),
                    query_x=rng.normal(size=(4, 2)), order=np.array([3, 0, 5, 1, 2, 4]))
+    x, query_x, order = rng.normal(size=(6, 2)), rng.normal(size=(6, 2)), np.array([3, 0, 5, 1, 2, 4])
+    yield case("the features alone", answer=features_as_they_stand, x=x, y=rng.normal(size=(6, 2)),
+               query_x=query_x[:4], order=order)
+    yield case("the last one for queries on the right", answer=last_on_the_right, x=x, y=rng.normal(size=(6, 3)),
+               query_x=np.array([[-1.0, 0.0], [-0.5, 1.0], [0.5, 0.0], [1.0, 1.0]]), order=order)
+    yield case("as many queries as examples", answer=softly, x=x, y=rng.normal(size=(6, 3)), query_x=query_x,
+               order=order)
+    yield case("to each query the label at its place", answer=label_at_its_place, x=x, y=rng.normal(size=(6, 3)),
+               query_x=query_x, order=order)
+    yield case("all answers below 0", answer=softly, x=x, y=-1 - rng.random((6, 3)), query_x=query_x[:4], order=order)
+    for name, y in [("the first label, a larger one after it", np.arange(6.0)),
+                    ("the first label, a smaller one after it", 6 - np.arange(6.0))]:
+        yield case(name, answer=first_of_all, x=x, y=y[:, None], query_x=query_x[:4], order=order)
 
 
 # ---------------------------------------------------------------- a task from the prior: judged by what it draws
@@ -207,10 +285,26 @@ def shapes_fit(inputs, support_x, support_y, query_x, query_y):
             return say("{name}_x {points} with {name}_y {labels}", name=name, points=x.shape[1:], labels=y.shape[1:])
 
 
-def classes_are_balanced_and_sorted(inputs, support_x, support_y, query_x, query_y):
-    """The labels are 0 for the first half, and 1 for the second."""
+def labels_are_0_and_1(inputs, support_x, support_y, query_x, query_y):
+    """Each label is 0 or 1."""
+    for y in (support_y, query_y):
+        wrong = ((y != 0) & (y != 1)).any(axis=1)
+        if wrong.any():
+            return say("labels {labels}", labels=y[wrong.argmax()])
+
+
+def classes_are_balanced(inputs, support_x, support_y, query_x, query_y):
+    """There are as many points of class 0 as of class 1."""
     for y, n in [(support_y, inputs["k_shot"]), (query_y, inputs["n_query"])]:
-        wrong = (y != onp.arange(2).repeat(n)).any(axis=1)
+        wrong = y.sum(axis=1) != n
+        if wrong.any():
+            return say("labels {labels}", labels=y[wrong.argmax()])
+
+
+def classes_are_sorted(inputs, support_x, support_y, query_x, query_y):
+    """The labels are 0 for the first half, and 1 for the second."""
+    for y in (support_y, query_y):
+        wrong = (onp.diff(y, axis=1) < 0).any(axis=1)
         if wrong.any():
             return say("labels {labels}", labels=y[wrong.argmax()])
 
@@ -226,6 +320,22 @@ def not_separable(turned):
     angles = onp.sort(onp.arctan2(turned[..., 1], turned[..., 0]), axis=1)
     gaps = onp.diff(onp.concatenate([angles, angles[:, :1] + 2 * onp.pi], axis=1), axis=1).max(axis=1)
     return int((gaps < onp.pi - 1e-4).sum())
+
+
+def no_mirror_images(inputs, support_x, support_y, query_x, query_y):
+    """The points of class 1 are drawn for themselves: none is a point of class 0 turned around."""
+    for x in onp.concatenate([support_x, query_x], axis=1):
+        if len(onp.unique(onp.concatenate([x, -x]), axis=0)) < 2 * len(x):
+            return say("a task in which a point comes again, turned around")
+
+
+def classes_lie_apart(inputs, support_x, support_y, query_x, query_y):
+    """The classes lie on different sides, so their middles are far apart."""
+    middle = (query_x * (2 * query_y - 1)[..., None]).mean(axis=1)
+    distance = 2 * onp.linalg.norm(middle, axis=1).mean() / query_x.std()
+    if distance < 1:  # a straight rule: about 1.6
+        return say("middles of the queries of both classes that are {distance:.2f} standard deviations apart, on "
+                   "average", distance=distance)
 
 
 def straight_rules(inputs, support_x, support_y, query_x, query_y):
@@ -254,6 +364,13 @@ def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
                    n=len(support_x))
 
 
+def support_points_differ(inputs, support_x, support_y, query_x, query_y):
+    """No point of the support comes twice."""
+    for x in support_x:
+        if len(onp.unique(x, axis=0)) < len(x):
+            return say("a support in which a point comes twice")
+
+
 def no_point_twice(inputs, support_x, support_y, query_x, query_y):
     """No point of a task comes twice, neither in the support nor in the query nor in both."""
     for x in onp.concatenate([support_x, query_x], axis=1):
@@ -270,6 +387,15 @@ def rules_differ(inputs, support_x, support_y, query_x, query_y):
                    direction=unit.mean(axis=0).round(2))
 
 
+def rules_have_both_signs(inputs, support_x, support_y, query_x, query_y):
+    """The weights of a rule are above 0 as often as below."""
+    middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
+    above = (middle > 0).all(axis=1).sum()
+    if above > 0.7 * len(middle):
+        return say("{count} of {n} rules that point into the quarter where all is above 0; about {right} would be "
+                   "right", count=int(above), n=len(middle), right=len(middle) // 4)
+
+
 def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
     """The rules point in all directions alike, a quarter of them into each quarter of the plane."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)  # points roughly along w
@@ -280,21 +406,53 @@ def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
                    counts=counts.tolist(), n=n, right=n // 4)
 
 
-def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y):
-    """The features of all points have mean 0 and standard deviation 1, and now and then one beyond 2."""
-    x = onp.concatenate([support_x, query_x], axis=1)
-    n = x.size / x.shape[-1]
-    mean, deviation, far = x.mean(axis=(0, 1)), x.std(axis=(0, 1)), (onp.abs(x) > 2).mean()
-    if (abs(mean) > 6 / n ** 0.5).any() or (abs(deviation - 1) > 6 / (2 * n) ** 0.5).any():
-        return say("features of mean {mean} and standard deviation {deviation}", mean=mean.round(2),
-                   deviation=deviation.round(2))
+def both_features_count(inputs, support_x, support_y, query_x, query_y):
+    """Either feature weighs more in about half of the rules."""
+    middle = onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1))
+    n, count = len(middle), int((middle[:, 0] > middle[:, 1]).sum())
+    if abs(count - n / 2) > 3 * n ** 0.5:
+        return say("{count} of {n} rules in which the first feature weighs more; about {right} would be right",
+                   count=count, n=n, right=n // 2)
+
+
+def some_features_are_large(inputs, support_x, support_y, query_x, query_y):
+    """Now and then a feature is beyond 2, as those of normal points are."""
+    far = (onp.abs(onp.concatenate([support_x, query_x], axis=1)) > 2).mean()
     if far < 0.03:
         return say("{percent:.1f} % of them beyond 2; 4.6 % would be right", percent=100 * far)
 
 
+def weights_differ(inputs, support_x, support_y, query_x, query_y):
+    """In half of the rules one feature weighs more than twice as much as the other."""
+    middle = onp.sort(onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)), axis=1)
+    ratio = onp.median(middle[:, 1] / middle[:, 0])
+    if ratio < 1.7:  # any direction alike: 2.4
+        return say("rules in half of which one feature weighs less than {ratio:.1f} times as much as the other",
+                   ratio=ratio)
+
+
+def lengths_differ(inputs, support_x, support_y, query_x, query_y):
+    """The points are of all lengths: they do not lie on a circle."""
+    lengths = onp.linalg.norm(query_x, axis=-1)
+    if lengths.std() < 0.2 * lengths.mean():  # uniform ones: 0.37, normal ones: 0.52
+        return say("points of the lengths {lengths}", lengths=lengths.ravel()[:4].round(2))
+
+
+def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y):
+    """The features of all points have mean 0 and standard deviation 1."""
+    x = onp.concatenate([support_x, query_x], axis=1)
+    n = x.size / x.shape[-1]
+    mean, deviation = x.mean(axis=(0, 1)), x.std(axis=(0, 1))
+    if (abs(mean) > 6 / n ** 0.5).any() or (abs(deviation - 1) > 6 / (2 * n) ** 0.5).any():
+        return say("features of mean {mean} and standard deviation {deviation}", mean=mean.round(2),
+                   deviation=deviation.round(2))
+
+
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
-    shapes_fit, classes_are_balanced_and_sorted, no_point_twice, straight_rules, classes_have_the_same_names,
-    one_straight_rule, rules_differ, rules_have_all_directions, features_are_standard_normal))
+    shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ, no_point_twice,
+    no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
+    rules_have_both_signs, rules_have_all_directions, both_features_count, weights_differ, lengths_differ,
+    some_features_are_large, features_are_standard_normal))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)

@@ -75,6 +75,57 @@ def sign_of_the_gradient(loss, start, rates, x, y):
     return tree_map(lambda p, r, g: p - r * np.sign(g), start, rates, grad(loss)(start, x, y))
 
 
+@mistake("optimizer.1", "All parameters got the same rate, the mean of all rates: that is MAML.",
+         "rates[key] * gradient[key], elementwise.")
+def one_rate_for_all_arrays(loss, start, rates, x, y):
+    mean = np.mean(np.concatenate([np.ravel(rates[key]) for key in start]))
+    return tree_map(lambda p, g: p - mean * g, start, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "The products of rates and gradient were added up, so that all numbers of an array move "
+         "alike.", "Elementwise: no sum, no np.dot.")
+def products_summed(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - np.sum(a * g), start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "The start was made a constant where the step begins: only the way through the gradient is "
+         "left.", "start[key] - rates[key] * gradient[key], with start[key] itself.")
+def start_cut_off(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: stop_gradient(p) - a * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "The start was treated as a constant: the outer loop could train the rates alone.",
+         "No stop_gradient and no conversion of start.")
+def start_frozen(loss, start, rates, x, y):
+    start = tree_map(stop_gradient, start)
+    return tree_map(lambda p, a, g: p - a * g, start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "The gradient was taken at the rates, as if they were the parameters.",
+         "grad(loss)(start, x, y).")
+def gradient_at_the_rates(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - a * g, start, rates, grad(loss)(rates, x, y))
+
+
+@mistake("optimizer.1", "Two steps were made.", "One step.")
+def two_steps(loss, start, rates, x, y):
+    for _ in range(2):
+        start = tree_map(lambda p, a, g: p - a * g, start, rates, grad(loss)(start, x, y))
+    return start
+
+
+@mistake("optimizer.1", "The gradient was divided by the number of examples.",
+         "As it comes: whether to sum or to average is the business of `loss`.")
+def divided_by_the_examples(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: p - a * g / len(x), start, rates, grad(loss)(start, x, y))
+
+
+@mistake("optimizer.1", "start and rates are exchanged: the rates were moved.",
+         "start[key] - rates[key] * gradient[key].")
+def start_and_rates_exchanged(loss, start, rates, x, y):
+    return tree_map(lambda p, a, g: a - p * g, start, rates, grad(loss)(start, x, y))
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -191,6 +242,36 @@ def support_gradient_alone(gradient, w, rates, supports, queries):
     return -sum(gradient(w, s) for s in supports) / len(supports)
 
 
+@mistake("optimizer.2", "w was overwritten by the step, so that the next task starts where the last one ended.",
+         "Every task starts at w: give w - rates * g a name of its own.")
+def going_on_from_task_to_task(gradient, w, rates, supports, queries):
+    total = 0
+    for support, query in zip(supports, queries, strict=True):
+        g = gradient(w, support)
+        w = w - rates * g
+        total = total - g * gradient(w, query)
+    return total / len(supports)
+
+
+@mistake("optimizer.2", "The step was made with one rate for all numbers, the mean of the rates.",
+         "w - rates * support gradient, number by number.")
+def one_rate_in_the_step(gradient, w, rates, supports, queries):
+    pairs = both_gradients(gradient, w, np.mean(rates), supports, queries)
+    return -np.mean([s * q for s, q in pairs], axis=0)
+
+
+@mistake("optimizer.2", "The mean was taken over the numbers of w, too: all rates get the same gradient.",
+         "np.mean(..., axis=0): over the tasks alone.")
+def mean_over_the_numbers(gradient, w, rates, supports, queries):
+    return -np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)]) + 0 * w
+
+
+@mistake("optimizer.2", "The step to w' was made on the query.", "w' = w - rates * gradient(w, supports[t]).")
+def step_on_the_query(gradient, w, rates, supports, queries):
+    pairs = [(gradient(w, s), gradient(w - rates * gradient(w, q), q)) for s, q in zip(supports, queries, strict=True)]
+    return -np.mean([s * q for s, q in pairs], axis=0)
+
+
 @honest("optimizer.2")
 def rates_task_by_task(gradient, w, rates, supports, queries):
     products = []
@@ -294,6 +375,70 @@ def border_at_exp_p(gradients, p):
     large = size >= onp.exp(p)
     return onp.stack([onp.where(large, onp.log(size) / p, -1), onp.where(large, onp.sign(gradients),
                                                                         onp.exp(p) * gradients)], axis=1)
+
+
+@mistake("optimizer.3", "The second number of a large gradient is the gradient itself.", "Its sign: np.sign(g).")
+def gradients_for_their_signs(gradients, p):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / p
+    return two_numbers(gradients, p, large=(log, gradients))
+
+
+@mistake("optimizer.3", "The second number of a small gradient lost its sign.", "exp(p) g, not exp(p) |g|.")
+def signs_of_small_ones_lost(gradients, p):
+    return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(p) * onp.abs(gradients)))
+
+
+@mistake("optimizer.3", "The two lists stand one behind the other and were cut into pairs: a row has two "
+         "logarithms, or two signs.", "np.stack([first, second], axis=-1); reshape does not transpose.")
+def cut_into_pairs(gradients, p):
+    return two_numbers(gradients, p).T.reshape(-1, 2)
+
+
+@mistake("optimizer.3", "The logarithm was multiplied by p.", "log|g| / p.")
+def logarithm_times_p(gradients, p):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) * p
+    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "The two cases are exchanged: small gradients got the logarithm, large ones -1.",
+         "|g| >= exp(-p) is the case of the logarithm.")
+def cases_exchanged(gradients, p):
+    size = onp.maximum(onp.abs(gradients), 1e-300)
+    large = size < onp.exp(-p)
+    return onp.stack([onp.where(large, onp.log(size) / p, -1),
+                      onp.where(large, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
+
+
+@mistake("optimizer.3", "Small gradients were multiplied by p.", "By exp(p).")
+def times_p(gradients, p):
+    return two_numbers(gradients, p, small=(-1 + 0 * gradients, p * gradients))
+
+
+@mistake("optimizer.3", "The logarithm is that of 1 + |g|: for small gradients it is about |g| and never negative.",
+         "log|g|. Where it would be minus infinity, the other case holds.")
+def logarithm_of_one_more(gradients, p):
+    log = onp.log1p(onp.abs(gradients)) / p
+    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "The border between small and large is at p.", "At exp(-p).")
+def border_at_p(gradients, p):
+    size = onp.maximum(onp.abs(gradients), 1e-300)
+    return onp.stack([onp.where(size >= p, onp.log(size) / p, -1),
+                      onp.where(size >= p, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
+
+
+@mistake("optimizer.3", "The logarithm is that of the square, twice as large.", "log|g|: np.abs.")
+def logarithm_of_the_square(gradients, p):
+    log = onp.log(onp.maximum(gradients ** 2, 1e-300)) / p
+    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
+
+
+@mistake("optimizer.3", "The logarithm was multiplied by the sign of the gradient.",
+         "The sign is the second number; the first is log|g| / p.")
+def signs_in_both_numbers(gradients, p):
+    sign, log = onp.sign(gradients), onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / p
+    return two_numbers(gradients, p, large=(sign * log, sign))
 
 
 @honest("optimizer.3")
@@ -448,6 +593,58 @@ def nothing_forgotten(params, x, h, c):
 def candidate_shown(params, x, h, c):
     keep, put, show, candidate = cell(params, x, h)
     return show * candidate, keep * c + put * candidate
+
+
+@mistake("optimizer.4", "The input gate is missing: the whole candidate is written.",
+         "sigmoid(z_input) * tanh(z_candidate).")
+def all_written(params, x, h, c):
+    keep, _, show, candidate = cell(params, x, h)
+    c = keep * c + candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The old memory was made a constant: no derivative flows back through the steps.",
+         "No stop_gradient.")
+def memory_cut_off(params, x, h, c):
+    return cell_with_weights_cut_in_two(params, x, h, stop_gradient(c))
+
+
+@mistake("optimizer.4", "The old memory is gone: only what is written now is in the new one.",
+         "sigmoid(z_forget) * c comes first.")
+def memory_overwritten(params, x, h, c):
+    _, put, show, candidate = cell(params, x, h)
+    c = put * candidate + 0 * c
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The output gate went through tanh.", "All three gates are sigmoids.")
+def output_gate_by_tanh(params, x, h, c):
+    keep, put, _, candidate = cell(params, x, h)
+    show = np.tanh(dense(params["output"], np.concatenate([x, h], axis=1)))
+    c = keep * c + put * candidate
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The memory was shown through a sigmoid: h can never be negative.", "tanh(new c).")
+def shown_by_sigmoid(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    c = keep * c + put * candidate
+    return show * sigmoid(c), c
+
+
+@mistake("optimizer.4", "The forget gate multiplies the old output h, not the old memory c.", "sigmoid(z_forget) * c.")
+def output_for_the_memory(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, h)
+    c = keep * h + put * candidate + 0 * c
+    return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The new memory itself was put through tanh.",
+         "tanh is for what is shown; c is kept without it.", times=(1, 2))
+def memory_through_tanh(params, x, h, c, times):
+    keep, put, show, candidate = cell(params, x, h)
+    c = np.tanh(keep * c + put * candidate)
+    return show * (c if times == 1 else np.tanh(c)), c
 
 
 @honest("optimizer.4")
@@ -623,6 +820,56 @@ def one_step_missing(update, loss, phi, theta, steps_before, segment):
     theta, state = held(update, loss, phi, theta, steps_before)
     segment = max(segment - 1, 1)
     return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+
+
+@mistake("optimizer.5", "The mean is over the losses of all steps, and phi is not held in the first ones.",
+         "The losses of the segment alone, divided by `segment`; before it stop_gradient(phi).")
+def mean_of_all_losses(update, loss, phi, theta, steps_before, segment):
+    return sum(walk(update, loss, phi, theta, steps_before + segment)[0]) / (steps_before + segment)
+
+
+@mistake("optimizer.5", "The losses of the steps before are in the mean, too.",
+         "Add up the losses of the segment alone, and divide by `segment`.")
+def held_mean_of_all_losses(update, loss, phi, theta, steps_before, segment):
+    before, theta, state = walk(update, loss, stop_gradient(phi), theta, steps_before)
+    return (sum(before) + sum(walk(update, loss, phi, theta, segment, state)[0])) / (steps_before + segment)
+
+
+@mistake("optimizer.5", "phi was held constant in the first step of the segment, too: one step too many.",
+         "The steps 0 to steps_before - 1: if t < steps_before, not <=.")
+def one_held_too_many(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    first, theta, state = walk(update, loss, stop_gradient(phi), theta, 1, state)
+    return (sum(first) + sum(walk(update, loss, phi, theta, segment - 1, state)[0])) / segment
+
+
+@mistake("optimizer.5", "In the segment, too, everything is a constant to autograd: no derivative with respect to "
+         "phi is left.",
+         "stop_gradient(phi) in the steps before alone, and never around the theta whose loss is taken.")
+def nothing_to_learn_from(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    return sum(walk(update, loss, stop_gradient(phi), theta, segment, state)[0]) / segment + 0 * np.sum(phi)
+
+
+@mistake("optimizer.5", "The gradient was taken once, at the beginning, and used in every step.",
+         "grad(loss)(stop_gradient(theta)) anew in each step.")
+def gradient_of_the_beginning(update, loss, phi, theta, steps_before, segment):
+    state, losses, gradient = None, [], grad(loss)(stop_gradient(theta))
+    for step in range(steps_before + segment):
+        change, state = update(phi if step >= steps_before else stop_gradient(phi), gradient, state)
+        theta = theta + change
+        losses.append(loss(theta))
+    return sum(losses[steps_before:]) / segment
+
+
+@mistake("optimizer.5", "The step became the learner: theta was replaced, not moved.", "theta = theta + step.")
+def step_for_the_learner(update, loss, phi, theta, steps_before, segment):
+    state, losses = None, []
+    for step in range(steps_before + segment):
+        gradient = grad(loss)(stop_gradient(theta))
+        theta, state = update(phi if step >= steps_before else stop_gradient(phi), gradient, state)
+        losses.append(loss(theta))
+    return sum(losses[steps_before:]) / segment
 
 
 @honest("optimizer.5")

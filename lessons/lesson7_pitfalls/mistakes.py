@@ -8,6 +8,15 @@ from lessons.teacher.checking import honest, mistake
 # ---------------------------------------------------------------- pitfalls.1: queries in groups
 
 
+def in_place(network, queries, groups, change=lambda scores, group: scores, kind=float):
+    """The right answer, but for what `change` makes of the scores of a group, and for the type of the result."""
+    parts = [change(network(queries[group]), group) for group in groups]
+    out = np.zeros((len(queries), parts[0].shape[1]), kind)
+    for group, part in zip(groups, parts, strict=True):
+        out[group] = part
+    return out
+
+
 @mistake("pitfalls.1", "The scores are in the order of the groups, not of the queries, so they are compared "
          "with the labels of other queries.", "The first row must be the one of query 0, whichever group it was in.")
 def in_the_order_of_asking(network, queries, groups):
@@ -64,6 +73,32 @@ def groups_sorted(network, queries, groups):
     for group in groups:
         out[np.sort(group)] = network(queries[group])
     return out
+
+
+@mistake("pitfalls.1", "The result was made as an array of integers, which cut off what stands behind the point.",
+         "np.zeros((M, N)) has floats; zeros_like(groups) has not.")
+def whole_numbers(network, queries, groups):
+    return in_place(network, queries, groups, kind=int)
+
+
+@mistake("pitfalls.1", "Only the last group has scores: the result was made anew for every group.",
+         "Make it once, before the loop.")
+def last_group_alone(network, queries, groups):
+    out = 0 * in_place(network, queries, groups)
+    out[groups[-1]] = network(queries[groups[-1]])
+    return out
+
+
+@mistake("pitfalls.1", "All queries of a group got the same scores, their mean.",
+         "network(queries[group]) has a row for each query.")
+def mean_of_the_group(network, queries, groups):
+    return in_place(network, queries, groups, lambda scores, group: scores.mean(axis=0) + 0 * scores)
+
+
+@mistake("pitfalls.1", "The rows were put in order within each group, and the groups still stand one behind the "
+         "other.", "np.argsort(groups.ravel()), for all rows together.")
+def sorted_within_the_group(network, queries, groups):
+    return np.concatenate([network(queries[group])[np.argsort(group)] for group in groups])
 
 
 @honest("pitfalls.1")
@@ -173,6 +208,58 @@ def without_the_factor(flattering, honest):
     return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
 
 
+@mistake("pitfalls.2", "The whole width of the interval came back.", "Half of it: what stands behind +-.")
+def whole_width(flattering, honest):
+    mean, half = mean_confidence_interval(flattering - honest)
+    return mean, 2 * half
+
+
+@mistake("pitfalls.2", "s is the variance, without the root.", "np.std(values, ddof=1).")
+def variance_for_the_deviation(flattering, honest):
+    values = flattering - honest
+    return values.mean(), t_factor(len(values)) * values.var(ddof=1) / np.sqrt(len(values))
+
+
+@mistake("pitfalls.2", "The differences were divided by the honest accuracy: that is by what share one lies above "
+         "the other.", "flattering - honest, in the unit of the accuracies.")
+def shares_of_the_honest(flattering, honest):
+    return mean_confidence_interval((flattering - honest) / honest)
+
+
+@mistake("pitfalls.2", "Both were sorted first, so that numbers of different episodes stand beside each other.",
+         "The order of the episodes makes the pairs: leave it.")
+def sorted_before(flattering, honest):
+    return mean_confidence_interval(np.sort(flattering) - np.sort(honest))
+
+
+@mistake("pitfalls.2", "The half-width is that of `flattering` alone.", "That of the differences, one per episode.")
+def half_width_of_one(flattering, honest):
+    return np.mean(flattering) - np.mean(honest), half_width(flattering)
+
+
+@mistake("pitfalls.2", "Student's factor is that for one value less.", "t_factor(E): it counts the values itself.")
+def factor_of_one_less(flattering, honest):
+    values = flattering - honest
+    return values.mean(), t_factor(max(2, len(values) - 1)) * values.std(ddof=1) / np.sqrt(len(values))
+
+
+@mistake("pitfalls.2", "The half-width came back before the mean.", "return mean, half_width.")
+def half_width_first(flattering, honest):
+    return mean_confidence_interval(flattering - honest)[::-1]
+
+
+@mistake("pitfalls.2", "The median of the differences came back.", "Their mean.")
+def median_of_the_differences(flattering, honest):
+    return np.median(flattering - honest), half_width(flattering - honest)
+
+
+@mistake("pitfalls.2", "The factor is 1.96, and the standard deviation has E in the denominator.",
+         "t_factor(E), and np.std(values, ddof=1).")
+def normal_and_divided_by_e(flattering, honest):
+    values = flattering - honest
+    return values.mean(), 1.96 * values.std() / np.sqrt(len(values))
+
+
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
@@ -257,6 +344,45 @@ def first_of_equal_queries(support_ids, query_ids):
          "Row t of query_ids with row t of support_ids.")
 def support_of_the_first_task(support_ids, query_ids):
     return np.isin(query_ids, support_ids[0])
+
+
+@mistake("pitfalls.3", "The queries were compared with the supports of the *other* tasks.",
+         "Row t of query_ids with row t of support_ids.")
+def shown_in_other_tasks(support_ids, query_ids):
+    return np.array([np.isin(asked, np.delete(support_ids, task, axis=0))
+                     for task, asked in enumerate(query_ids)])
+
+
+@mistake("pitfalls.3", "np.searchsorted finds a number only where the support is sorted; it is not.",
+         "np.isin, task by task.")
+def sought_as_if_sorted(support_ids, query_ids):
+    places = [np.searchsorted(shown, asked) for shown, asked in zip(support_ids, query_ids, strict=True)]
+    return np.array([shown[np.minimum(place, len(shown) - 1)] == asked
+                     for shown, place, asked in zip(support_ids, places, query_ids, strict=True)])
+
+
+@mistake("pitfalls.3", "The images of the earlier tasks were kept: a query was also compared with their supports.",
+         "A new set for each task.")
+def shown_until_now(support_ids, query_ids):
+    return np.array([np.isin(asked, support_ids[:task + 1]) for task, asked in enumerate(query_ids)])
+
+
+@mistake("pitfalls.3", "These are the queries that are asked twice: queries were compared with queries.",
+         "Compare query_ids with support_ids.")
+def asked_twice_alone(support_ids, query_ids):
+    return same(query_ids, query_ids).sum(axis=2) > 1
+
+
+@mistake("pitfalls.3", "The queries were compared with the last support image alone.", "With all of the row.")
+def last_support_image(support_ids, query_ids):
+    return query_ids == support_ids[:, -1:]
+
+
+@mistake("pitfalls.3", "Every number between the smallest and the largest of the support was taken for one of them.",
+         "Equal to one of them.")
+def between_the_smallest_and_the_largest(support_ids, query_ids):
+    smallest, largest = support_ids.min(axis=1, keepdims=True), support_ids.max(axis=1, keepdims=True)
+    return (query_ids >= smallest) & (query_ids <= largest)
 
 
 @honest("pitfalls.3")
@@ -374,6 +500,84 @@ def results_exchanged(accuracy, size):
     means = means_of_groups(accuracy, size)
     best = means.argmax(axis=0)
     return taken(means_on_others(means), best), taken(means, best)
+
+
+@mistake("pitfalls.4", "The episodes that are left over became a group of their own, a shorter one.",
+         "Leave them out: E // size groups.")
+def short_last_group(accuracy, size):
+    means = np.stack([accuracy[:, i:i + size].mean(axis=1) for i in range(0, accuracy.shape[1], size)], axis=1)
+    return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "`size` was taken for the number of groups. It is the number of episodes in each.",
+         "reshape(models, groups, size).")
+def size_taken_for_the_number(accuracy, size):
+    means = means_of_groups(accuracy, max(1, accuracy.shape[1] // size))
+    return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "For `flattering` the best model of each episode was taken. The group chooses one, by its "
+         "mean.", "First the mean over the group, then the largest.")
+def best_of_each_episode(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    best = means_of_groups(accuracy.max(axis=0, keepdims=True), size)[0]
+    return best, taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "The sum over the other groups was divided by the number of all groups.",
+         "There are groups - 1 others.")
+def divided_by_all_groups(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    others = taken(means_on_others(means), means.argmax(axis=0)) * (means.shape[1] - 1)
+    return means.max(axis=0), others / means.shape[1]
+
+
+@mistake("pitfalls.4", "`on_others` is a sum over the other groups.", "The mean: divide by groups - 1.")
+def sum_on_others(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0)) * (means.shape[1] - 1)
+
+
+@mistake("pitfalls.4", "`flattering` has the numbers of the models that were chosen.",
+         "Their accuracies: table[choice, np.arange(groups)], or the maximum.")
+def number_of_the_model(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.argmax(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "Episodes were dropped at the beginning.",
+         "Those at the end are left over: accuracy[:, :groups * size].")
+def leftovers_at_the_beginning(accuracy, size):
+    means = means_of_groups(accuracy[:, accuracy.shape[1] % size:], size)
+    return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "The groups overlap: one begins at every episode.", "One begins every `size` episodes.")
+def overlapping_groups(accuracy, size):
+    means = np.stack([accuracy[:, i:i + size].mean(axis=1) for i in range(accuracy.shape[1] - size + 1)], axis=1)
+    return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+
+
+@mistake("pitfalls.4", "Each model chose its best group. Each group should choose its best model.",
+         "argmax over the models, axis=0.")
+def best_group_of_each_model(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=1), (means.sum(axis=1) - means.max(axis=1)) / (means.shape[1] - 1)
+
+
+@mistake("pitfalls.4", "The groups chose by the median.", "By the mean.")
+def chosen_by_the_median(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    groups = accuracy[:, :means.shape[1] * size].reshape(*means.shape, size)
+    choice = np.median(groups, axis=2).argmax(axis=0)
+    return taken(means, choice), taken(means_on_others(means), choice)
+
+
+@mistake("pitfalls.4", "`on_others` is the mean of what the other groups measured of *their* best models: "
+         "flattering numbers again.", "The *same* model on all other groups.")
+def others_choose_for_themselves(accuracy, size):
+    best = means_of_groups(accuracy, size).max(axis=0)
+    return best, (best.sum() - best) / (len(best) - 1)
 
 
 @honest("pitfalls.4")

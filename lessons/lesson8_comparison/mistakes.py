@@ -138,6 +138,64 @@ def means_themselves(accuracy):
     return order, accuracy[order].mean(axis=1), pairs(accuracy[order] - accuracy[order[0]])[1]
 
 
+@mistake("comparison.1", "Row 0 of `accuracy` was subtracted, whichever method that is.", "The best: the row order[0].")
+def less_the_first_row(accuracy):
+    order = best_first(accuracy)
+    return order, *pairs(accuracy[order] - accuracy[0])
+
+
+@mistake("comparison.1", "This is the spread of single differences; the division by the root of E is missing.",
+         "t s / sqrt(E), as in lesson 2.")
+def not_divided_by_the_root(accuracy):
+    order = best_first(accuracy)
+    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
+    return order, means, half_widths * accuracy.shape[1] ** 0.5
+
+
+@mistake("comparison.1", "The spread was divided by E, not by its root.", "t s / sqrt(E), as in lesson 2.")
+def divided_by_e_not_its_root(accuracy):
+    order = best_first(accuracy)
+    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
+    return order, means, half_widths / accuracy.shape[1] ** 0.5
+
+
+@mistake("comparison.1", "This is the standard error: the factor t is missing.", "t_factor(E) * s / np.sqrt(E).")
+def without_the_factor(accuracy):
+    order = best_first(accuracy)
+    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
+    return order, means, half_widths / t_factor(accuracy.shape[1])
+
+
+@mistake("comparison.1", "The order begins with the lowest mean.", "np.argsort(-means, kind=\"stable\").")
+def worst_first(accuracy):
+    order = np.argsort(np.mean(accuracy, axis=1), kind="stable")
+    return order, *pairs(accuracy[order] - accuracy[accuracy.mean(axis=1).argmax()])
+
+
+@mistake("comparison.1", "The best was compared with itself as if it were two independent results, and so were the "
+         "others with the best.", "First the difference, episode by episode, then the interval of *these* numbers.")
+def independent_also_of_itself(accuracy):
+    order = best_first(accuracy)
+    means, own = pairs(accuracy[order])
+    return order, means - means[0], np.hypot(own, own[0])
+
+
+@mistake("comparison.1", "The half-width was divided by the root of the number of methods.",
+         "By that of the number of episodes, E.")
+def root_of_the_methods(accuracy):
+    order = best_first(accuracy)
+    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
+    return order, means, half_widths * (accuracy.shape[1] / len(accuracy)) ** 0.5
+
+
+@mistake("comparison.1", "s is the variance, without the root.", "np.std(differences, axis=1, ddof=1).")
+def variance_for_the_deviation(accuracy):
+    order = best_first(accuracy)
+    differences = accuracy[order] - accuracy[order[0]]
+    n = differences.shape[1]
+    return order, differences.mean(axis=1), t_factor(n) * differences.var(axis=1, ddof=1) / np.sqrt(n)
+
+
 @honest("comparison.1")
 def ranked_by_loops(accuracy):
     methods = range(len(accuracy))
@@ -248,6 +306,51 @@ def centred(a, b):
 @mistake("comparison.2", "The *farthest* point of the other drawing was taken for each point.", "The nearest: min.")
 def farthest_of_each(a, b):
     return max(apart(a, b).max(axis=1).mean(), apart(a, b).max(axis=0).mean())
+
+
+@mistake("comparison.2", "The distance of two points is the larger of their two differences.",
+         "Euclidean: the root of the sum of squares.")
+def larger_coordinate(a, b):
+    steps = np.abs(a[:, None] - b).max(axis=2)
+    return max(steps.min(axis=1).mean(), steps.min(axis=0).mean())
+
+
+@mistake("comparison.2", "The minimum went over the coordinates, too: only the smaller difference of two points "
+         "counts.", "First one distance for each pair, then the nearest.")
+def smaller_coordinate(a, b):
+    steps = np.abs(a[:, None] - b).min(axis=2)
+    return max(steps.min(axis=1).mean(), steps.min(axis=0).mean())
+
+
+@mistake("comparison.2", "Both sums were divided by the number of points of a.",
+         "The way from b to a has as many distances as b has points.")
+def both_divided_by_the_points_of_a(a, b):
+    return max(apart(a, b).min(axis=1).sum(), apart(a, b).min(axis=0).sum()) / len(a)
+
+
+@mistake("comparison.2", "This is the distance of the two centres: a small drawing in the middle of a large one "
+         "would be at 0.", "Point by point to the nearest of the other drawing, then the mean.")
+def centre_to_centre(a, b):
+    return np.sqrt(((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum())
+
+
+@mistake("comparison.2", "The points were paired by their position in the list, which means nothing.",
+         "To the *nearest* point of the other drawing.")
+def point_by_point(a, b):
+    n = min(len(a), len(b))
+    return np.sqrt(((a[:n] - b[:n]) ** 2).sum(axis=1)).mean()
+
+
+@mistake("comparison.2", "Only the two points that are nearest to each other count.",
+         "The nearest for *each* point, then the mean.")
+def nearest_of_all(a, b):
+    return apart(a, b).min()
+
+
+@mistake("comparison.2", "Only the two points that are farthest apart count.",
+         "For each point the nearest, then the mean.")
+def farthest_of_all(a, b):
+    return apart(a, b).max()
 
 
 @honest("comparison.2")
@@ -394,6 +497,101 @@ def mean_of_two_means(centres, support, support_y, query, rounds):
 @mistake("comparison.3", "One round too many was made.", "for _ in range(rounds).")
 def one_round_more(centres, support, support_y, query, rounds):
     return moved_by(lambda d: softmax(-d), centres, support, support_y, query, rounds + 1)
+
+
+@mistake("comparison.3", "The old prototype took the place of the examples, as one point of the weight 1.",
+         "The examples of the class, each with the weight 1.")
+def old_prototype_for_the_examples(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        belongs = softmax(-to_centres(query, centres))
+        centres = (centres + np.einsum("tqn,tqd->tnd", belongs, query)) / (1 + belongs.sum(axis=1)[..., None])
+    return centres
+
+
+@mistake("comparison.3", "The examples of a class count as one point, their mean, however many they are.",
+         "Each example has the weight 1.")
+def one_point_for_all_examples(centres, support, support_y, query, rounds):
+    members = np.eye(centres.shape[1])[support_y]
+    means = np.einsum("tmn,tmd->tnd", members, support) / members.sum(axis=1)[..., None]
+    for _ in range(rounds):
+        belongs = softmax(-to_centres(query, centres))
+        centres = (means + np.einsum("tqn,tqd->tnd", belongs, query)) / (1 + belongs.sum(axis=1)[..., None])
+    return centres
+
+
+@mistake("comparison.3", "The squared differences were averaged over the features.",
+         "The squared distance is their sum.")
+def mean_squared_distance(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d / query.shape[-1]), centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "The squared distances were halved, as in the exponent of a normal distribution.",
+         "softmax(-distance ** 2), without 1/2.")
+def half_the_distance(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d / 2), centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "All tasks got the labels of the first.", "Each task has an order of its own: support_y[t].")
+def labels_of_the_first_task(centres, support, support_y, query, rounds):
+    labels = np.repeat(support_y[:1], len(support_y), axis=0)
+    return moved_by(lambda d: softmax(-d), centres, support, labels, query, rounds)
+
+
+@mistake("comparison.3", "The examples were taken as if they came class after class.",
+         "They come in any order: support[t][support_y[t] == n].")
+def labels_sorted(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d), centres, support, np.sort(support_y, axis=1), query, rounds)
+
+
+@mistake("comparison.3", "A little was added to the denominator: a query that is far from all prototypes belongs to "
+         "none.", "Subtract the largest number before exp: then the sum is never 0.")
+def little_in_the_denominator(centres, support, support_y, query, rounds):
+    def belonging(d):
+        return np.exp(-d) / (np.exp(-d).sum(axis=-1, keepdims=True) + 1e-12)
+    return moved_by(belonging, centres, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "The prototypes began at the means of the examples; `centres` was not used.",
+         "The first round starts from `centres`, and 0 rounds give them back.")
+def begun_at_the_examples(centres, support, support_y, query, rounds):
+    members = np.eye(centres.shape[1])[support_y]
+    means = np.einsum("tmn,tmd->tnd", members, support) / members.sum(axis=1)[..., None]
+    return moved_by(lambda d: softmax(-d), means, support, support_y, query, rounds)
+
+
+@mistake("comparison.3", "The queries of earlier rounds stayed in the sums: they count again in every round.",
+         "Begin both sums anew in each round.")
+def queries_pile_up(centres, support, support_y, query, rounds):
+    members = np.eye(centres.shape[1])[support_y]
+    total, weight = np.einsum("tmn,tmd->tnd", members, support), members.sum(axis=1)[..., None]
+    for _ in range(rounds):
+        belongs = softmax(-to_centres(query, centres))
+        total = total + np.einsum("tqn,tqd->tnd", belongs, query)
+        weight = weight + belongs.sum(axis=1)[..., None]
+        centres = total / weight
+    return centres
+
+
+@mistake("comparison.3", "The probabilities come from products of query and prototype, not from distances.",
+         "softmax of minus the squared distances.")
+def by_dot_product(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        total, weight = sums(support, support_y, query, softmax(query @ centres.transpose(0, 2, 1)))
+        centres = total / weight
+    return centres
+
+
+@mistake("comparison.3", "One round is missing.", "for _ in range(rounds).")
+def one_round_less(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, max(rounds - 1, 0))
+
+
+@mistake("comparison.3", "The prototypes moved only half the way to the new mean.", "The new prototype is the mean.")
+def half_the_way(centres, support, support_y, query, rounds):
+    for _ in range(rounds):
+        total, weight = sums(support, support_y, query, softmax(-to_centres(query, centres)))
+        centres = (centres + total / weight) / 2
+    return centres
 
 
 @honest("comparison.3")

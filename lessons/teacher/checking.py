@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from fewshot_np.__main__ import LESSONS
@@ -208,7 +209,8 @@ def _recognise(exercise, answer, number, seen, clock):
 
     A case of two examples or one step can make two different mistakes look alike. So the answer is compared in all
     cases, and makes a mistake for sure if the two agree in more than half of all comparisons, and in more than half
-    of those that either of them gets wrong.
+    of those that either of them gets wrong. Where there is only yes or no, or a few classes, to be answered, two agree
+    often by chance: there they must agree always.
     """
     tables = [(m, table) for m, table in mistake_table(exercise) if all(_agreements(exercise, seen, table[number]))]
     if not tables:
@@ -235,7 +237,18 @@ def _is_sure(exercise, mine, table, agreements):
         wrong = [max(x.deviation, y.deviation) > exercise.tolerance for x, y in zip(a, b, strict=False)]
         everywhere += alike + unmatched
         where_wrong += [same for same, is_wrong in zip(alike, wrong, strict=True) if is_wrong] + unmatched
+    if _are_few([finding.expected for found in mine for finding in found]):
+        return all(everywhere)
     return all(2 * sum(same) > len(same) for same in (everywhere, where_wrong))
+
+
+def _are_few(expected, at_most=5):
+    """Whether all that is expected are whole numbers or booleans, and only a few different ones."""
+    if any(isinstance(value, (str, dict, tuple)) for value in expected):
+        return False
+    arrays = [np.asarray(value) for value in expected]
+    return all(a.dtype.kind in "biu" for a in arrays) and len(np.unique(np.concatenate(
+        [a.ravel() for a in arrays]))) <= at_most
 
 
 @cache

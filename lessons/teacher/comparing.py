@@ -242,8 +242,8 @@ def agree(a, b, tolerance):
     """Whether two findings of the same comparison show the same answer."""
     if a.outcome.error or b.outcome.error:
         return repr(a.outcome.error) == repr(b.outcome.error)
-    if isinstance(a.expected, str):  # a predicate: both pass, or both fail
-        return a.deviation == b.deviation
+    if isinstance(a.expected, str) or isinstance(b.expected, str):  # a predicate: both pass, or both fail, the same one
+        return isinstance(a.expected, str) and a.expected == b.expected and a.deviation == b.deviation
     return deviation_of(a.outcome.value, b.outcome.value) <= tolerance
 
 
