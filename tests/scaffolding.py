@@ -1,5 +1,6 @@
 """What the tests of several lessons build on: small data, trees as vectors, runs that are tiny or must not train."""
 
+import errno
 import importlib
 import os
 import sys
@@ -31,6 +32,17 @@ def shaken(params, seed=1, n_tasks=None):
     rng = np.random.default_rng(seed)
     leading = () if n_tasks is None else (n_tasks,)
     return tree_map(lambda p: p.astype(float) + 0.1 * rng.normal(size=(*leading, *p.shape)), params)
+
+
+def bits(tree, without=()):
+    """A tree of anything as something that `==` compares bit for bit, keys in their order; `without` these keys."""
+    if isinstance(tree, dict):
+        return [(key, bits(value, without)) for key, value in tree.items() if key not in without]
+    if isinstance(tree, (list, tuple)):
+        return type(tree), [bits(value, without) for value in tree]
+    if isinstance(tree, (np.ndarray, np.generic)):
+        return type(tree), tree.dtype, tree.shape, tree.tobytes()
+    return type(tree), repr(tree)
 
 
 def assert_same_tree(mine, other, rtol=1e-10):
@@ -101,6 +113,19 @@ def folder_of(path, *sizes):
             ImageDraw.Draw(image).line([(8 + k % 3, 10), (8 + label, 30 - k % 5)], fill=0, width=3)
             image.save(folder / f"{k}.png")
     return path
+
+
+# ---------------------------------------------------------------- files
+
+
+def files(folder):
+    """The names of what lies in a folder, hidden files among them."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def no_space(*args, **kwargs):
+    """In place of a function that writes: a disk that is full."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 # ---------------------------------------------------------------- runs
