@@ -13,6 +13,7 @@ from fewshot_np.experiment.records import (
     save_checkpoint,
     save_params,
 )
+from tests.scaffolding import files, no_space
 
 DEFAULTS = {"n_way": 5, "inner_lr": 0.4, "iterations": 1200, "method": "maml"}
 TEXTS = {"inner_lr": "learning rate of the inner loop", "method": "which method"}
@@ -22,10 +23,6 @@ def parse(out, *argv):
     return parse_options("lesson0_nothing", "Nothing.", DEFAULTS, quick={"iterations": 30, "inner_lr": 0.5},
                          full={"iterations": 60000}, choices={"method": ("maml", "anil")}, texts=TEXTS,
                          argv=[*argv, "--out", str(out)])
-
-
-def files(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def refusal(capsys, out, *argv):
@@ -62,20 +59,14 @@ def test_explicit_outranks_quick_and_full_which_outrank_defaults(tmp_path, argv,
 def test_common_options_and_choices(tmp_path, capsys):
     options = parse(tmp_path, "--seed", "0", "--data", "omniglot", "--data-root", "somewhere", "--method", "anil")
     assert (options.seed, options.data, options.data_root, options.method) == (0, "omniglot", "somewhere", "anil")
-    message = refusal(capsys, tmp_path, "--method", "reptile")
-    assert "maml" in message
-    assert "anil" in message
+    assert "'maml', 'anil'" in refusal(capsys, tmp_path, "--method", "reptile")
 
 
-def test_help_names_every_option_and_its_default(tmp_path, capsys):
-    with pytest.raises(SystemExit) as stop:
+def test_help_explains_an_option_and_its_default(tmp_path, capsys):
+    with pytest.raises(SystemExit):
         parse(tmp_path, "--help")
-    assert stop.value.code == 0
     text = capsys.readouterr().out
-    for word in ("--n-way", "classes per episode", "(5)", "--inner-lr", "(0.4)", "--quick", "--full", "--seed", "--out",
-                 "--data", "--method", "python -m fewshot_np.lesson0_nothing"):
-        assert word in text
-    assert text.isascii()
+    assert all(word in text for word in ("classes per episode", "(5)", TEXTS["inner_lr"], "(0.4)", "--method"))
 
 
 def parse_long(out, *argv):
@@ -113,7 +104,8 @@ def test_a_run_that_is_resumed_with_other_options_is_refused_at_once(tmp_path, c
 
 @pytest.mark.parametrize("argv", [["--epochs", "3"], ["--iter", "3"], ["--qui"], ["word"], ["--k-shot", "1"]])
 def test_unknown_options_are_refused_and_abbreviations_with_them(tmp_path, capsys, argv):
-    assert argv[0] in refusal(capsys, tmp_path, *argv)
+    _, error = refusal(capsys, tmp_path, *argv).splitlines()  # not the whole list of options
+    assert argv[0] in error
 
 
 NEEDED = {"--n-way": "is not an integer of at least 2", "--inner-lr": "is not a number above 0",
@@ -127,12 +119,6 @@ NEEDED = {"--n-way": "is not an integer of at least 2", "--inner-lr": "is not a 
 def test_numbers_must_be_positive_and_finite_and_integers_whole(tmp_path, capsys, name, value):
     message = refusal(capsys, tmp_path, f"{name}={value}")
     assert f"{name}: '{value}' {NEEDED[name]}" in message
-
-
-def test_a_refusal_is_two_lines_not_the_whole_list_of_options(tmp_path, capsys):
-    usage, error = refusal(capsys, tmp_path, "--n-ways", "5").splitlines()
-    assert usage == "usage: python -m fewshot_np.lesson0_nothing [options] (--help lists them)"
-    assert error == "python -m fewshot_np.lesson0_nothing: error: unrecognized arguments: --n-ways 5"
 
 
 # ---------------------------------------------------------------- where a run may write
@@ -149,9 +135,7 @@ def test_a_folder_that_is_a_file_or_below_one_cannot_be_written(tmp_path, capsys
 
 
 def test_a_folder_where_writing_fails_is_refused(tmp_path, capsys, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    monkeypatch.setattr("tempfile.TemporaryFile", no_space)
     assert "No space left on device" in refusal(capsys, tmp_path)
 
 

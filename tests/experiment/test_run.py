@@ -27,8 +27,12 @@ def no_debugging(monkeypatch):
 
 @pytest.mark.parametrize(("error", "message"), [
     (FileNotFoundError("there is no folder cats"), "there is no folder cats" + HINT),
+    (FileNotFoundError(errno.ENOENT, "No such file", "missing"), "[Errno 2] No such file: 'missing'" + HINT),
     (ValueError("a file is damaged"), "a file is damaged" + HINT),
     (UNICODE, str(UNICODE) + HINT),
+    (OSError(errno.ENOSPC, "No space left on device", "x.png"),
+     "[Errno 28] No space left on device: 'x.png': make space, or choose another --out; what had been saved before is "
+     "whole"),
     (Stopped("the loss became nan at iteration 3"), "\nthe loss became nan at iteration 3"),
     (KeyboardInterrupt(), "\nstopped by hand; what had been saved before is whole")])
 def test_what_the_reader_can_put_right_ends_with_its_message(error, message):
@@ -38,11 +42,6 @@ def test_what_the_reader_can_put_right_ends_with_its_message(error, message):
     assert run(lambda: None) is None
 
 
-def test_a_file_that_the_system_misses_is_named(tmp_path):
-    with pytest.raises(SystemExit, match=r"No such file.*missing"):
-        run(lambda: (tmp_path / "missing").read_bytes())
-
-
 @pytest.mark.parametrize("error", [FileNotFoundError("there is no folder cats"), ValueError("shapes differ")])
 def test_debugging_brings_the_traceback_back(error, monkeypatch):
     monkeypatch.setenv("FEWSHOT_NP_DEBUG", "1")
@@ -50,11 +49,6 @@ def test_debugging_brings_the_traceback_back(error, monkeypatch):
         run(failing(error))
     assert caught.value is error
     assert caught.traceback[-1].name == "main"
-
-
-def test_a_full_disk_is_a_message_too():
-    with pytest.raises(SystemExit, match=r"No space left on device: 'x\.png': make space, or choose another --out"):
-        run(failing(OSError(errno.ENOSPC, "No space left on device", "x.png")))
 
 
 @pytest.mark.parametrize("kind", [TypeError, KeyError, IndexError, ZeroDivisionError, PermissionError, AssertionError])
@@ -74,10 +68,6 @@ def test_a_missing_folder_on_the_command_line(tmp_path):
     message = f"--data {tmp_path / 'missing'} is neither glyphs nor omniglot, and there is no folder of that name"
     done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", message + HINT + "\n")
-    done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out", FEWSHOT_NP_DEBUG="1")
-    assert done.returncode == 1
-    assert done.stderr.startswith("Traceback")
-    assert message in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
