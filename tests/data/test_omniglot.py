@@ -6,11 +6,9 @@ import functools
 import http.server
 import io
 import os
-import struct
 import threading
 import time
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from fewshot_np.data import cache, files, folders, omniglot
 from tests.data import archives
-from tests.data.archives import packed, png
+from tests.data.archives import huge_png, packed, png
 from tests.scaffolding import needs_omniglot
 
 # The small archives: {alphabet: number of characters}, two drawings of each.
@@ -235,13 +233,6 @@ def with_a_bomb(data):
     return whole.getvalue()
 
 
-def huge(side):
-    """A drawing whose header says that it has side x side pixels; there are none of them."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    checksum = struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + bytes(4) + b"IDAT"
-
-
 DAMAGES = {  # name: (what is done to the archive, what the message says of it)
     "empty": (lambda data: b"", "not a zip file"),
     "half": (lambda data: data[:len(data) // 2], "not a zip file"),
@@ -254,8 +245,8 @@ DAMAGES = {  # name: (what is done to the archive, what the message says of it)
     "drawing that is no picture": (with_a_drawing(b"no picture"), "cannot be decoded"),
     "drawing cut off": (with_a_drawing(png(1)[:60]), "cannot be decoded"),
     "drawing too small": (with_a_drawing(png(1, side=28)), "28 x 28 pixels"),
-    "drawing too large": (with_a_drawing(huge(12_000)), "12000 x 12000 pixels"),
-    "drawing that is a bomb": (with_a_drawing(huge(60_000)), "decompression bomb"),
+    "drawing too large": (with_a_drawing(huge_png(12_000, 12_000)), "12000 x 12000 pixels"),
+    "drawing that is a bomb": (with_a_drawing(huge_png(60_000, 60_000)), "decompression bomb"),
 }
 
 

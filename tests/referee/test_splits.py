@@ -1,13 +1,12 @@
 """Splits of several kinds, right and wrong."""
 
-import os
-
 import numpy as np
 import pytest
 
 from fewshot_np import referee
 from fewshot_np.data import glyphs, omniglot
 from fewshot_np.data.classes import ImageClasses
+from tests.scaffolding import needs_omniglot
 
 
 def part(seed, names, size=28, channels=None, each=4):
@@ -86,7 +85,7 @@ def test_a_wrong_use_is_a_value_error(parts):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("FEWSHOT_NP_DATA" not in os.environ, reason="FEWSHOT_NP_DATA names no folder with omniglot/")
+@needs_omniglot
 def test_omniglots_two_sets_share_no_image():
     verdict = referee.splits(omniglot.load(None, "background"), test=omniglot.load(None, "evaluation"))
     verdict.check()
