@@ -77,13 +77,6 @@ def test_labels_that_begin_at_0_in_each_part_are_suspected():
     assert "numbered anew from 0" in verdict.meaning
 
 
-@pytest.mark.parametrize("parts", [(TRAIN,), (TRAIN, (TEST[0], TEST[1][:3])), (TRAIN, 3), (TRAIN, TEST[0]),
-                                   (TRAIN, (np.zeros((0, 3, 3)), [])), (TRAIN, (np.full((1, 4, 4), np.nan), ["n"]))])
-def test_a_wrong_use_is_a_value_error(parts):
-    with pytest.raises(ValueError, match=r"splits|validation"):
-        referee.splits(*parts)
-
-
 @pytest.mark.slow
 @needs_omniglot
 def test_omniglots_two_sets_share_no_image():
