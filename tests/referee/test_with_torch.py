@@ -100,6 +100,7 @@ def test_a_training_step_is_judged_without_a_hook(name, create_graph):
 class Episodes(torch.utils.data.IterableDataset):
     def __init__(self, *args, **parts):
         super().__init__()
+        spoiled(*args)  # what cannot be drawn is refused at once
         self.args, self.parts, self.rng = args[:-1], parts, np.random.default_rng(args[-1])
 
     def __iter__(self):
