@@ -56,13 +56,6 @@ def test_the_lock_of_a_dead_process_is_told_and_taken_over(tmp_path, holder, cap
     assert capsys.readouterr().err == ""
 
 
-def test_a_run_leaves_no_lock_behind(tmp_path):
-    done = run_lesson(tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "record.json").exists()
-    assert not (tmp_path / ".lock").exists()
-
-
 def test_a_row_is_locked_for_its_time_alone(tmp_path):
     with locked(tmp_path):
         assert run_lesson(tmp_path).returncode == 2
