@@ -15,10 +15,10 @@ import pytest
 
 from fewshot_np.experiment.records import load_checkpoint, load_params, save_params
 from fewshot_np.experiment.training import Stopped, train
-from fewshot_np.nn.optimizers import adam, constant, cosine_decay, sgd
+from fewshot_np.nn.optimizers import adam, constant, sgd
 from fewshot_np.nn.trees import leaves
 from tests.experiment import long_run
-from tests.scaffolding import bits, files, no_space
+from tests.scaffolding import assert_same_tree, bits, files, no_space
 
 ROOT = Path(__file__).parents[2]
 TARGET = onp.array([1.0, -2.0, 3.0])
@@ -37,12 +37,6 @@ def after(steps, rate=0.1):
     """start() after so many steps of gradient descent on the quadratic: every distance times 1 - 2 rate."""
     left = (1 - 2 * rate) ** steps
     return {"inner": {"w": TARGET * (1 - left)}, "b": onp.array(2.0 * left)}
-
-
-def assert_params(params, expected):
-    assert set(params) == {"inner", "b"}
-    onp.testing.assert_allclose(params["inner"]["w"], expected["inner"]["w"], rtol=1e-12)
-    onp.testing.assert_allclose(params["b"], expected["b"], rtol=1e-12)
 
 
 def interrupt():
@@ -68,26 +62,13 @@ def test_gradient_descent_on_a_quadratic_is_what_it_is_by_hand(tmp_path):
     save_params(tmp_path / "toy.npz", {"old": onp.ones(3)})  # an own file, which is replaced
     params, history = fit(tmp_path / "toy.npz", params=begin, sample=lambda: float(next(drawn)),
                           schedule=lambda iteration: rates.append(iteration) or 0.1)
-    assert_params(params, after(10))
-    assert_params(load_params(tmp_path / "toy.npz"), after(10))
-    assert_params(begin, start())
+    assert_same_tree(params, after(10))
+    assert_same_tree(load_params(tmp_path / "toy.npz"), after(10))
+    assert_same_tree(begin, start())
     onp.testing.assert_allclose(history["loss"], [18 * 0.8 ** (2 * i) + i for i in range(10)], rtol=1e-12)
     assert history["validation"] == []
     assert rates == list(range(10))
     assert files(tmp_path) == ["toy.npz"]
-
-
-def test_adam_with_decay_lowers_the_loss_and_float32_stays_float32(tmp_path):
-    params = {"w": onp.zeros(3, "float32"), "b": onp.array([2.0], "float32")}
-
-    def objective(params, batch):
-        return np.sum((params["w"] - 1) ** 2) + np.sum(params["b"] ** 2)
-
-    _, history = fit(tmp_path / "toy.npz", objective, params, update=adam, schedule=cosine_decay(0.1, 200),
-                     iterations=200)
-    assert len(history["loss"]) == 200
-    assert history["loss"][-1] < 1e-3 * history["loss"][0]
-    assert {leaf.dtype for leaf in leaves(load_params(tmp_path / "toy.npz"))} == {onp.dtype("float32")}
 
 
 def test_validation_at_its_turn_on_the_parameters_of_that_moment(tmp_path, capsys):
@@ -101,7 +82,7 @@ def test_validation_at_its_turn_on_the_parameters_of_that_moment(tmp_path, capsy
                      sample=lambda: time.sleep(0.03) or 0.0)
     assert [done for done, _ in history["validation"]] == [4, 8]
     for (done, value), params in zip(history["validation"], seen, strict=True):
-        assert_params(params, after(done))
+        assert_same_tree(params, after(done))
         assert value == pytest.approx(float(after(done)["b"]))
     assert f"validation={history['validation'][0][1]:.3f}" in capsys.readouterr().err
 
@@ -115,7 +96,7 @@ def test_a_bad_batch_stops_and_keeps_the_last_good_parameters(tmp_path, at, valu
     with pytest.raises(Stopped, match=rf"toy: the loss became .* at iteration {at}\b") as stop:
         fit(tmp_path / "toy.npz", sample=sample_that(lambda: value, at))
     assert str(tmp_path / "toy.npz") in str(stop.value)
-    assert_params(load_params(tmp_path / "toy.npz"), after(at - 2))  # those of iteration at - 1: their loss was finite
+    assert_same_tree(load_params(tmp_path / "toy.npz"), after(at - 2))  # at - 1 made others, whose loss is this one
 
 
 @pytest.mark.parametrize("sample", [lambda: onp.nan, interrupt])
@@ -132,20 +113,15 @@ def test_before_the_first_update_nothing_is_saved_and_an_older_file_stays(tmp_pa
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("interrupted_at", [2, 99])
-@pytest.mark.parametrize(("at", "rate", "at_zero"), [
-    (2, onp.nan, False), (10, onp.inf, False), (1, 0.1, True)])  # at 0 a loss of 0 and a gradient of NaN
-def test_an_update_that_is_not_finite_stops_at_once_and_is_never_saved(tmp_path, at, rate, at_zero, interrupted_at):
-    def cusp(params, batch):
-        return np.sqrt(params["x"] * params["x"])
-
-    start_of_cusp = {"objective": cusp, "params": {"x": onp.array(0.0)}} if at_zero else {}
-    at_once = {"sample": sample_that(interrupt, max(interrupted_at, at + 1))}
+@pytest.mark.parametrize(("at", "rate"), [(2, onp.nan), (10, onp.inf)])
+def test_an_update_that_is_not_finite_stops_at_once_and_is_never_saved(tmp_path, at, rate):
     with pytest.raises(Stopped, match=rf"toy: the update of iteration {at} is not finite"):
-        fit(tmp_path / "toy.npz", schedule=([0.1] * (at - 1) + [rate] * 10).__getitem__, **start_of_cusp, **at_once)
-    assert files(tmp_path) == ([] if at_zero else ["toy.npz"])
-    if not at_zero:
-        assert_params(load_params(tmp_path / "toy.npz"), after(at - 1))
+        fit(tmp_path / "toy.npz", schedule=([0.1] * (at - 1) + [rate] * 10).__getitem__,
+            sample=sample_that(interrupt, at + 1))
+    assert_same_tree(load_params(tmp_path / "toy.npz"), after(at - 1))
+    with pytest.raises(Stopped, match="the update of iteration 1 is not finite"):  # a loss of 0, a gradient of NaN
+        fit(tmp_path / "cusp.npz", lambda params, batch: np.sqrt(params["b"] * params["b"]), {"b": onp.array(0.0)})
+    assert files(tmp_path) == ["toy.npz"]
 
 
 # ---------------------------------------------------------------- Ctrl-C
@@ -158,7 +134,7 @@ def test_ctrl_c_saves_what_there_is_and_says_so(tmp_path, done, settings):
     with pytest.raises(Stopped, match=f"toy: stopped by hand after {done} of 10 iterations") as stop:
         fit(tmp_path / "toy.npz", **settings)
     assert str(tmp_path / "toy.npz") in str(stop.value)
-    assert_params(load_params(tmp_path / "toy.npz"), after(done))
+    assert_same_tree(load_params(tmp_path / "toy.npz"), after(done))
     assert files(tmp_path) == ["toy.npz"]
 
 
@@ -248,7 +224,9 @@ def test_ctrl_c_between_any_two_lines_of_the_loop_leaves_a_run_that_can_be_resum
 
 def test_what_is_complete_is_not_trained_again(tmp_path, capsys):
     path = tmp_path / "toy.npz"
-    expected = outcome(long_run.begin(path), path)
+    whole = long_run.begin(path)
+    expected = outcome(whole, path)
+    assert {leaf.dtype for leaf in leaves(whole[0])} == {onp.dtype("float32")}
     before = path.stat().st_mtime_ns
     again = long_run.begin(path, True, interrupt=lambda batch: pytest.fail("training went on"))
     assert outcome(again, path) == expected
@@ -368,7 +346,7 @@ def test_a_failed_save_keeps_the_previous_file_and_other_errors_are_not_swallowe
         fit(path, sample=no_space)
     monkeypatch.setattr("os.replace", no_space)
     params, _ = fit(path)
-    assert_params(params, after(10))
+    assert_same_tree(params, after(10))
     assert "No space left on device), and no other place was found" in capsys.readouterr().err
     assert path.read_bytes() == before
     assert files(tmp_path) == ["toy.npz"]
