@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -94,8 +95,6 @@ def damaged_files(folder):
 
     for whole in (save(folder / "a.npz").read_bytes() for save in (params_at, checkpoint_at)):
         yield from (whole[:int(share * len(whole))] for share in (0, 0.1, 0.5, 0.9, 0.999))
-        middle = whole.index(PARAMS["block1"]["w"].tobytes())
-        yield whole[:middle] + b"\x01" + whole[middle + 1:]
         yield from (b"\x93NUMPY" + whole, whole[1:], bytes(len(whole)))
     yield b"my own notes\n"
     yield from (npz(), npz(w=np.ones(3)), npz(w=np.ones(3), format="their format"))
@@ -188,11 +187,13 @@ CHECKPOINT = Checkpoint(12, PARAMS, STATE, np.random.default_rng(3).bit_generato
                         {"seed": 3, "rate": 0.4, "data": "a"})
 
 
-def test_a_checkpoint_comes_back_bit_for_bit_and_type_for_type(tmp_path):
-    path = tmp_path / "new" / "c.npz"
-    assert save_checkpoint(path, CHECKPOINT) == path
-    assert bits(load_checkpoint(path)) == bits(CHECKPOINT)
-    assert bits(load_checkpoint(path, CHECKPOINT.options)) == bits(CHECKPOINT)
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_a_checkpoint_comes_back_bit_for_bit_and_type_for_type(tmp_path, kind):
+    rng, path = np.random.Generator(kind(5)), tmp_path / "new" / "c.npz"
+    rng.integers(10, dtype="int32")  # half of a 64-bit draw is left
+    checkpoint = CHECKPOINT._replace(generator=rng.bit_generator.state)
+    assert save_checkpoint(path, checkpoint) == path
+    assert bits(load_checkpoint(path, checkpoint.options)) == bits(load_checkpoint(path)) == bits(checkpoint)
     assert files(path.parent) == ["c.npz"]
 
 
@@ -206,19 +207,6 @@ def test_a_checkpoint_is_a_parameter_file_too_but_parameters_alone_are_no_checkp
         load_checkpoint(path)
     save_checkpoint(path, CHECKPOINT)
     check_folder(tmp_path, CHECKPOINT.options)
-
-
-@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
-def test_a_generator_goes_on_where_it_was(tmp_path, kind):
-    rng = np.random.Generator(kind(5))
-    rng.random(7)
-    rng.integers(10, dtype="int32")  # half of a 64-bit draw is left
-    path = save_checkpoint(tmp_path / "c.npz", Checkpoint(1, PARAMS, generator=rng.bit_generator.state))
-    other = np.random.Generator(kind(0))
-    other.bit_generator.state = load_checkpoint(path).generator
-    for draw in ("integers", "random", "standard_normal"):
-        np.testing.assert_array_equal(getattr(rng, draw)(*[1000] * (draw == "integers"), size=50),
-                                      getattr(other, draw)(*[1000] * (draw == "integers"), size=50))
 
 
 class Moments(NamedTuple):
@@ -381,21 +369,17 @@ def commit_recorded(tmp_path):
     return read_record(write_record(tmp_path / "out", "lesson0", OPTIONS, 1, METRICS))["commit"]
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
-def test_without_git_or_with_one_that_hangs_the_commit_is_null(tmp_path, monkeypatch, error):
-    def run(*args, timeout, **settings):
-        assert timeout <= 30
-        raise error
-    monkeypatch.setattr(subprocess, "run", run)
-    assert commit_recorded(tmp_path) is None
-
-
 @needs_git
-def test_outside_its_own_checkout_the_commit_is_null(tmp_path, folder_of_the_source):
+def test_without_git_with_one_that_hangs_and_outside_its_own_checkout_the_commit_is_null(
+        tmp_path, folder_of_the_source, monkeypatch):
     assert commit_recorded(tmp_path) is None
     git(folder_of_the_source, "init", "-q")
     git(folder_of_the_source, "commit", "-q", "--allow-empty", "-m", "theirs")
     assert commit_recorded(tmp_path) is None
+    for error in (FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)):
+        monkeypatch.setattr(subprocess, "run", Mock(side_effect=error))
+        assert commit_recorded(tmp_path) is None
+        assert subprocess.run.call_args.kwargs["timeout"] <= 30
 
 
 @needs_git
