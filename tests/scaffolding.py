@@ -18,6 +18,7 @@ from fewshot_np.experiment.records import read_record
 from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, tree_map
+from tests.nn.derivatives import assert_close
 
 # ---------------------------------------------------------------- trees
 
@@ -47,10 +48,7 @@ def bits(tree, without=()):
 
 def assert_same_tree(mine, other, rtol=1e-10):
     """Equal but for a deviation relative to the largest entry of each array."""
-    def compare(a, b):
-        assert np.shape(a) == np.shape(b)
-        np.testing.assert_allclose(a, b, rtol=0, atol=rtol * np.abs(b).max(initial=0) + 1e-14)
-    tree_map(compare, mine, other)
+    tree_map(lambda a, b: assert_close(a, b, rtol), mine, other)
 
 
 def assert_slope(objective, at, seed=3, eps=1e-7, rtol=1e-6, gradient=None):

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fewshot_np.data import cache, files, folders, omniglot
+from fewshot_np.data import cache, folders, omniglot
 from tests.data import archives
 from tests.data.archives import huge_png, packed, png
-from tests.scaffolding import needs_omniglot
+from tests.scaffolding import needs_omniglot, no_space
 
 # The small archives: {alphabet: number of characters}, two drawings of each.
 SMALL = {"background": {"Greek": 2, "Latin": 1}, "evaluation": {"Tengwar": 2}, "small1": {"Greek": 2},
@@ -391,19 +391,10 @@ def test_no_network_and_an_impossible_url(tmp_path, mirror):
         assert present(tmp_path / "data") == set()
 
 
-class FullDisk(io.FileIO):
-    """A file on a disk that is full after 100 bytes."""
-
-    def write(self, data):
-        if self.tell() + len(data) > 100:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().write(data)
-
-
 def test_no_space_and_a_folder_that_cannot_be_made(mirror, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("a file")
     assert "cannot write into" in failure_of_download(tmp_path / "file", mirror.url)
-    monkeypatch.setattr(files, "open", FullDisk, raising=False)
+    monkeypatch.setattr("os.replace", no_space)
     assert failure_of_download(tmp_path / "data", mirror.url) == (
         f"cannot write into {tmp_path / 'data/omniglot'}: {os.strerror(errno.ENOSPC)}")
     assert present(tmp_path / "data") == set()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewshot_np.data import folders, glyphs, omniglot
-from fewshot_np.data.splits import group_phrase, hold_out_groups, load_splits, load_test, split_classes
+from fewshot_np.data.splits import group_phrase, load_splits, load_test, split_classes
 from tests.data import archives
 from tests.scaffolding import classes_of, folder_of, needs_omniglot
 
@@ -122,12 +122,6 @@ def test_quick_omniglot_is_small_and_still_split_by_alphabet(root):
     assert all(set(part.names) <= set(whole.names) for part, whole in zip(quick, full, strict=True))
     again = load_splits(options_of("omniglot", data_root=root))
     assert [part.names for part in quick] == [part.names for part in again]
-
-
-def test_images_stay_with_their_class_when_alphabets_are_held_out(root):
-    background = omniglot.load(root, "background")
-    for part in hold_out_groups(background, 5, np.random.default_rng(3)):
-        assert_images_of(part, background)
 
 
 @needs_omniglot

@@ -19,16 +19,19 @@ DEFAULTS = {"n_way": 5, "inner_lr": 0.4, "iterations": 1200, "method": "maml"}
 TEXTS = {"inner_lr": "learning rate of the inner loop", "method": "which method"}
 
 
-def parse(out, *argv):
-    return parse_options("lesson0_nothing", "Nothing.", DEFAULTS, quick={"iterations": 30, "inner_lr": 0.5},
-                         full={"iterations": 60000}, choices={"method": ("maml", "anil")}, texts=TEXTS,
-                         argv=[*argv, "--out", str(out)])
+LONG = {"workers": 1, "resume": False}  # more defaults, of a lesson that can be resumed and shared
 
 
-def refusal(capsys, out, *argv):
+def parse(out, *argv, **others):
+    return parse_options("lesson0_nothing", "Nothing.", {**DEFAULTS, **others}, texts=TEXTS,
+                         quick={"iterations": 30, "inner_lr": 0.5}, full={"iterations": 60000},
+                         choices={"method": ("maml", "anil")}, argv=[*argv, "--out", str(out)])
+
+
+def refusal(capsys, out, *argv, **others):
     """What is said when the program ends with code 2."""
     with pytest.raises(SystemExit) as stop:
-        parse(out, *argv)
+        parse(out, *argv, **others)
     assert stop.value.code == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -69,34 +72,23 @@ def test_help_explains_an_option_and_its_default(tmp_path, capsys):
     assert all(word in text for word in ("classes per episode", "(5)", TEXTS["inner_lr"], "(0.4)", "--method"))
 
 
-def parse_long(out, *argv):
-    return parse_options("lesson0_nothing", "Nothing.", {**DEFAULTS, "workers": 1, "resume": False}, quick={}, full={},
-                         choices={"method": ("maml", "anil")}, texts=TEXTS, argv=[*argv, "--out", str(out)])
-
-
 def test_a_lesson_that_can_be_resumed_and_shared_says_so(tmp_path, capsys):
-    assert (parse_long(tmp_path).resume, parse_long(tmp_path).workers) == (False, 1)
-    options = parse_long(tmp_path, "--resume", "--workers", "2")
-    assert (options.resume, options.workers) == (True, 2)
+    for argv, expected in (([], (False, 1)), (["--resume", "--workers", "2"], (True, 2))):
+        options = parse(tmp_path, *argv, **LONG)
+        assert (options.resume, options.workers) == expected
     for argv in (["--resume"], ["--workers", "2"]):
         assert argv[0] in refusal(capsys, tmp_path, *argv)  # another lesson does not know them
-    with pytest.raises(SystemExit):
-        parse_long(tmp_path, "--workers", "0")
-    assert "--workers" in capsys.readouterr().err
+    assert "--workers" in refusal(capsys, tmp_path, "--workers", "0", **LONG)
 
 
 def test_a_run_that_is_resumed_with_other_options_is_refused_at_once(tmp_path, capsys):
-    options = comparable_options(vars(parse_long(tmp_path)))
+    options = comparable_options(vars(parse(tmp_path, **LONG)))
     save_checkpoint(tmp_path / "characters.npz", Checkpoint(3, {"w": np.ones(2)}, options=options))
-    assert parse_long(tmp_path, "--resume").resume
-    assert parse_long(tmp_path, "--seed", "1").seed == 1  # a new run
-    with pytest.raises(SystemExit) as stop:
-        parse_long(tmp_path, "--resume", "--seed", "1", "--n-way", "7")
-    assert stop.value.code == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert "characters.npz was made with other options" in said
-    assert "seed 0 then, 1 now" in said
-    assert "n_way 5 then, 7 now" in said
+    assert parse(tmp_path, "--resume", **LONG).resume
+    assert parse(tmp_path, "--seed", "1", **LONG).seed == 1  # a new run
+    said = " ".join(refusal(capsys, tmp_path, "--resume", "--seed", "1", "--n-way", "7", **LONG).split())
+    assert all(words in said for words in (
+        "characters.npz was made with other options", "seed 0 then, 1 now", "n_way 5 then, 7 now"))
 
 
 # ---------------------------------------------------------------- what is refused

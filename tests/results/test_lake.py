@@ -18,12 +18,6 @@ from fewshot_np.results.variants import METHODS
 from tests.results.characters import characters
 from tests.scaffolding import needs_omniglot
 
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
 # ---------------------------------------------------------------- the modified Hausdorff distance
 
 

@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-import pytest
 
 from fewshot_np.lesson2_episodes import Episode, accuracies
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
@@ -21,12 +20,6 @@ from fewshot_np.results.variants import (
     steps_scores,
 )
 from tests.scaffolding import assert_slope, episode_of_noise, shaken, vector
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
 
 episode_of_images = partial(episode_of_noise, (8, 8, 1), k_shot=1, n_tasks=2, dtype="float32")
 EPISODE, STATISTICS = episode_of_images(), ("support", "support and queries")
