@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -163,3 +164,9 @@ def no_training(monkeypatch):
     for name, module in list(sys.modules.items()):
         if name.startswith("fewshot_np.") and getattr(module, "train", None) is real:
             monkeypatch.setattr(module, "train", train)
+
+
+def lesson_2(*argv, **environment):
+    """Lesson 2 as the reader starts it, in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "fewshot_np.lesson2_episodes", *map(str, argv)], check=False,
+                          env=os.environ | environment, capture_output=True, encoding="utf-8", timeout=120)

@@ -2,13 +2,12 @@
 
 import errno
 import os
-import subprocess
-import sys
 
 import pytest
 
 from fewshot_np.experiment.options import run
 from fewshot_np.experiment.training import Stopped
+from tests.scaffolding import lesson_2
 
 HINT = "\n(FEWSHOT_NP_DEBUG=1 in the environment shows the traceback)"
 UNICODE = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
@@ -57,16 +56,9 @@ def test_other_errors_keep_their_traceback(kind):
         run(failing(kind("a mistake")))
 
 
-def lesson(*argv, **variables):
-    """Lesson 2 as the reader starts it."""
-    environment = {name: value for name, value in os.environ.items() if name != "FEWSHOT_NP_DEBUG"}
-    return subprocess.run([sys.executable, "-m", "fewshot_np.lesson2_episodes", *map(str, argv)], check=False,
-                          env=environment | variables, capture_output=True, encoding="utf-8", timeout=60)
-
-
 def test_a_missing_folder_on_the_command_line(tmp_path):
     message = f"--data {tmp_path / 'missing'} is neither glyphs nor omniglot, and there is no folder of that name"
-    done = lesson("--data", tmp_path / "missing", "--out", tmp_path / "out")
+    done = lesson_2("--data", tmp_path / "missing", "--out", tmp_path / "out")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", message + HINT + "\n")
 
 
@@ -76,6 +68,6 @@ def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path, module):
     """A module of the same name is found first, and stops the program as Ctrl-C does."""
     (tmp_path / f"{module}.py").write_text(
         "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\n", encoding="utf-8")
-    done = lesson("--quick", "--out", tmp_path / "out", PYTHONPATH=str(tmp_path))
+    done = lesson_2("--quick", "--out", tmp_path / "out", PYTHONPATH=str(tmp_path))
     assert done.returncode != 0
     assert done.stderr == "\nstopped by hand, before anything had begun\n"

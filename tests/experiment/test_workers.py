@@ -26,22 +26,18 @@ from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.trees import leaves, tree_map, value_and_grad
 from tests.experiment import long_run
 from tests.experiment.long_run import Tasks, mean_loss, sample_tasks
-from tests.scaffolding import bits
+from tests.scaffolding import bits, episode_of_noise
 
 ROOT = Path(__file__).parents[2]
-N_WAY = 3
-NETWORK = conv4((16, 16, 1), N_WAY, channels=6, down="stride", features="mean")
+NETWORK = conv4((16, 16, 1), 3, channels=6, down="stride", features="mean")
 OBJECTIVE = partial(maml_objective, partial(classification_loss, NETWORK), inner_lr=0.4, steps=2)
 
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
 
 def problem(n_tasks, dtype, seed=0):
-    rng = np.random.default_rng(seed)
-    params = tree_map(lambda p: p.astype(dtype), NETWORK.init(rng))
-    x, query_x = rng.random((2, n_tasks, N_WAY, 16, 16, 1)).astype(dtype)
-    y = np.tile(np.arange(N_WAY), (n_tasks, 1))
-    return params, Episode(x, y, query_x, y, None, None)
+    params = tree_map(lambda p: p.astype(dtype), NETWORK.init(np.random.default_rng(seed)))
+    return params, episode_of_noise((16, 16, 1), k_shot=1, n_query=1, n_tasks=n_tasks, dtype=dtype, seed=seed)
 
 
 def toy(n_tasks=4):

@@ -45,9 +45,6 @@ def test_pooled_batch_norm_is_batch_norm_and_then_pooling(tasks, gamma, n_refere
     assert_differentiates(pooled, *arrays)
 
 
-# ---------------------------------------------------------------- complaints
-
-
 two_of_batch_norm = partial(batch_norm, n_reference=2)
 # What a layer's primitive refuses is in `test_primitives.py`.
 # name: (layer, its parameters, the shape of x, what the message must name)

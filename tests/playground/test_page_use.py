@@ -178,7 +178,6 @@ def test_undo_clear_more_examples_and_removal(person):
 
 
 def test_kept_queries_change_the_answers_only_together(person):
-    """Probabilities of the drawing on the pad, with two more queries kept: alone they are the same as without."""
     person.open().teach("corner", "cross", "zigzag")
     person.draw("corner", scale=0.6)
     person.answers()
@@ -333,10 +332,9 @@ def test_points_are_dragged_added_and_removed(person):
 
 
 def test_maml_needs_fewer_steps_than_the_other_starts(person):
-    """Over several curves, because a single one may lie near the pretrained mean."""
     person.open("curve")
     sums = [0, 0, 0]
-    for _ in range(10):
+    for _ in range(10):  # because a single curve may lie near the pretrained mean
         person.click("#curve-new")
         sums = [total + min(error, 100) for total, error in zip(sums, errors(person), strict=True)]
     assert sums[0] < sums[1] < sums[2]

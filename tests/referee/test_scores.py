@@ -70,9 +70,6 @@ def test_the_courses_methods_are_what_their_statistics_say():
         assert referee.scores(partial(of_the_course, maml, statistics), allow=("label names",)).verdict == wanted
 
 
-# ---------------------------------------------------------------- wrong
-
-
 def looks_at_the_labels(support_x, support_y, query_x, query_y):
     return by_prototypes(support_x, support_y, query_x) + 1e3 * np.eye(support_y.max() + 1)[query_y]
 

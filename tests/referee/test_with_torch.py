@@ -15,9 +15,6 @@ def tensors(*arrays):
     return [torch.tensor(a) for a in arrays]
 
 
-# ---------------------------------------------------------------- the meta-gradient
-
-
 def a_loop(w, support_x, support_y, query_x, query_y, inner_lr, steps, create_graph=True, detach=False, outer="query"):
     w, *data = tensors(w, support_x, support_y, query_x, query_y)
     w.requires_grad_()
@@ -71,9 +68,6 @@ def test_a_training_step_is_judged_without_a_hook(name, create_graph):
         optimizer.step()
         return p  # still a Parameter
     assert referee.second_order(step=step).verdict == name
-
-
-# ---------------------------------------------------------------- the other checks
 
 
 def prototypical(support_x, support_y, query_x, norm=None, logits=lambda d: -d ** 2):

@@ -5,7 +5,6 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from fewshot_np.data.classes import to_float
 from fewshot_np.experiment.methods import build_network
@@ -14,7 +13,7 @@ from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson4_maml import adapted_after, sample_sinusoids, squared_error
 from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.results.finn import sample_turned
-from fewshot_np.results.rows import FINN, LAKE, find_row, sibling_of
+from fewshot_np.results.rows import FINN, LAKE, sibling_of
 from fewshot_np.results.sinusoids import best_later_rate, errors_after
 from fewshot_np.results.statistics import scores_by_statistics, with_reference
 from fewshot_np.results.training import keep_best, sample_for
@@ -66,15 +65,6 @@ def test_no_task_after_finn_holds_a_character_twice_and_a_class_is_turned_as_a_w
                     seen.add((task, label, *fits))
         assert len(seen) == 50 * 5  # support and queries of a class are turned alike
         assert {turn for _, _, turn in seen} == {0, 1, 2, 3}
-
-
-def test_a_row_that_is_not_there_is_refused_with_those_that_are():
-    options = SimpleNamespace(protocol="finn", method="Reptile", n_way=20, k_shot=5)
-    with pytest.raises(ValueError, match=r"no row --method Reptile --n-way 20 --k-shot 5; (.|\n)*"
-                       '--method "extended prototypical" --n-way 20 --k-shot 1'):
-        find_row(options)
-    with pytest.raises(ValueError, match="no row"):
-        find_row(SimpleNamespace(protocol="lake", method="pixels", background="small1"))
 
 
 def test_a_row_takes_the_network_of_its_sibling_and_of_no_other(tmp_path):

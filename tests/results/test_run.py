@@ -90,27 +90,26 @@ def test_rows_and_networks_that_do_not_fit_are_refused_before_training(tmp_path,
 # ---------------------------------------------------------------- rows: once, of one length, stopped and resumed
 
 
-def test_a_row_leaves_its_record_with_its_training(tmp_path, capsys):
-    row(tmp_path, "sinusoids", "--method", "MAML")
+def test_all_rows_of_a_protocol_one_after_the_other_none_twice_and_none_resumed_with_other_options(tmp_path, capsys):
+    row(tmp_path, "sinusoids")
+    maml, pretraining = (f"sinusoids-{name}-curves-seed0" for name in ("MAML", "pretraining"))
+    assert {path.name for path in tmp_path.iterdir()} == {maml, pretraining}
     assert "error from 5 points, 10 steps" in capsys.readouterr().out
-    metrics = record_in(tmp_path, "sinusoids-MAML-curves-seed0")["metrics"]
+    metrics = record_in(tmp_path, maml)["metrics"]
     assert metrics["error from 10 points, 10 steps"]["mean"] < metrics["error from 10 points, 0 steps"]["mean"]
     assert metrics["row"].items() >= {"task": "curves", "iterations": 70000, "schedule": "constant"}.items()
-
-
-def test_all_rows_of_a_protocol_one_after_the_other_and_none_twice(tmp_path, capsys):
+    (tmp_path / pretraining / "record.json").unlink()
+    before = (tmp_path / maml / "record.json").stat().st_mtime_ns
     row(tmp_path, "sinusoids")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"sinusoids-{name}-curves-seed0" for name in ("MAML", "pretraining")}
-    (tmp_path / "sinusoids-pretraining-curves-seed0" / "record.json").unlink()
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/record.json")}
-    capsys.readouterr()
-    row(tmp_path, "sinusoids")
-    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    assert (tmp_path / maml / "record.json").stat().st_mtime_ns == before
     text = capsys.readouterr().out
     assert text.count("already") == text.count("Written") == 1
+    other = ["sinusoids", "--method", "MAML", "--episodes", "20"]
     with pytest.raises(ValueError, match=r"holds this row with episodes 12, not 20; choose another --out"):
-        row(tmp_path, "sinusoids", "--method", "MAML", "--episodes", "20")
+        row(tmp_path, *other)
+    (tmp_path / maml / "record.json").unlink()
+    with pytest.raises(ValueError, match="was made with other options: episodes 12 then, 20 now"):
+        row(tmp_path, *other, "--resume")
 
 
 class Killed(BaseException):
@@ -144,13 +143,6 @@ def test_a_row_that_was_stopped_or_killed_goes_on_as_if_it_had_not_been(made_up,
         assert not (tmp_path / reason.__name__ / name / "record.json").exists()
         row(tmp_path / reason.__name__, *argv, "--resume")
         np.testing.assert_equal(numbers(reason.__name__), numbers("whole"))
-
-
-def test_a_row_is_not_resumed_with_other_options(tmp_path):
-    row(tmp_path, "sinusoids", "--method", "MAML")
-    (tmp_path / "sinusoids-MAML-curves-seed0" / "record.json").unlink()
-    with pytest.raises(ValueError, match="was made with other options: episodes 12 then, 20 now"):
-        row(tmp_path, "sinusoids", "--method", "MAML", "--resume", "--episodes", "20")
 
 
 # ---------------------------------------------------------------- one network for several rows

@@ -27,9 +27,6 @@ EMBEDDING = conv4((8, 8, 1), None, 4, down="stride")
 CLASSIFIER = conv4((8, 8, 1), 3, 4, down="stride", features="mean")
 IDENTITY = Network(None, lambda params, x, n_reference=None: x)  # the points are their own embeddings
 
-# ---------------------------------------------------------------- refined prototypes
-
-
 def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
     middles = np.array([[0.0, 0], [4, 0]])
     query = middles[np.repeat([0, 1], 50)] + 0.5 * rng.normal(size=(1, 100, 2))
@@ -51,9 +48,6 @@ def test_refined_scores_are_those_of_the_prototypes_without_the_queries_and_neve
     np.testing.assert_equal(again, refined)
 
 
-# ---------------------------------------------------------------- the Siamese network of Koch et al.
-
-
 def test_the_cross_entropy_siamese_network_compares_as_lesson_5_does_and_learns(rng):
     network, episode = conv4((28, 28, 1), None, 2, down="stride", features="flatten"), episode_of_noise(
         (28, 28, 1), k_shot=1, n_tasks=1, dtype="float32")
@@ -67,9 +61,6 @@ def test_the_cross_entropy_siamese_network_compares_as_lesson_5_does_and_learns(
     moved = tree_map(lambda p, g: p - 1e-3 * g, params, gradient)
     assert cross_entropy_objective(network, moved, episode) < loss
     assert all(leaf.any() and leaf.dtype == "float32" for leaf in leaves(gradient["head"]))
-
-
-# ---------------------------------------------------------------- MAML in steps
 
 
 def test_one_step_at_one_rate_is_maml(rng):
