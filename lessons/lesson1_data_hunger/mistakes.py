@@ -29,6 +29,18 @@ def one_weight_per_unit(n_inputs, n_outputs):
     return n_inputs + n_outputs
 
 
+@mistake("hunger.1", "Biases were counted for the inputs, too.",
+         "A bias is added to an output. Nothing is added to an input.", one_more=(0, 1))
+def biases_on_both_sides(n_inputs, n_outputs, one_more):
+    return n_inputs * n_outputs + n_inputs + n_outputs + one_more
+
+
+@mistake("hunger.1", "A bias was counted for each weight.",
+         "The bias is added once, to the sum over the inputs: one per output.")
+def a_bias_for_each_weight(n_inputs, n_outputs):
+    return 2 * n_inputs * n_outputs
+
+
 @honest("hunger.1")
 def parameters_one_by_one(n_inputs, n_outputs):
     count = 0
@@ -71,6 +83,27 @@ def transposed(x, w, b):
 @mistake("hunger.2", "An activation was applied: all outputs lie between 0 and 1.", "The layer is linear: x @ w + b.")
 def with_sigmoid(x, w, b):
     return 0.5 * (1 + np.tanh((x @ w + b) / 2))
+
+
+@mistake("hunger.2", "The bias was added to the weights, so that the inputs multiply it, too.",
+         "First the product, then the bias: x @ w + b.")
+def bias_added_to_the_weights(x, w, b):
+    return np.matmul(x, w + b)
+
+
+@mistake("hunger.2", "The bias was multiplied, not added.", "x @ w + b: an output with a bias of 0 need not be 0.")
+def multiplied_by_the_bias(x, w, b):
+    return np.matmul(x, w) * b
+
+
+@mistake("hunger.2", "The bias was subtracted.", "x @ w + b.")
+def bias_subtracted(x, w, b):
+    return np.matmul(x, w) - b
+
+
+@mistake("hunger.2", "A softmax was applied: each row sums to 1.", "The layer is linear: x @ w + b.")
+def with_softmax(x, w, b):
+    return np.exp(log_softmax(x @ w + b))
 
 
 @honest("hunger.2")
@@ -157,6 +190,21 @@ def first_example_alone(x, w, g):
          value=("ones", "examples"))
 def bias_without_g(x, w, g, value):
     return g @ w.T, x.T @ g, onp.full(g.shape[1], 1.0 if value == "ones" else float(len(x)))
+
+
+@mistake("hunger.3", "The sums were taken before the product, so that numbers of different examples or outputs were "
+         "multiplied with each other, which no path connects.",
+         "One path is one product, x[m, d] * g[m, o], of the same m. First the products, then the sum.",
+         part=("w", "x and w"))
+def summed_before_the_product(x, w, g, part):
+    dx = g @ w.T if part == "w" else onp.outer(g.sum(axis=1), w.sum(axis=1))
+    return dx, onp.outer(x.sum(axis=0), g.sum(axis=0)), g.sum(axis=0)
+
+
+@mistake("hunger.3", "The derivative of w was averaged over the examples, that of b was not.",
+         "Each example is a path to the loss, for w and for b: add them up.")
+def weights_averaged(x, w, g):
+    return g @ w.T, x.T @ g / len(x), g.sum(axis=0)
 
 
 @honest("hunger.3")
@@ -280,6 +328,30 @@ def one_less_p(logits, labels):
     return np.mean(1 - np.exp(picked(log_softmax(logits), labels)))
 
 
+@mistake("hunger.4", "The logarithm is not the natural one.", "np.log, whose base is e: it undoes exp.", base=(2, 10))
+def another_logarithm(logits, labels, base):
+    return -np.mean(picked(log_softmax(logits), labels)) / np.log(base)
+
+
+@mistake("hunger.4", "The logarithms of 1 - p of the other classes were added: that is the binary cross-entropy.",
+         "The softmax makes the other classes unlikely by itself: -log p of the label, and nothing else.")
+def binary_cross_entropy(logits, labels):
+    p, one_hot = np.exp(log_softmax(logits)), onp.eye(logits.shape[1])[labels]
+    return -np.mean(np.sum(one_hot * np.log(p + 1e-12) + (1 - one_hot) * np.log(1 - p + 1e-12), axis=1))
+
+
+@mistake("hunger.4", "The mean of each example's logits was subtracted, not the largest: exp can still overflow.",
+         "np.max(logits, axis=1, keepdims=True): then no logit is above 0.")
+def mean_logit_subtracted(logits, labels):
+    z = logits - np.mean(logits, axis=1, keepdims=True)
+    return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels))
+
+
+@mistake("hunger.4", "The sum was divided by the number of classes, not of examples.", "The mean over the M examples.")
+def divided_by_classes(logits, labels):
+    return -np.sum(picked(log_softmax(logits), labels)) / logits.shape[1]
+
+
 @honest("hunger.4")
 def cross_entropy_by_loops(logits, labels):
     total = 0.0
@@ -363,6 +435,50 @@ def averaged_over_the_patch(x, w, stride):
 def with_zeros_at_the_end(x, w, stride):
     kh, kw = w.shape[:2]
     return convolve(np.pad(x, ((0, 0), (0, kh - 1), (0, kw - 1), (0, 0)), "constant"), w, stride)
+
+
+@mistake("hunger.5", "There are (H - kh + 1) // stride places: where this division leaves a rest, the last one is "
+         "missing.", "(H - kh) // stride + 1: the first place counts whatever the stride is.")
+def places_rounded_down(x, w, stride):
+    size = [(n - k + 1) // stride for n, k in zip(x.shape[1:3], w.shape[:2], strict=True)]
+    return convolve(x, w, stride, out_size=size)
+
+
+@mistake("hunger.5", "The kernels stand in front of the places, (M,O,H',W'), as in PyTorch.",
+         "The maps are the channels of the result, and channels come last: (M,H',W',O).")
+def kernels_in_front(x, w, stride):
+    return np.transpose(convolve(x, w, stride), (0, 3, 1, 2))
+
+
+@mistake("hunger.5", "The channels were added up before the kernel came, so that all of them get the same weights.",
+         "The kernel has weights of its own for each channel: x[..., c] * w[..., c, o], then the sum over c.")
+def channels_added_up(x, w, stride):
+    return convolve(np.sum(x, axis=3, keepdims=True), np.sum(w, axis=2, keepdims=True), stride)
+
+
+@mistake("hunger.5", "The map has the right size, but its patches move on by `stride` in one direction alone.",
+         "x[m, stride * r + i, stride * s + j, c]: rows and columns alike.", direction=("down", "across"))
+def stride_in_one_direction(x, w, stride, direction):
+    height, width = (x.shape[1] - w.shape[0]) // stride + 1, (x.shape[2] - w.shape[1]) // stride + 1
+    every = convolve(x, w, 1)
+    return every[:, ::stride, :width] if direction == "down" else every[:, :height, ::stride]
+
+
+@mistake("hunger.5", "The kernel was turned over in one direction.", "w[i, j] meets the pixel (i, j) of the patch.",
+         axis=(0, 1))
+def turned_over_in_one_direction(x, w, stride, axis):
+    return convolve(x, np.flip(w, axis), stride)
+
+
+@mistake("hunger.5", "A ReLU was applied: negative numbers became 0.",
+         "The convolution is linear. The ReLU comes later.")
+def with_relu(x, w, stride):
+    return np.maximum(convolve(x, w, stride), 0)
+
+
+@mistake("hunger.5", "The kernels were added up: one map came back, not O.", "A map for each kernel: w[:, :, :, o].")
+def kernels_added_up(x, w, stride):
+    return np.sum(convolve(x, w, stride), axis=3, keepdims=True)
 
 
 @honest("hunger.5")
@@ -464,6 +580,24 @@ def sides_exchanged(x, kh, kw):
     return np.array([[[np.ravel(image[i:i + kw, j:j + kh]) for j in columns] for i in rows] for image in x])
 
 
+@mistake("hunger.6", "Each patch is still an image: the result has the axes kh, kw and C.",
+         "np.reshape(patch, (len(x), -1)) lays it out as a row of kh * kw * C numbers.")
+def patches_as_images(x, kh, kw):
+    return np.stack([np.stack(row, axis=1) for row in patches_of(x, kh, kw)], axis=1)
+
+
+@mistake("hunger.6", "The places stand on the last axis and the patch before them.",
+         "A patch is a row: its kh * kw * C numbers are the last axis, (M,H',W',kh*kw*C).")
+def places_last(x, kh, kw):
+    return np.moveaxis(stacked(patches_of(x, kh, kw)), 3, 1)
+
+
+@mistake("hunger.6", "The image got zeros at its end, so that there are H W places.",
+         "Only places where the kernel lies inside the image: H - kh + 1 and W - kw + 1.")
+def with_zeros_at_the_end_of_the_image(x, kh, kw):
+    return stacked(patches_of(np.pad(x, ((0, 0), (0, kh - 1), (0, kw - 1), (0, 0)), "constant"), kh, kw))
+
+
 @honest("hunger.6")
 def im2col_patch_by_patch(x, kh, kw):
     return stacked(patches_of(x, kh, kw))
@@ -539,15 +673,16 @@ def one_maximum_for_all_channels(x, g):
     return back(best * first_maximum(x) * g[:, :, :, None], x.shape)
 
 
-@mistake("hunger.7", "The search for the maximum began at 0, so a window of negative pixels has none.",
-         "Begin with the first pixel of the window, or with -infinity.")
+@mistake("hunger.7", "A window without a positive pixel got nothing. Did the search for the maximum begin at 0, or was "
+         "a ReLU taken along?", "Negative pixels have a maximum, too: begin with the first pixel of the window.")
 def search_from_zero(x, g):
     return back(first_maximum(x) * (windows(x) > 0) * g[:, :, :, None], x.shape)
 
 
-@mistake("hunger.7", "One place was chosen for all channels of a window.", "Each channel has a maximum of its own.")
-def one_place_for_all_channels(x, g):
-    place = windows(x).max(axis=4).argmax(axis=3)
+@mistake("hunger.7", "One place was chosen for all channels of a window.", "Each channel has a maximum of its own.",
+         by=("largest", "sum"))
+def one_place_for_all_channels(x, g, by):
+    place = (windows(x).max(axis=4) if by == "largest" else windows(x).sum(axis=4)).argmax(axis=3)
     return back((onp.arange(4) == place[..., None])[..., None] * g[:, :, :, None], x.shape)
 
 
@@ -571,6 +706,49 @@ def to_the_minimum(x, g):
     parts = windows(x)
     first = (parts == parts.min(axis=3, keepdims=True)).cumsum(axis=3).cumsum(axis=3) == 1
     return back(first * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "Row and column of the maximum changed places inside the window.",
+         "The pixels are counted row by row: row, column = divmod(k, 2).")
+def row_and_column_exchanged(x, g):
+    place = onp.array([0, 2, 1, 3])[windows(x).argmax(axis=3)]
+    return back((onp.arange(4)[:, None] == place[:, :, :, None]) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The pixel of the largest *absolute* value got g.",
+         "-5 is less than 1: the maximum, without abs.")
+def largest_absolute_value(x, g):
+    place = abs(windows(x)).argmax(axis=3)
+    return back((onp.arange(4)[:, None] == place[:, :, :, None]) * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The largest pixel of the whole channel got g, not the largest of each window.",
+         "Each window of 2 x 2 pixels has a maximum of its own.")
+def largest_of_the_image(x, g):
+    best = windows(x) == windows(x).max(axis=(1, 2, 3), keepdims=True)
+    return back(best * g[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The maximum itself stands in its place, not g.", "The derivative of the loss, g, goes there.")
+def maximum_for_g(x, g):
+    return back(first_maximum(x) * windows(x) * onp.ones_like(g)[:, :, :, None], x.shape)
+
+
+@mistake("hunger.7", "The last row or column that is in no window was cut off.",
+         "The derivative is shaped like x: np.zeros(x.shape), and 0 where there is no window.")
+def without_the_rest(x, g):
+    shape = (len(x), 2 * g.shape[1], 2 * g.shape[2], g.shape[3])
+    return back(first_maximum(x) * g[:, :, :, None], shape)
+
+
+@mistake("hunger.7", "The windows overlap: each begins one pixel after the last.",
+         "Windows of 2 x 2 begin at 2 i, 2 j.")
+def overlapping_windows(x, g):
+    out = onp.zeros(x.shape)
+    for m, i, j, c in onp.ndindex(g.shape):
+        row, column = divmod(x[m, i:i + 2, j:j + 2, c].argmax(), 2)
+        out[m, i + row, j + column, c] += g[m, i, j, c]
+    return out
 
 
 @honest("hunger.7")

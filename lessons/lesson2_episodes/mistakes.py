@@ -116,6 +116,54 @@ def images_in_order(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, np.sort(distinct(images_of, classes, k_shot + n_query, rng), axis=1), k_shot)
 
 
+@mistake("episodes.1", "Positions within the class came back, not the numbers of the images.",
+         "images_of[c] holds the numbers: rng.choice(images_of[c], ...), not rng.choice(len(images_of[c]), ...).")
+def positions_for_numbers(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    images = distinct([np.arange(len(ids)) for ids in images_of], classes, k_shot + n_query, rng)
+    return assemble(classes, images, k_shot)
+
+
+@mistake("episodes.1", "The images and their labels stand in different orders. Is it np.tile in place of np.repeat, or "
+         "was only one of the two shuffled?", "images 7 8 of label 0 and 1 2 of label 1: the labels are 0 0 1 1.")
+def labels_in_another_order(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    support, _, query, _ = assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+    return support, np.tile(np.arange(n_way), k_shot), query, np.tile(np.arange(n_way), n_query)
+
+
+@mistake("episodes.1", "Some images are in the support more often. Are only the first K + Q of each class ever drawn?",
+         "Any K + Q images: rng.choice(images, K + Q, replace=False), or the front of a permutation of *all* of them.")
+def first_images_alone(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, distinct([ids[:k_shot + n_query] for ids in images_of], classes, k_shot + n_query, rng),
+                    k_shot)
+
+
+@mistake("episodes.1", "Some classes come more often. Was an image drawn first, and with it its class?",
+         "Draw classes, then images of each: rng.choice(number of classes, N, replace=False).")
+def large_classes_more_often(images_of, n_way, k_shot, n_query, rng):
+    sizes = np.array([len(ids) for ids in images_of])
+    classes = rng.choice(len(images_of), n_way, replace=False, p=sizes / sizes.sum())
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "A class is never drawn.", "rng.choice(n) and rng.integers(n) end at n - 1 by themselves.")
+def last_class_never(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(max(len(images_of) - 1, n_way), n_way, replace=False)
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+
+
+@mistake("episodes.1", "A label means one class in the support and another in the query: the classes, or their order, "
+         "were drawn twice.", "Draw the N classes once, and take the support and the queries of each from them.")
+def other_classes_for_the_queries(images_of, n_way, k_shot, n_query, rng):
+    tasks = []
+    for _ in range(2):
+        classes = rng.choice(len(images_of), n_way, replace=False)
+        tasks.append(assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot))
+    return *tasks[0][:2], *tasks[1][2:]
+
+
 @honest("episodes.1")
 def draw_by_permutations(images_of, n_way, k_shot, n_query, rng):
     support_ids, support_y, query_ids, query_y = [], [], [], []
@@ -174,15 +222,38 @@ def divided_by_classes(scores, labels):
     return np.sum(scores.argmax(-1) == labels, axis=-1) / scores.shape[-1]
 
 
-@mistake("episodes.2", "A query counted as right when its class had a score above 0.",
-         "Whether 0.4 is high depends on the other classes: compare the scores with one another.")
-def positive_score(scores, labels):
-    return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > 0, axis=-1)
+@mistake("episodes.2", "A query counted as right when its class had a score above a fixed number, such as 0 or 1/2.",
+         "Whether 0.4 is high depends on the other classes: compare the scores with one another.", least=(0, 0.5))
+def score_above_a_number(scores, labels, least):
+    return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0] > least, axis=-1)
 
 
 @mistake("episodes.2", "These are percent.", "A share lies between 0 and 1.")
 def percent(scores, labels):
     return 100 * np.mean(scores.argmax(-1) == labels, axis=-1)
+
+
+@mistake("episodes.2", "The best query of each class was looked for.",
+         "Each query is answered with a class: argmax over the classes, axis=-1.")
+def best_query_of_each_class(scores, labels):
+    return np.mean(scores.argmax(axis=1) == labels, axis=-1)
+
+
+@mistake("episodes.2", "The scores of the own classes were averaged. They do not say which class scores highest.",
+         "First the answers, scores.argmax(axis=-1), then the share of those that are right.")
+def mean_score_of_the_own_class(scores, labels):
+    return np.mean(np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0], axis=-1)
+
+
+@mistake("episodes.2", "The share was taken for each class, and then their mean.", "All queries count alike: one mean.")
+def average_of_the_classes(scores, labels):
+    right = scores.argmax(-1) == labels
+    return np.array([np.mean([r[y == n].mean() for n in np.unique(y)]) for r, y in zip(right, labels, strict=True)])
+
+
+@mistake("episodes.2", "The count was divided by the number of tasks.", "Divide by the number of queries, M.")
+def divided_by_tasks(scores, labels):
+    return np.sum(scores.argmax(-1) == labels, axis=-1) / len(scores)
 
 
 @honest("episodes.2")
@@ -268,6 +339,17 @@ def another_factor(values, factor):
 def factor_of_one_less(values):
     n = len(values)
     return np.mean(values), t_factor(max(n - 1, 2)) * np.std(values, ddof=1) / np.sqrt(n)
+
+
+@mistake("episodes.3", "The median came back, not the mean.", "np.mean(values).")
+def median_of_the_values(values):
+    return np.median(values), t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5
+
+
+@mistake("episodes.3", "The absolute deviations were averaged; s is the root of the mean square.",
+         "np.std(values, ddof=1).")
+def mean_absolute_deviation(values):
+    return values.mean(), t_factor(len(values)) * np.abs(values - values.mean()).mean() / len(values) ** 0.5
 
 
 @honest("episodes.3")

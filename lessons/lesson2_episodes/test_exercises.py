@@ -51,12 +51,29 @@ def ids_exist(inputs, support_ids, support_y, query_ids, query_y):
             return say("ids {ids}, where the images have the numbers 0...{last}", ids=ids, last=n_images - 1)
 
 
+def ids_are_not_positions(inputs, support_ids, support_y, query_ids, query_y):
+    """The ids count all images, class after class: those of the last classes are larger than any class."""
+    largest, highest = max(map(len, inputs["images_of"])), int(max(support_ids.max(), query_ids.max()))
+    if highest < largest:
+        return say("no id above {highest} in {n} tasks; the largest class has {largest} images", highest=highest,
+                   n=len(support_ids), largest=largest)
+
+
 def labels_are_numbered(inputs, support_ids, support_y, query_ids, query_y):
     """The labels are 0...N-1, each K times in the support and Q times in the query."""
     for stack, each in [(support_y, inputs["k_shot"]), (query_y, inputs["n_query"])]:
         wrong = (np.sort(stack, axis=1) != np.arange(inputs["n_way"]).repeat(each)).any(axis=1)
         if wrong.any():
             return say("labels {labels}", labels=stack[wrong.argmax()])
+
+
+def labels_and_images_go_together(inputs, support_ids, support_y, query_ids, query_y):
+    """All images of one label in the support are of one class, and all of one label in the query."""
+    for ids, labels in [(support_ids, support_y), (query_ids, query_y)]:
+        classes = class_of_image(inputs["images_of"])[by_label(inputs, ids, labels)]
+        for task, label in np.argwhere((classes != classes[:, :, :1]).any(axis=2))[:1]:
+            return say("a task in which label {label} stands for images of the classes {classes}", label=label,
+                       classes=sorted(set(classes[task, label].tolist())))
 
 
 def labels_name_classes(inputs, support_ids, support_y, query_ids, query_y):
@@ -90,6 +107,13 @@ def tasks_differ(inputs, support_ids, support_y, query_ids, query_y):
     """Every call draws anew."""
     if (support_ids == support_ids[0]).all() and (query_ids == query_ids[0]).all():
         return say("the same task {n} times", n=len(support_ids))
+
+
+def every_class_is_drawn(inputs, support_ids, support_y, query_ids, query_y):
+    """Every class is drawn now and then."""
+    missing = np.setdiff1d(np.arange(len(inputs["images_of"])), classes_drawn(inputs, support_ids, support_y))
+    if missing.size:
+        return say("class {c} in none of {n} tasks", c=missing[0], n=len(support_ids))
 
 
 def classes_are_equally_likely(inputs, support_ids, support_y, query_ids, query_y):
@@ -158,7 +182,7 @@ def classes_are_drawn_apart(inputs, support_ids, support_y, query_ids, query_y):
     """The images of each class are drawn by themselves: their positions within one class say nothing about another."""
     positions, _ = support_positions(inputs, support_ids, support_y)
     n, equal = len(positions), (positions[:, 0] == positions[:, 1]).all(axis=1).sum()
-    if equal / n > 1 / 3 + six_sigma(1 / 3, n):
+    if equal / n > 2 / 3:  # at most 1/3 by chance, and 1/2 where only two images of each class are ever drawn
         return say("the same positions within the classes of labels 0 and 1, in {count} of {n} tasks", count=equal, n=n)
 
 
@@ -211,10 +235,10 @@ def numbered(*sizes):
 
 
 @exercise("episodes.1", draw_by_the_library, predicates=(
-    ids_exist, labels_are_numbered, labels_name_classes, classes_differ, images_differ, tasks_differ,
-    labels_say_nothing, classes_are_equally_likely, supports_differ, classes_are_drawn_apart,
-    images_are_equally_likely, any_classes_meet, every_class_gets_every_label, queries_are_equally_likely,
-    any_images_meet))
+    ids_exist, ids_are_not_positions, labels_are_numbered, labels_and_images_go_together, labels_name_classes,
+    classes_differ, images_differ, tasks_differ, labels_say_nothing, every_class_is_drawn, classes_are_equally_likely,
+    supports_differ, classes_are_drawn_apart, images_are_equally_likely, any_classes_meet,
+    every_class_gets_every_label, queries_are_equally_likely, any_images_meet))
 def test_draw_task(rng):
     yield case("classes of unequal size", images_of=numbered(5, 12, 5, 6, 5, 12), n_way=3, k_shot=2, n_query=3)
     yield case("just enough images", images_of=numbered(3, 3, 3, 3, 3), n_way=4, k_shot=1, n_query=2)

@@ -85,6 +85,13 @@ def words_backwards(parts):
     return marked(parts, columns)
 
 
+@mistake("zero_shot.1", "Every place got a column for every word, also for words that never stand there.",
+         "Only the pairs of a place and a word that occur: the set of all (place, word), sorted.")
+def every_word_in_every_place(parts):
+    words = sorted({word for one in parts for word in one})
+    return marked(parts, [(place, word) for place in range(len(parts[0])) for word in words])
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []
@@ -199,6 +206,47 @@ def one_regulariser_missing(features, labels, signatures, gamma, lam, missing):
     return left @ features.T @ wanted(labels, len(signatures)) @ signatures @ right
 
 
+@mistake("zero_shot.2", "gamma and lam are twice or half as large as they should be.",
+         "The derivative of a square brings a factor 2, in all four terms alike, so half of the gradient has none.",
+         factor=(2.0, 0.5))
+def regularisers_times_a_factor(features, labels, signatures, gamma, lam, factor):
+    return closed_form_of_all(features, labels, signatures, factor * gamma, factor * lam)
+
+
+@mistake("zero_shot.2", "V has the opposite sign. Is Y -1 for the own class, or was F'Y S brought to the other side "
+         "without changing its sign?", "1 for the image's own class; (F'F + gamma I) V (S'S + lam I) = F'Y S.")
+def opposite_sign(features, labels, signatures, gamma, lam):
+    return -closed_form_of_all(features, labels, signatures, gamma, lam)
+
+
+@mistake("zero_shot.2", "F'Y S was doubled, the terms with V were not.",
+         "The factor 2 of the derivative stands in all terms alike, so leave it out everywhere.")
+def right_side_doubled(features, labels, signatures, gamma, lam):
+    return 2 * closed_form_of_all(features, labels, signatures, gamma, lam)
+
+
+@mistake("zero_shot.2", "One of gamma and lam was used for both.", "gamma beside F'F, lam beside S'S.",
+         used=("gamma", "lam"))
+def one_regulariser_twice(features, labels, signatures, gamma, lam, used):
+    both = gamma if used == "gamma" else lam
+    return closed_form_of_all(features, labels, signatures, both, both)
+
+
+@mistake("zero_shot.2", "The classifiers V S' came back, a column for each class.", "V itself, a column for each part.")
+def classifiers_returned(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features, labels, signatures, gamma, lam) @ signatures.T
+
+
+@mistake("zero_shot.2", "gamma and lam were squared.", "gamma I and lam I: once.")
+def regularisers_squared(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features, labels, signatures, gamma ** 2, lam ** 2)
+
+
+@mistake("zero_shot.2", "The features were centred first.", "F as it is: the objective has no mean in it.")
+def features_centred(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features - features.mean(axis=0), labels, signatures, gamma, lam)
+
+
 @honest("zero_shot.2")
 def closed_form_of_all(features, labels, signatures, gamma, lam):
     """With inverses; and (S'S + lam I)^-1 beside S is S' (S S' + lam I)^-1, a smaller matrix for few classes."""
@@ -310,6 +358,27 @@ def overall_for_the_mean(scores, labels, unseen):
 def smaller_of_the_two(scores, labels, unseen):
     s, u = shares(scores.argmax(axis=1) == labels, labels, unseen)
     return s, u, min(s, u)
+
+
+@mistake("zero_shot.3", "Images of unseen classes were answered among the unseen alone: then somebody had to know "
+         "beforehand that they are unseen.", "The highest score of *all* classes is the answer, for every image.")
+def unseen_among_the_unseen(scores, labels, unseen):
+    is_unseen = np.isin(labels, unseen)
+    allowed = ~is_unseen[:, None] | np.isin(np.arange(scores.shape[1]), unseen)  # (M,Z)
+    s, u = shares(np.where(allowed, scores, -np.inf).argmax(1) == labels, labels, unseen)
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The last number is the product of the two, or twice that.", "2 s u / (s + u).", factor=(1, 2))
+def product_of_the_two(scores, labels, unseen, factor):
+    s, u = shares(scores.argmax(1) == labels, labels, unseen)
+    return s, u, factor * s * u
+
+
+@mistake("zero_shot.3", "The class of the lowest score was taken.", "A high score means this class: argmax.")
+def lowest_score_wins(scores, labels, unseen):
+    s, u = shares(scores.argmin(1) == labels, labels, unseen)
+    return s, u, harmonic(s, u)
 
 
 @honest("zero_shot.3")

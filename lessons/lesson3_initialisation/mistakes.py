@@ -153,9 +153,11 @@ def head_averaged_over_classes(features, labels, n_way, learning_rate, steps):
     return head_with_other_means(features, labels, n_way, learning_rate, steps, 1 / n_way, 1 / n_way)
 
 
-@mistake("initialisation.1", "The head started from ones.", "From zeros: np.zeros((D, n_way)) and np.zeros(n_way).")
-def head_from_ones(features, labels, n_way, learning_rate, steps):
-    head = tree_map(lambda a: a + 1.0, empty_head(features, n_way))
+@mistake("initialisation.1", "The head started from ones.", "From zeros: np.zeros((D, n_way)) and np.zeros(n_way).",
+         of=("w and b", "w"))
+def head_from_ones(features, labels, n_way, learning_rate, steps, of):
+    head = empty_head(features, n_way)
+    head = {key: a + 1.0 if key in of else a for key, a in head.items()}
     for _ in range(steps):
         head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
     return head
@@ -184,6 +186,34 @@ def head_one_step_less(features, labels, n_way, learning_rate, steps):
     for _ in range(max(steps - 1, 0)):
         head = descend(head, grad(head_loss)(head, features, labels), learning_rate)
     return head
+
+
+@mistake("initialisation.1", "The gradient of the bias was not divided by the number of examples.",
+         "The loss is a mean, for w and for b: (softmax - one-hot) / M, then a sum over the examples.")
+def head_bias_summed(features, labels, n_way, learning_rate, steps):
+    return head_with_other_means(features, labels, n_way, learning_rate, steps, 1, len(labels))
+
+
+@mistake("initialisation.1", "Each class has a sigmoid of its own, in place of one softmax over the classes.",
+         "cross_entropy compares the classes with each other: exp of each logit, divided by the sum over the classes.")
+def head_of_sigmoids(features, labels, n_way, learning_rate, steps):
+    w, b = np.zeros((features.shape[1], n_way)), np.zeros(n_way)
+    for _ in range(steps):
+        p = 0.5 + 0.5 * np.tanh((features @ w + b) / 2)
+        g = (p - np.eye(n_way)[labels]) / len(labels)
+        w, b = w - learning_rate * features.T @ g, b - learning_rate * np.sum(g, axis=0)
+    return {"w": w, "b": b}
+
+
+@mistake("initialisation.1", "The softmax ran over the examples: axis 0.",
+         "For each example the classes compete: axis 1.")
+def head_softmax_over_examples(features, labels, n_way, learning_rate, steps):
+    w, b = np.zeros((features.shape[1], n_way)), np.zeros(n_way)
+    for _ in range(steps):
+        exp = np.exp(features @ w + b)
+        g = (exp / np.sum(exp, axis=0, keepdims=True) - np.eye(n_way)[labels]) / len(labels)
+        w, b = w - learning_rate * features.T @ g, b - learning_rate * np.sum(g, axis=0)
+    return {"w": w, "b": b}
 
 
 @honest("initialisation.1")
@@ -330,6 +360,44 @@ def changes_alone(loss, params, x, y, learning_rate, steps, update):
     return tree_map(lambda a, p: a - p, task_by_task(loss, params, x, y, learning_rate, steps, update), params)
 
 
+@mistake("initialisation.2", "Each update used one example, the next one.",
+         "Every update sees all examples of the task: grad(loss)(end, x[t], y[t]).")
+def one_example_an_update(loss, params, x, y, learning_rate, steps, update):
+    ends = []
+    for t in range(len(x)):
+        end, state = params, None
+        for i in range(steps):
+            i = i % x.shape[1]
+            end, state = update(end, grad(loss)(end, x[t, i:i + 1], y[t, i:i + 1]), state, learning_rate)
+        ends.append(end)
+    return stack(ends)
+
+
+@mistake("initialisation.2", "The examples of a task came one after the other, an update for each.",
+         "One step is one update, on all examples of the task at once.")
+def example_by_example(loss, params, x, y, learning_rate, steps, update):
+    ends = []
+    for t in range(len(x)):
+        end, state = params, None
+        for i in [i for _ in range(steps) for i in range(x.shape[1])]:
+            end, state = update(end, grad(loss)(end, x[t, i:i + 1], y[t, i:i + 1]), state, learning_rate)
+        ends.append(end)
+    return stack(ends)
+
+
+@mistake("initialisation.2", "One step too few was taken.", "for _ in range(steps).")
+def one_step_less(loss, params, x, y, learning_rate, steps, update):
+    return task_by_task(loss, params, x, y, learning_rate, max(steps - 1, 0), update)
+
+
+@mistake("initialisation.2", "The steps go uphill: minus the gradient was handed to the optimiser.",
+         "update takes the gradient as it is, and subtracts by itself.")
+def minus_the_gradient(loss, params, x, y, learning_rate, steps, update):
+    def uphill(params, gradient, state, learning_rate):
+        return update(params, tree_map(lambda g: -g, gradient), state, learning_rate)
+    return task_by_task(loss, params, x, y, learning_rate, steps, uphill)
+
+
 @honest("initialisation.2")
 def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -407,6 +475,21 @@ def one_task_alone(params, adapted, outer_lr, task):
 @mistake("initialisation.3", "The median of the tasks was taken.", "The mean.")
 def median_of_the_tasks(params, adapted, outer_lr):
     return tree_map(lambda p, a: p + outer_lr * onp.median(a - p, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "Each task moved a start of its own: T results came back.", "One start: the mean over T.")
+def a_start_for_each_task(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * (phi - theta), params, adapted)
+
+
+@mistake("initialisation.3", "The mean was divided by the number of tasks once more.", "outer_lr times the mean.")
+def divided_by_tasks_twice(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi - theta, axis=0) / len(phi), params, adapted)
+
+
+@mistake("initialisation.3", "The differences were squared.", "phi - theta, which has a sign: it points to the task.")
+def differences_squared(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.mean((phi - theta) ** 2, axis=0), params, adapted)
 
 
 @honest("initialisation.3")
@@ -495,6 +578,74 @@ def frozen_distances(features_s, labels_s, features_q, n_way, mean):
          "The *squared* distance, as in part 1.")
 def frozen_rooted(features_s, labels_s, features_q, n_way, mean):
     return -np.sqrt(-nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way))
+
+
+@mistake("initialisation.4", "The mean of a class was taken of the features as they came, and only then centred and "
+         "normalised.", "First both steps for every example, then the mean of the class.")
+def frozen_means_first(features_s, labels_s, features_q, n_way, mean):
+    centres = normalised(class_means(features_s, labels_s, n_way) - mean)
+    return minus_distances(normalised(features_q - mean), centres)
+
+
+@mistake("initialisation.4", "A row of zeros was divided by its length, 0.",
+         "np.where(length > 0, length, 1.0): a row of zeros stays so.")
+def frozen_zero_by_zero(features_s, labels_s, features_q, n_way, mean):
+    def shown(x):
+        with onp.errstate(invalid="ignore"):
+            return (x - mean) / onp.linalg.norm(x - mean, axis=1, keepdims=True)
+    return nearest_mean(shown(features_s), labels_s, shown(features_q), n_way)
+
+
+@mistake("initialisation.4", "Dot products came back, cosines if the class mean was normalised, too: not distances.",
+         "Minus the squared distance to the mean of the class.", again=(False, True))
+def frozen_dot_products(features_s, labels_s, features_q, n_way, mean, again):
+    centres = class_means(normalised(features_s - mean), labels_s, n_way)
+    return normalised(features_q - mean) @ (normalised(centres) if again else centres).T
+
+
+@mistake("initialisation.4", "The columns were divided by their lengths, not the rows.",
+         "The length of a row is a sum over its D numbers: axis=1, keepdims=True.")
+def frozen_lengths_of_columns(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised((features_s - mean).T).T, labels_s, normalised((features_q - mean).T).T, n_way)
+
+
+@mistake("initialisation.4", "All rows were divided by one length, that of the whole array.",
+         "Each row by its own: np.linalg.norm(x, axis=1, keepdims=True).")
+def frozen_one_length(features_s, labels_s, features_q, n_way, mean):
+    support, query = features_s - mean, features_q - mean
+    return nearest_mean(support / onp.linalg.norm(support), labels_s, query / onp.linalg.norm(query), n_way)
+
+
+@mistake("initialisation.4", "The queries were centred with their own mean.",
+         "`mean` is that of the training images, for support and queries alike: a query comes alone.")
+def frozen_queries_by_themselves(features_s, labels_s, features_q, n_way, mean):
+    query = normalised(features_q - features_q.mean(axis=0))
+    return nearest_mean(normalised(features_s - mean), labels_s, query, n_way)
+
+
+@mistake("initialisation.4", "The queries were centred, but not normalised.",
+         "Both steps for support and queries alike.")
+def frozen_queries_not_normalised(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s - mean), labels_s, features_q - mean, n_way)
+
+
+@mistake("initialisation.4", "Queries and classes changed places in the result.", "Row a belongs to query a: (A,N).")
+def frozen_transposed(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way).T
+
+
+@mistake("initialisation.4", "The squared distances to the examples were averaged, or the smallest was taken.",
+         "First the mean of the class's examples, then one distance.", how=("mean", "nearest"))
+def frozen_distances_to_examples(features_s, labels_s, features_q, n_way, mean, how):
+    to_each = minus_distances(normalised(features_q - mean), normalised(features_s - mean))  # (A,M)
+    reduce = onp.mean if how == "mean" else onp.max
+    return np.array([reduce(to_each[:, labels_s == n], axis=1) for n in range(n_way)]).T
+
+
+@mistake("initialisation.4", "The support was centred, but not normalised.",
+         "Centre and normalise every example before the mean of the class.")
+def frozen_means_centred_alone(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(features_s - mean, labels_s, normalised(features_q - mean), n_way)
 
 
 @honest("initialisation.4")

@@ -57,15 +57,38 @@ def first_example(embeddings, labels, n_way):
 
 
 @mistake("metric.1", "Each class became one number: the mean was taken over examples and features.",
-         "np.mean(..., axis=0) averages over the examples and leaves the D features apart.")
-def one_number_each(embeddings, labels, n_way):
-    return np.array([np.mean(embeddings[labels == n]) for n in range(n_way)])
+         "np.mean(..., axis=0) averages over the examples and leaves the D features apart.", shape=("N", "N,1", "N,D"))
+def one_number_each(embeddings, labels, n_way, shape):
+    numbers = np.array([np.mean(embeddings[labels == n]) for n in range(n_way)])
+    return numbers if shape == "N" else numbers[:, None] * np.ones((1, embeddings.shape[1] if shape == "N,D" else 1))
 
 
 @mistake("metric.1", "The labels were counted from 1; there is no class N, and the mean of nothing is NaN.",
          "Labels are 0...N-1: range(n_way).")
 def counted_from_one(embeddings, labels, n_way):
     return means(embeddings, labels, n_way, lambda labels, n_way: range(1, n_way + 1))
+
+
+@mistake("metric.1", "The example in the middle of each class was taken, feature by feature: the median.",
+         "The mean of all the class's examples, np.mean(..., axis=0).", upper=(False, True))
+def medians(embeddings, labels, n_way, upper):
+    rows = []
+    for n in range(n_way):
+        ordered = np.sort(embeddings[labels == n], axis=0)
+        high = len(ordered) // 2
+        rows.append(ordered[high] if upper else (ordered[(len(ordered) - 1) // 2] + ordered[high]) / 2)
+    return np.array(rows)
+
+
+@mistake("metric.1", "The prototypes were brought to the length 1.", "The mean, as it is.")
+def unit_prototypes(embeddings, labels, n_way):
+    centres = means(embeddings, labels, n_way)
+    return centres / np.sqrt(np.sum(centres ** 2, axis=1, keepdims=True))
+
+
+@mistake("metric.1", "Classes and features changed places.", "A row for each class: (N,D).")
+def prototypes_in_columns(embeddings, labels, n_way):
+    return means(embeddings, labels, n_way).T
 
 
 @honest("metric.1")
@@ -146,6 +169,28 @@ def product_added(a, b):
 @mistake("metric.2", "The squares were halved.", "The sum of the squares, without a factor.")
 def halves(a, b):
     return np.sum(differences(a, b) ** 2, axis=-1) / 2
+
+
+@mistake("metric.2", "The differences were summed first and squared afterwards, so that they cancel.",
+         "Square each difference, then sum over D.")
+def sum_squared(a, b):
+    return np.sum(differences(a, b), axis=2) ** 2
+
+
+@mistake("metric.2", "The largest of the D differences was squared.", "The sum of the squares of all D differences.")
+def largest_difference_squared(a, b):
+    return np.max(abs(differences(a, b)), axis=2) ** 2
+
+
+@mistake("metric.2", "These are dot products.", "|a - b|^2 = |a|^2 - 2 a.b + |b|^2.")
+def dot_products_alone(a, b):
+    return a @ b.T
+
+
+@mistake("metric.2", "One of |a|^2 and |b|^2 is missing.", "|a|^2 - 2 a.b + |b|^2.", missing=("a", "b"))
+def one_square_missing(a, b, missing):
+    kept = np.sum(b ** 2, axis=1) if missing == "a" else np.sum(a ** 2, axis=1)[:, None]
+    return kept - 2 * a @ b.T
 
 
 @honest("metric.2")
@@ -274,8 +319,11 @@ def log_likelihood(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
 
 
 @mistake("metric.3", "One example stands for each class, not the mean of its examples.",
-         "The prototype is the mean: np.mean(embeddings_s[labels_s == n], axis=0).")
-def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+         "The prototype is the mean: np.mean(embeddings_s[labels_s == n], axis=0).", which=("first", "nearest"))
+def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n_way, which):
+    if which == "nearest":
+        apart = squared(embeddings_q, embeddings_s)
+        return loss_of(-np.array([np.min(apart[:, labels_s == n], axis=1) for n in range(n_way)]).T, labels_q)
     return loss_of(-squared(embeddings_q, first_example(embeddings_s, labels_s, n_way)), labels_q)
 
 
@@ -312,6 +360,27 @@ def softmax_over_examples(embeddings_s, labels_s, embeddings_q, labels_q, n_way)
 def sums_for_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     sums = np.matmul(np.eye(n_way)[labels_s].T, embeddings_s)
     return loss_of(-squared(embeddings_q, sums), labels_q)
+
+
+@mistake("metric.3", "A small number was added inside the log: no query costs more than about 30, and classes far "
+         "apart teach nothing.", "log_softmax(-distances) never meets a log of 0.",
+         epsilon=(1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15))
+def epsilon_in_the_log(embeddings_s, labels_s, embeddings_q, labels_q, n_way, epsilon):
+    p = np.exp(log_softmax(-squared(embeddings_q, means(embeddings_s, labels_s, n_way))))
+    return -np.mean(np.log(p[range(len(labels_q)), labels_q] + epsilon))
+
+
+@mistake("metric.3", "The probabilities were averaged first, and the logarithm taken of their mean.",
+         "Each query has a loss of its own, -log p; the mean of these is asked for.")
+def log_of_the_mean(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    p = np.exp(log_softmax(-squared(embeddings_q, means(embeddings_s, labels_s, n_way))))
+    return -np.log(np.mean(p[range(len(labels_q)), labels_q]))
+
+
+@mistake("metric.3", "There is no logarithm: this is 1 - p, or -p.", "The mean of -log p.", least=(1.0, 0.0))
+def without_logarithm(embeddings_s, labels_s, embeddings_q, labels_q, n_way, least):
+    log_p = log_softmax(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)))
+    return np.mean(least - np.exp(log_p[range(len(labels_q)), labels_q]))
 
 
 @honest("metric.3")
@@ -418,9 +487,12 @@ def one_attention_for_all(embeddings_s, labels_s, embeddings_q, n_way):
     return votes(weights / np.sum(weights), labels_s, n_way)
 
 
-@mistake("metric.4", "The dot products were divided by one of the two lengths alone.", "The cosine: by both lengths.")
-def divided_by_one_length(embeddings_s, labels_s, embeddings_q, n_way):
-    return votes(softmax(embeddings_q @ unit(embeddings_s).T), labels_s, n_way)
+@mistake("metric.4", "The dot products were divided by one of the two lengths alone.", "The cosine: by both lengths.",
+         of=("support", "queries"))
+def divided_by_one_length(embeddings_s, labels_s, embeddings_q, n_way, of):
+    if of == "support":
+        return votes(softmax(embeddings_q @ unit(embeddings_s).T), labels_s, n_way)
+    return votes(softmax(unit(embeddings_q) @ embeddings_s.T), labels_s, n_way)
 
 
 @mistake("metric.4", "The number of classes was taken from the labels: a class without an example got no column.",
@@ -456,6 +528,52 @@ def logarithms(embeddings_s, labels_s, embeddings_q, n_way):
          "The softmax of the cosines: a small angle has the largest.")
 def one_less_the_cosine(embeddings_s, labels_s, embeddings_q, n_way):
     return votes(softmax(1 - cosines(embeddings_q, embeddings_s)), labels_s, n_way)
+
+
+@mistake("metric.4", "The weights of a class were averaged, and the averages divided by their sum: a class of many "
+         "examples gains nothing from them.",
+         "Every example brings its whole weight: sum over the class, and the p sum to 1.")
+def averages_made_to_sum_to_one(embeddings_s, labels_s, embeddings_q, n_way):
+    members = np.eye(n_way)[labels_s]
+    p = softmax(cosines(embeddings_q, embeddings_s)) @ members / np.maximum(np.sum(members, axis=0), 1)
+    return p / np.sum(p, axis=1, keepdims=True)
+
+
+@mistake("metric.4", "The cosines were divided by a temperature: the attention is sharper than that of the paper.",
+         "The softmax of the cosines as they are. The lesson tries a temperature later.", temperature=(0.1, 0.5, 0.05))
+def with_a_temperature(embeddings_s, labels_s, embeddings_q, n_way, temperature):
+    return votes(softmax(cosines(embeddings_q, embeddings_s) / temperature), labels_s, n_way)
+
+
+@mistake("metric.4", "The dot products were divided by the squares of the lengths.",
+         "The length is the root of the sum of the squares.")
+def divided_by_squared_lengths(embeddings_s, labels_s, embeddings_q, n_way):
+    query, support = (x / np.sum(x ** 2, axis=1, keepdims=True) for x in (embeddings_q, embeddings_s))
+    return votes(softmax(query @ support.T), labels_s, n_way)
+
+
+@mistake("metric.4", "The largest weight of each class was taken, not the sum of its weights.",
+         "Every example votes for its class: sum over the class.")
+def largest_weight(embeddings_s, labels_s, embeddings_q, n_way):
+    weights = softmax(cosines(embeddings_q, embeddings_s))
+    return np.max(weights[:, :, None] * np.eye(n_way)[labels_s], axis=1)
+
+
+@mistake("metric.4", "exp was taken and the votes were summed, but never divided by the sum of all: no softmax.",
+         "exp of each cosine, divided by the sum over all M examples: then p sums to 1.")
+def never_divided(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(np.exp(cosines(embeddings_q, embeddings_s)), labels_s, n_way)
+
+
+@mistake("metric.4", "The weights of the single examples came back.",
+         "Sum them in each class: weights @ one-hot, (A,N).")
+def attention_alone(embeddings_s, labels_s, embeddings_q, n_way):
+    return softmax(cosines(embeddings_q, embeddings_s))
+
+
+@mistake("metric.4", "Queries and classes changed places in the result.", "Row a belongs to query a: (A,N).")
+def matching_transposed(embeddings_s, labels_s, embeddings_q, n_way):
+    return votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way).T
 
 
 @honest("metric.4")
@@ -538,6 +656,58 @@ def ridge_of_constant_weights(embeddings_s, labels_s, embeddings_q, n_way, stren
                      np.sum(embeddings_s) + strength)
 
 
+@mistake("metric.5", "A column of ones was added to X, a bias, which the strength holds down, too.",
+         "W has D rows and there is no bias: queries @ W.")
+def ridge_with_a_bias(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    support, query = (np.concatenate([x, np.ones((len(x), 1))], axis=1) for x in (embeddings_s, embeddings_q))
+    return ridge(support, np.eye(n_way)[labels_s], query, strength * np.eye(support.shape[1]))
+
+
+@mistake("metric.5", "The class means stand in the place of X'Y, which are sums.",
+         "X'Y adds up the embeddings of each class: embeddings_s.T @ np.eye(n_way)[labels_s].")
+def ridge_of_class_means(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    one_hot = np.eye(n_way)[labels_s]
+    return ridge(embeddings_s, one_hot / np.maximum(np.sum(one_hot, axis=0), 1), embeddings_q,
+                 strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "The weights W came back, not the predictions.", "queries @ W: a row for each query.")
+def ridge_weights_alone(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], np.eye(embeddings_s.shape[1]),
+                 strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "The labels were taken for numbers, as if 2 were twice as much as 1: a query gets one prediction.",
+         "One column for each class: np.eye(n_way)[labels_s].")
+def ridge_of_label_numbers(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, 1.0 * labels_s, embeddings_q, strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "The strength was doubled or halved.",
+         "The 2 of the derivative stands in both terms and cancels: (X'X + strength I) W = X'Y.", factor=(2.0, 0.5))
+def ridge_strength_times_a_factor(embeddings_s, labels_s, embeddings_q, n_way, strength, factor):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, factor * strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "The strength was divided by the number of examples.",
+         "|X W - Y|^2 is a sum over all examples, so the strength stands as it is.")
+def ridge_strength_divided(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    added = strength / len(labels_s) * np.eye(embeddings_s.shape[1])
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, added)
+
+
+@mistake("metric.5", "The embeddings were centred first.", "X as it is: there is no mean in the formula.")
+def ridge_centred(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    middle = np.mean(embeddings_s, axis=0)
+    return ridge(embeddings_s - middle, np.eye(n_way)[labels_s], embeddings_q - middle,
+                 strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "Queries and classes changed places in the result.", "Row a belongs to query a: (A,N).")
+def ridge_transposed(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, strength * np.eye(embeddings_s.shape[1])).T
+
+
 @honest("metric.5")
 def ridge_by_the_inverse(embeddings_s, labels_s, embeddings_q, n_way, strength):
     x = embeddings_s
@@ -604,6 +774,68 @@ def relation_sigmoid_twice(w, b, v, classes, queries):
 def query_with_itself(w, b, v, classes, queries):
     rows = [[np.concatenate([q, q]) + 0 * np.sum(c) for c in classes] for q in queries]
     return sigmoid(relu(np.array(rows) @ w + b) @ v)
+
+
+@mistake("metric.6", "The bias was added twice, for the class and for the query.",
+         "The pair gets it once: pair @ w + b.")
+def relation_bias_twice(w, b, v, classes, queries):
+    return sigmoid(relu(pairs_of(classes, queries) @ w + 2 * b) @ v)
+
+
+@mistake("metric.6", "The ReLU was applied to class and query apart, before they were added: they never meet.",
+         "One ReLU, of the sum: relu(c @ w[:D] + q @ w[D:] + b).", bias=("class", "query", "both", "after"))
+def relation_relu_before_the_sum(w, b, v, classes, queries, bias):
+    of_class, of_query, added = (b if bias in names else 0 * b for names in (
+        ("class", "both"), ("query", "both"), ("after",)))
+    n_features = classes.shape[1]
+    hidden = relu(classes @ w[:n_features] + of_class)[None] + relu(queries @ w[n_features:] + of_query)[:, None]
+    return sigmoid((hidden + added) @ v)
+
+
+@mistake("metric.6", "The H hidden numbers were averaged, not summed.", "relu(...) @ v: a weighted sum.")
+def relation_averaged(w, b, v, classes, queries):
+    return sigmoid(np.mean(relu(pairs_of(classes, queries) @ w + b) * v, axis=-1))
+
+
+@mistake("metric.6", "The ReLU came after the weighted sum: the network in front is linear, and no score is below 1/2.",
+         "The ReLU belongs to the H hidden numbers: relu(pair @ w + b) @ v.")
+def relation_relu_after_the_sum(w, b, v, classes, queries):
+    return sigmoid(relu((pairs_of(classes, queries) @ w + b) @ v))
+
+
+@mistake("metric.6", "v was not used: the hidden numbers were summed without weights.", "relu(...) @ v.")
+def relation_without_v(w, b, v, classes, queries):
+    return sigmoid(np.sum(relu(pairs_of(classes, queries) @ w + b), axis=-1) + 0 * np.sum(v))
+
+
+@mistake("metric.6", "Another activation stands in the place of the ReLU.", "relu(x) is max(x, 0).",
+         name=("tanh", "sigmoid"))
+def relation_of_another_activation(w, b, v, classes, queries, name):
+    activation = {"tanh": np.tanh, "sigmoid": sigmoid}[name]
+    return sigmoid(activation(pairs_of(classes, queries) @ w + b) @ v)
+
+
+@mistake("metric.6", "A tanh stands in the place of the sigmoid: its numbers lie in -1...1.", "sigmoid(x), in 0...1.")
+def relation_tanh(w, b, v, classes, queries):
+    return np.tanh(relu(pairs_of(classes, queries) @ w + b) @ v)
+
+
+@mistake("metric.6", "The bias was added after the ReLU.", "relu(pair @ w + b).")
+def relation_bias_after_the_relu(w, b, v, classes, queries):
+    return sigmoid((relu(pairs_of(classes, queries) @ w) + b) @ v)
+
+
+@mistake("metric.6", "The sigmoid was taken of the hidden numbers, before their weighted sum.",
+         "sigmoid(relu(...) @ v).")
+def relation_sigmoid_before_the_sum(w, b, v, classes, queries):
+    return sigmoid(relu(pairs_of(classes, queries) @ w + b)) @ v
+
+
+@mistake("metric.6", "The scores of a query were divided by their sum.",
+         "Each pair is judged by itself: the scores of a query need not add up to 1.")
+def relation_shares(w, b, v, classes, queries):
+    scores = sigmoid(relu(pairs_of(classes, queries) @ w + b) @ v)
+    return scores / np.sum(scores, axis=1, keepdims=True)
 
 
 @honest("metric.6")

@@ -40,10 +40,11 @@ def all_frozen(loss, params, x, y, inner_lr):
     return tree_map(lambda p, g: p - inner_lr * g, params, grad(loss)(params, x, y))
 
 
-@mistake("maml.1", "Only the first parameter moved.", "Every key of params has its gradient: loop over the keys.")
-def first_parameter_alone(loss, params, x, y, inner_lr):
-    first = next(iter(params))
-    return {**params, first: params[first] - inner_lr * grad(loss)(params, x, y)[first]}
+@mistake("maml.1", "Only one of the parameters moved.", "Every key of params has its gradient: loop over the keys.",
+         which=(0, -1))
+def one_parameter_alone(loss, params, x, y, inner_lr, which):
+    key = list(params)[which]
+    return {**params, key: params[key] - inner_lr * grad(loss)(params, x, y)[key]}
 
 
 @mistake("maml.1", "The gradient was divided by its length.",
@@ -85,6 +86,21 @@ def two_steps(loss, params, x, y, inner_lr):
 @mistake("maml.1", "Only the sign of the gradient was used.", "A steep loss takes a long step: the gradient as it is.")
 def sign_of_the_gradient(loss, params, x, y, inner_lr):
     return tree_map(lambda p, g: p - inner_lr * np.sign(g), params, grad(loss)(params, x, y))
+
+
+@mistake("maml.1", "The parameters moved one after the other, each by a gradient at those that had moved already.",
+         "One gradient for all keys, taken at params: g = grad(loss)(params, x, y), before any of them moves.")
+def key_after_key(loss, params, x, y, inner_lr):
+    moved = dict(params)
+    for key in params:
+        moved[key] = moved[key] - inner_lr * grad(loss)(moved, x, y)[key]
+    return moved
+
+
+@mistake("maml.1", "Only one example was used.", "The gradient of the loss on all of x and y.", which=(0, -1))
+def one_example_alone(loss, params, x, y, inner_lr, which):
+    chosen = slice(0, 1) if which == 0 else slice(-1, None)
+    return tree_map(lambda p, g: p - inner_lr * g, params, grad(loss)(params, x[chosen], y[chosen]))
 
 
 @honest("maml.1")
@@ -207,6 +223,20 @@ def adapted_to_both(loss, w, support_x, support_y, query_x, query_y, inner_lr):
 def two_inner_steps(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     return sum(loss(step(loss, step(loss, w, sx, sy, inner_lr), sx, sy, inner_lr), qx, qy) for sx, sy, qx, qy in
                tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "Only the task with the largest loss was judged.", "The mean over all T tasks.")
+def hardest_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    losses = [loss(step(loss, w, sx, sy, inner_lr), qx, qy)
+              for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)]
+    return np.max(np.array(losses))
+
+
+@mistake("maml.2", "The query loss before the step was subtracted: this is what the step gains.",
+         "The query loss after the step, alone.")
+def gain_of_the_step(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, sx, sy, inner_lr), qx, qy) - loss(w, qx, qy)
+               for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
 @honest("maml.2")
@@ -335,6 +365,24 @@ def first_step_alone(gradient, hessian_product, w, support, query, inner_lr, ste
     return carried_back(gradient(points[-1], query), points[:min(steps, 1)], hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "The identity is missing: g became -inner_lr H g, not g - inner_lr H g.",
+         "Each step carries back I - inner_lr H_i: g = g - inner_lr * hessian_product(w_i, support, g).")
+def identity_missing(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    g = gradient(path[-1], query)
+    for i in reversed(range(steps)):
+        g = -inner_lr * hessian_product(path[i], support, g)
+    return g
+
+
+@mistake("maml.3", "The query gradient was taken one step too early, at the last w but one.",
+         "At the last w, where all steps have been taken.")
+def gradient_a_step_early(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    g = gradient(path[max(steps - 1, 0)], query)
+    return carried_back(g, path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+
+
 @honest("maml.3")
 def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
     if steps == 0:
@@ -436,6 +484,39 @@ def second_order_of_the_support(loss, w, support_x, support_y, query_x, query_y,
     support = support_x, support_y
     first = grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y)
     return first, second_order(loss, w, support, support, inner_lr, steps)
+
+
+@mistake("maml.4", "In the first order only the last step's gradient was made a constant.",
+         "Every inner gradient is a constant; then the query gradient at the adapted w is all that is left.")
+def first_order_of_the_last_step(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    def objective(w):
+        w = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
+        return loss(w - inner_lr * stop_gradient(grad(loss)(w, support_x, support_y)), query_x, query_y)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return grad(objective)(w), second
+
+
+@mistake("maml.4", "The first order is Reptile's: from the adapted w back to the start. The query was not asked.",
+         "First-order MAML is the gradient of the *query* loss, at the adapted w.", divided=(True, False))
+def reptile_for_the_first_order(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps, divided):
+    adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return (w - adapted) / (inner_lr if divided else 1.0), second
+
+
+@mistake("maml.4", "The first order was taken one step too early, at the last w but one.",
+         "At the adapted w, after all steps.")
+def first_order_a_step_early(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    early = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
+    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return grad(loss)(early, query_x, query_y), second
+
+
+@mistake("maml.4", "The inner steps were taken on the query.", "Inner steps on the support; the query judges them.")
+def steps_on_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    query = query_x, query_y
+    return (grad(loss)(descend(loss, w, *query, inner_lr, steps), *query),
+            second_order(loss, w, query, query, inner_lr, steps))
 
 
 @honest("maml.4")
@@ -637,6 +718,15 @@ def one_step_less(loss, w, x, y, inner_lr, steps):
     return w
 
 
+@mistake("maml.6", "w was made a constant before it was copied: no gradient reaches the start.",
+         "repeat(w, T) of w itself: going back, the gradients of the copies are summed.")
+def start_cut_off(loss, w, x, y, inner_lr, steps):
+    ws = repeat(stop_gradient(w), len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * grad(total(loss))(ws, x, y)
+    return ws + 0 * np.sum(w)
+
+
 @honest("maml.6")
 def adapt_all_by_the_sum(loss, w, x, y, inner_lr, steps):
     ws = np.array([w] * len(x))
@@ -771,6 +861,30 @@ def two_products_a_step(product, b, steps):
     return x
 
 
+@mistake("maml.7", "The share of the last direction is always 1. Was r.r computed twice after r had changed?",
+         "Remember the old r.r before r changes: new r.new r / old r.old r.")
+def share_of_one(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: new + d)
+
+
+@mistake("maml.7", "The steps ended while the residual was merely small.",
+         "Only where r is 0 the equation is solved; until then every step counts.", small=(0.1, 0.3))
+def stopped_early(product, b, steps, small):
+    return steps_of(product, b, steps, length_of=lambda r, d, image: (r @ r) / (d @ image) * (r @ r >= small ** 2))
+
+
+@mistake("maml.7", "The share multiplies the new residual, not the last direction.",
+         "d = new r + (new r.new r / old r.old r) * d.")
+def share_of_the_residual(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: (new @ new) / (old @ old) * new + d)
+
+
+@mistake("maml.7", "The next direction was made from the old residual, not from the new one.",
+         "d = new r + (new r.new r / old r.old r) * d.")
+def direction_from_the_old_residual(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: old + (new @ new) / (old @ old) * d)
+
+
 @honest("maml.7")
 def conjugate_gradients_that_stop(product, b, steps):
     return steps_of(product, b, steps)
@@ -856,6 +970,33 @@ def prototypes_frozen(features, labels, n_way):
          "features[labels == n] are those of class n.")
 def labels_ignored(features, labels, n_way):
     return head_of(np.array([np.mean(part, axis=0) for part in np.array_split(features, n_way)]))
+
+
+@mistake("maml.8", "The bias is minus the square of w, not of the prototype: four times too large.",
+         "b = -|c|^2; only w has the factor 2.")
+def bias_of_the_weights(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), bias=4.0)
+
+
+@mistake("maml.8", "The square of the prototype was averaged over the features, not summed.", "|c|^2 is a sum over D.")
+def bias_averaged(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), bias=1.0 / features.shape[1])
+
+
+@mistake("maml.8", "The bias was doubled, or halved, and w was not.", "w = 2 c, b = -|c|^2.", factor=(2.0, 0.5))
+def bias_times_a_factor(features, labels, n_way, factor):
+    return head_of(centres_of(features, labels, n_way), bias=factor)
+
+
+@mistake("maml.8", "The classes stand in the order in which they first appear.", "Column n is that of label n.")
+def head_in_order_of_appearance(features, labels, n_way):
+    return head_of(np.array([np.mean(features[labels == n], axis=0) for n in dict.fromkeys(labels.tolist())]))
+
+
+@mistake("maml.8", "The sum over a class was divided by M / N, as if all classes had equally many examples.",
+         "Count the examples of each class.")
+def divided_by_an_equal_share(features, labels, n_way):
+    return head_of(np.eye(n_way)[labels].T @ features * (n_way / len(labels)))
 
 
 @honest("maml.8")

@@ -1,6 +1,6 @@
 """Wrong answers to lesson 4's exercises on Siamese networks, each with the thought behind it, and right ones."""
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as onp
 from autograd import numpy as np
@@ -45,7 +45,8 @@ def pull_not_squared(e1, e2, same, margin):
     return each_pair(same, d, relu(margin - d) ** 2)
 
 
-@mistake("siamese.1", "The max(0, ...) is missing: different pairs beyond the margin are pulled back to it.",
+@mistake("siamese.1", "The max(0, ...) is missing, or comes after the square, where it does nothing: different pairs "
+         "beyond the margin are pulled back to it.",
          "A different pair that is far enough apart costs nothing: relu(margin - d), then the square.")
 def without_the_hinge(e1, e2, same, margin):
     d = safe_norm(e1 - e2)
@@ -73,10 +74,11 @@ def plain_root_in_the_loss(e1, e2, same, margin):
 
 
 @mistake("siamese.1", "The same pairs and the different pairs were averaged for themselves, and the two means added.",
-         "One mean over all P pairs.", share=(1, 0.5))
-def mean_of_each_kind(e1, e2, same, margin, share):
-    d = safe_norm(e1 - e2)
-    return share * (np.sum(same * d ** 2) / sum(same) + np.sum((1 - same) * relu(margin - d) ** 2) / sum(1 - same))
+         "One mean over all P pairs.", how=("1", "0.5", "1, none is 0", "0.5, none is 0"))
+def mean_of_each_kind(e1, e2, same, margin, how):
+    d, (share, *guarded) = safe_norm(e1 - e2), how.split(",")
+    n_same, n_other = (max(sum(kind), 1) if guarded else sum(kind) for kind in (same, 1 - same))
+    return float(share) * (np.sum(same * d ** 2) / n_same + np.sum((1 - same) * relu(margin - d) ** 2) / n_other)
 
 
 @mistake("siamese.1", "There is a factor 1/2, as in Hadsell's paper.", "d^2 and max(0, margin - d)^2, without it.")
@@ -125,6 +127,52 @@ def different_pairs_cost_nothing(e1, e2, same, margin):
 def cosine_distance(e1, e2, same, margin):
     d = 1 - np.sum(e1 * e2, axis=1) / (safe_norm(e1) * safe_norm(e2) + 1e-12)
     return np.mean(same * d ** 2 + (1 - same) * relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "Same pairs cost nothing within the margin: max(0, d - margin)^2.",
+         "A same pair is pulled together until its distance is 0: d^2.")
+def same_pairs_free_within_the_margin(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, relu(d - margin) ** 2, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "The gap has the wrong sign, max(0, d - margin): pairs *beyond* the margin are pulled back.",
+         "relu(margin - d): only pairs that are too near cost something.")
+def gap_with_the_wrong_sign(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(d - margin) ** 2)
+
+
+@mistake("siamese.1", "The squares were averaged over the features, not summed: d is too short by the factor sqrt(D).",
+         "d is the Euclidean distance, safe_norm(e1 - e2).")
+def distance_averaged_over_features(e1, e2, same, margin):
+    d = safe_norm(e1 - e2) / e1.shape[1] ** 0.5
+    return each_pair(same, d ** 2, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "There is no margin: different pairs cost -d^2, and the loss falls for ever as they move apart.",
+         "max(0, margin - d)^2: a different pair that is far enough apart costs nothing.")
+def without_a_margin(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, -d ** 2)
+
+
+@mistake("siamese.1", "margin was not used: 1 stands in its place.", "relu(margin - d).")
+def margin_of_one(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(1 - d) ** 2)
+
+
+@mistake("siamese.1", "Same pairs cost nothing: nothing pulls them together.", "d^2 where same is 1.")
+def same_pairs_cost_nothing(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, 0 * d, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "The sum was divided by the number of *same* pairs.", "One mean over all P pairs.")
+def divided_by_the_same_pairs(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2) * len(d) / max(sum(same), 1)
 
 
 @honest("siamese.1")
@@ -196,7 +244,7 @@ def round_the_corner(a, b):
 
 @mistake("siamese.2", "Below some small number the root was taken of that number, so equal rows have a distance above "
          "0.",
-         "Give the root a harmless number where s is 0, and put 0 in its place afterwards.", least=(1e-6, 1e-8))
+         "Give the root a harmless number where s is 0, and put 0 in its place afterwards.", least=(1e-6, 1e-8, 1e-10))
 def at_least_a_small_number(a, b, least):
     return np.sqrt(np.maximum(np.sum((a - b) ** 2, axis=1), least))
 
@@ -206,6 +254,25 @@ def at_least_a_small_number(a, b, least):
 def small_taken_for_equal(a, b, least):
     s = np.sum((a - b) ** 2, axis=1)
     return np.where(s > least, np.sqrt(np.where(s > least, s, 1.0)), 0.0)
+
+
+@mistake("siamese.2", "A 1 was put under every root and taken away after it: sqrt(s + 1) - 1 is not sqrt(s).",
+         "Only where s is 0: np.sqrt(s + (s == 0)) - (s == 0).")
+def a_one_under_every_root(a, b):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + 1) - 1
+
+
+@mistake("siamese.2", "If any two rows are equal, all distances became 0.", "Each row by itself: s == 0 is an array.")
+def all_zero_if_one_is(a, b):
+    s = np.sum((a - b) ** 2, axis=1)
+    return np.sqrt(s) if np.all(s > 0) else 0.0 * s
+
+
+@mistake("siamese.2", "The 1 that the root was given was taken away everywhere, not only where the rows are equal.",
+         "np.sqrt(s + (s == 0)) - (s == 0): a 0 or 1 for each row.")
+def one_taken_away_everywhere(a, b):
+    s = np.sum((a - b) ** 2, axis=1)
+    return np.sqrt(s + (s == 0)) - 1
 
 
 @honest("siamese.2")
@@ -272,9 +339,9 @@ def smallest_mean_distance(support, labels, query):
 
 
 @mistake("siamese.3", "The direction of the embeddings was compared, not their distance: cosine similarity.",
-         "The network was trained by Euclidean distances; use the same.")
-def nearest_direction(support, labels, query):
-    unit = [v / onp.linalg.norm(v, axis=1, keepdims=True) for v in (query, support)]
+         "The network was trained by Euclidean distances; use the same.", epsilon=(0.0, 1e-9))
+def nearest_direction(support, labels, query, epsilon):
+    unit = [v / (onp.linalg.norm(v, axis=1, keepdims=True) + epsilon) for v in (query, support)]
     return labels[(unit[0] @ unit[1].T).argmax(axis=1)]
 
 
@@ -306,6 +373,24 @@ def distances_of_a_class_added_up(support, labels, query):
     d = onp.sqrt(((query[:, None] - support) ** 2).sum(axis=-1))
     classes = onp.unique(labels)
     return classes[onp.argmin([d[:, labels == n].sum(axis=1) for n in classes], axis=0)]
+
+
+@mistake("siamese.3", "The position was looked up in the *sorted* labels.", "labels as they stand beside the examples.")
+def label_of_the_sorted(support, labels, query):
+    return onp.sort(labels)[to_each(support, query).argmin(axis=1)]
+
+
+@mistake("siamese.3", "Only one example of each class was compared.",
+         "All examples: the nearest one may be any of them.",
+         which=(0, -1))
+def one_example_of_each_class(support, labels, query, which):
+    chosen = onp.array([support[labels == label][which] for label in range(labels.max() + 1)])
+    return to_each(chosen, query).argmin(axis=1)
+
+
+@mistake("siamese.3", "The most frequent label came back, whatever the query.", "The label of the nearest example.")
+def most_frequent_label(support, labels, query):
+    return onp.full(len(query), onp.bincount(labels).argmax())
 
 
 @honest("siamese.3")
@@ -475,6 +560,38 @@ def one_class_against_all(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
+@mistake("siamese.4", "Positions within the class came back, not the numbers of the images.",
+         "images_of[c] holds the numbers: rng.choice(images_of[c], 2, replace=False).")
+def positions_for_numbers(images_of, n_pairs, rng):
+    return pairs_of([onp.arange(len(ids)) for ids in images_of], n_pairs, rng)
+
+
+@mistake("siamese.4", "In different pairs some classes meet more often than others. Were two images drawn first, and "
+         "with them their classes?", "Draw two classes, then an image of each.")
+def large_classes_meet_more_often(images_of, n_pairs, rng):
+    images, classes = onp.concatenate(images_of), class_of(images_of)
+
+    def two(rng):
+        while True:
+            first, second = rng.choice(images, 2)
+            if classes[first] != classes[second]:
+                return first, second
+    return pairs_of(images_of, n_pairs, rng, two=two)
+
+
+@mistake("siamese.4", "Every call has same pairs of the same classes. Do they come in turn, or each exactly once?",
+         "Draw a class anew for each pair: rng.integers(len(images_of)).")
+def classes_in_turn(images_of, n_pairs, rng):
+    turn = cycle(images_of)
+    return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(next(turn), 2, replace=False))
+
+
+@mistake("siamese.4", "A class is never in a same pair.", "rng.integers(n) ends at n - 1 by itself.")
+def last_class_never(images_of, n_pairs, rng):
+    return pairs_of(images_of, n_pairs, rng,
+                    one=lambda rng: rng.choice(images_of[rng.integers(len(images_of) - 1)], 2, replace=False))
+
+
 @honest("siamese.4")
 def pairs_one_kind_after_the_other(images_of, n_pairs, rng):
     first, second, same = [], [], []
@@ -531,7 +648,8 @@ def share_of_all_pairs(distances, same):
     return best_of(midpoints(distances), lambda t: ((distances < t) == same).mean())
 
 
-@mistake("siamese.5", "Pairs *above* the threshold were taken for the same.", "Same means near: distance < threshold.")
+@mistake("siamese.5", "The worst threshold came back. Were pairs *above* it taken for the same, or is it argmin?",
+         "Same means near: distance < threshold; and the highest mean of the shares.")
 def above_is_the_same(distances, same):
     return best_of(midpoints(distances), lambda t: -sum(shares(distances, same, t)))
 
@@ -572,7 +690,8 @@ def the_quality_itself(distances, same):
     return max(sum(shares(distances, same, t)) / 2 for t in midpoints(distances))
 
 
-@mistake("siamese.5", "The smaller of the two shares, or their product, was made as large as possible.", "Their mean.")
+@mistake("siamese.5", "The smaller share, or the product or harmonic mean of the two, was made as large as possible.",
+         "Their ordinary mean.")
 def best_worst_share(distances, same):
     return best_of(midpoints(distances), lambda t: min(shares(distances, same, t)))
 
@@ -581,6 +700,37 @@ def best_worst_share(distances, same):
          "(d[i] + d[i+1]) / 2 of the sorted distances, of those that differ.", points=(50, 100, 101, 1000))
 def evenly_spaced(distances, same, points):
     return best_of(onp.linspace(distances.min(), distances.max(), points), lambda t: sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The threshold is where both kinds of error are most alike: that is the equal error rate's.",
+         "The highest mean of the two shares, even if one is much higher than the other.")
+def equal_errors(distances, same):
+    return best_of(midpoints(distances), lambda t: -abs(onp.subtract(*shares(distances, same, t))))
+
+
+@mistake("siamese.5", "Equal distances were not taken once: the midpoint of two equal ones is a distance itself.",
+         "np.unique(distances) first: midpoints of neighbours that are different from each other.")
+def midpoints_of_equal_distances(distances, same):
+    ordered = onp.sort(distances)
+    return best_of((ordered[1:] + ordered[:-1]) / 2,
+                   lambda t: (distances[same == 1] <= t).mean() + (distances[same == 0] > t).mean())
+
+
+@mistake("siamese.5", "The middle between the farthest same pair and the nearest different pair was taken.",
+         "The kinds overlap: try each midpoint, and count what it decides rightly.")
+def between_the_extremes(distances, same):
+    return (distances[same == 1].max() + distances[same == 0].min()) / 2
+
+
+@mistake("siamese.5", "The neighbours are those of the list as it came: the distances were not sorted.",
+         "np.unique(distances) sorts them, and takes equal ones once.")
+def neighbours_in_the_list(distances, same):
+    return best_of((distances[:-1] + distances[1:]) / 2, lambda t: sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The position of the best candidate came back.", "candidates[np.argmax(...)].")
+def position_of_the_best(distances, same):
+    return int(onp.argmax([round(sum(shares(distances, same, t)), 9) for t in midpoints(distances)]))
 
 
 @honest("siamese.5")

@@ -117,6 +117,14 @@ def ids_exist(inputs, first_ids, second_ids, same):
             return say("an id {id}, where the images have the numbers 0...{last}", id=ids[wrong][0], last=n_images - 1)
 
 
+def ids_are_not_positions(inputs, first_ids, second_ids, same):
+    """The ids count all images, class after class: those of the last classes are larger than any class."""
+    largest, highest = max(map(len, inputs["images_of"])), int(max(first_ids.max(), second_ids.max()))
+    if highest < largest:
+        return say("no id above {highest} in {n} calls; the largest class has {largest} images", highest=highest,
+                   n=len(first_ids), largest=largest)
+
+
 def about_half_are_the_same(inputs, first_ids, second_ids, same):
     """Half of the pairs are of the same class."""
     if far_from(same.sum(), same.size, 1 / 2):
@@ -157,6 +165,21 @@ def pairs_are_drawn_anew(inputs, first_ids, second_ids, same):
     """Every call draws anew."""
     if (first_ids == first_ids[0]).all() and (second_ids == second_ids[0]).all():
         return say("the same pairs {n} times", n=len(first_ids))
+
+
+def every_class_has_same_pairs(inputs, first_ids, second_ids, same):
+    """Same pairs: every class comes now and then."""
+    classes = classes_drawn(inputs, first_ids, second_ids, same, 1)
+    missing = np.setdiff1d(np.arange(len(inputs["images_of"])), classes)
+    if missing.size:
+        return say("class {c} in none of {n} same pairs", c=missing[0], n=len(classes))
+
+
+def classes_are_not_the_same_in_every_call(inputs, first_ids, second_ids, same):
+    """Same pairs: the classes are drawn anew in every call."""
+    of_calls = np.sort(classes_drawn(inputs, first_ids, second_ids, same, 1)[:, 0].reshape(len(first_ids), -1), axis=1)
+    if (of_calls == of_calls[0]).all():
+        return say("in {n} calls same pairs of the classes {classes}", n=len(of_calls), classes=of_calls[0])
 
 
 def classes_are_equally_likely(inputs, first_ids, second_ids, same):
@@ -290,8 +313,9 @@ def numbered(*sizes):
 
 
 @exercise("siamese.4", pairs_by_the_library, predicates=(
-    ids_exist, about_half_are_the_same, half_are_the_same, ones_are_of_one_class, zeros_are_of_two_classes,
-    images_of_a_pair_differ, pairs_are_drawn_anew, classes_are_equally_likely, any_two_classes_meet,
+    ids_exist, ids_are_not_positions, about_half_are_the_same, half_are_the_same, ones_are_of_one_class,
+    zeros_are_of_two_classes, images_of_a_pair_differ, pairs_are_drawn_anew, every_class_has_same_pairs,
+    classes_are_not_the_same_in_every_call, classes_are_equally_likely, any_two_classes_meet,
     couples_are_equally_likely, no_image_is_in_every_same_pair, images_are_equally_likely,
     any_two_images_are_a_same_pair, images_of_different_pairs_are_equally_likely,
     images_of_different_pairs_are_drawn_apart, pairs_of_a_call_are_drawn_apart,

@@ -143,6 +143,9 @@ def clue(answer, case, finding, clock):
     if outcome.error and "broadcast" in str(outcome.error):
         return say("Two shapes do not fit; NumPy compares them from the last axis. Print both. keepdims=True keeps an "
                    "axis that is summed over, with length 1; [:, None] inserts a new one.")
+    if outcome.error and "read-only" in str(outcome.error):
+        return say("This array cannot be changed in place, because others look at the same numbers. Make a new one: "
+                   "w = w - ... instead of w -= ...")
     if outcome.error:
         return say("The arguments have the types and shapes that the docstring names; print them in the first line of "
                    "your function to see them. Does the example in the docstring work?")
