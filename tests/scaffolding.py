@@ -1,7 +1,9 @@
 """What the tests of several lessons build on: small data, trees as vectors, runs that are tiny or must not train."""
 
+import errno
 import importlib
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ from fewshot_np.experiment.records import read_record
 from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, tree_map
+from tests.nn.derivatives import assert_close
 
 # ---------------------------------------------------------------- trees
 
@@ -33,12 +36,20 @@ def shaken(params, seed=1, n_tasks=None):
     return tree_map(lambda p: p.astype(float) + 0.1 * rng.normal(size=(*leading, *p.shape)), params)
 
 
+def bits(tree, without=()):
+    """A tree of anything as something that `==` compares bit for bit, keys in their order; `without` these keys."""
+    if isinstance(tree, dict):
+        return [(key, bits(value, without)) for key, value in tree.items() if key not in without]
+    if isinstance(tree, (list, tuple)):
+        return type(tree), [bits(value, without) for value in tree]
+    if isinstance(tree, (np.ndarray, np.generic)):
+        return type(tree), tree.dtype, tree.shape, tree.tobytes()
+    return type(tree), repr(tree)
+
+
 def assert_same_tree(mine, other, rtol=1e-10):
     """Equal but for a deviation relative to the largest entry of each array."""
-    def compare(a, b):
-        assert np.shape(a) == np.shape(b)
-        np.testing.assert_allclose(a, b, rtol=0, atol=rtol * np.abs(b).max(initial=0) + 1e-14)
-    tree_map(compare, mine, other)
+    tree_map(lambda a, b: assert_close(a, b, rtol), mine, other)
 
 
 def assert_slope(objective, at, seed=3, eps=1e-7, rtol=1e-6, gradient=None):
@@ -103,6 +114,19 @@ def folder_of(path, *sizes):
     return path
 
 
+# ---------------------------------------------------------------- files
+
+
+def files(folder):
+    """The names of what lies in a folder, hidden files among them."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def no_space(*args, **kwargs):
+    """In place of a function that writes: a disk that is full."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 # ---------------------------------------------------------------- runs
 
 
@@ -140,3 +164,9 @@ def no_training(monkeypatch):
     for name, module in list(sys.modules.items()):
         if name.startswith("fewshot_np.") and getattr(module, "train", None) is real:
             monkeypatch.setattr(module, "train", train)
+
+
+def lesson_2(*argv, **environment):
+    """Lesson 2 as the reader starts it, in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "fewshot_np.lesson2_episodes", *map(str, argv)], check=False,
+                          env=os.environ | environment, capture_output=True, encoding="utf-8", timeout=120)

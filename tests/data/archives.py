@@ -1,7 +1,9 @@
 """Small archives of Omniglot's official structure, for the tests that must not need the real ones."""
 
 import io
+import struct
 import zipfile
+import zlib
 
 from PIL import Image, ImageDraw
 
@@ -17,6 +19,13 @@ def png(number, side=105):
     data = io.BytesIO()
     image.save(data, "PNG")
     return data.getvalue()
+
+
+def huge_png(width, height):
+    """A picture whose header says that it has so many pixels; there are none of them."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    checksum = struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + bytes(4) + b"IDAT"
 
 
 def packed(entries):

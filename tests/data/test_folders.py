@@ -2,10 +2,8 @@
 
 import contextlib
 import os
-import struct
 import sys
 import warnings
-import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from fewshot_np.data import folders, omniglot
+from tests.data.archives import huge_png
 
 
 def drawing(width=200, height=200, ink="black", paper="white", pen=9, mode="RGB"):
@@ -119,7 +118,6 @@ def test_any_size_and_a_pen_of_any_width(tmp_path, size):
 
 @pytest.mark.parametrize("light", [1, -1])
 def test_a_photograph_of_uneven_paper(tmp_path, reference, light):
-    """Light that falls off by a quarter across the sheet, and the noise of the camera."""
     rng = np.random.default_rng(0)
     sheet = np.asarray(drawing(1200, 1200, (60,) * 3, (205,) * 3, pen=54).convert("L"), float)
     sheet = sheet * np.linspace(1, 0.75, 1200)[::light] + rng.normal(0, 8, sheet.shape)
@@ -152,15 +150,6 @@ def test_a_drawing_of_omniglot_is_what_omniglot_reads(tmp_path):
 def test_a_bare_sheet_is_an_error(tmp_path, image):
     with pytest.raises(ValueError, match="nothing is drawn"):
         folders.read_image(saved(tmp_path / "a.tif", image))
-
-
-def test_a_file_that_is_no_image(tmp_path):
-    for content in (b"no image", b""):
-        (tmp_path / "a.png").write_bytes(content)
-        with pytest.raises(ValueError, match="not an image"):
-            folders.read_image(tmp_path / "a.png")
-    with pytest.raises(FileNotFoundError):
-        folders.read_image(tmp_path / "absent.png")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp", ".tif"])
@@ -279,16 +268,14 @@ def on_a_desk(sheet=(400, 300), place=(200, 150), size=(800, 600), paper=225, de
 
 @pytest.mark.parametrize("fitted", [False, True])
 def test_a_sheet_on_a_desk_is_told(tmp_path, fitted):
-    with pytest.warns(UserWarning, match="one large blob; if that is the sheet"):
-        folders.read_image(saved(tmp_path / "a.png", on_a_desk()), fitted=fitted)
-    with pytest.warns(UserWarning, match="border has two levels"):      # the sheet leaves the picture on three sides
-        folders.read_image(saved(tmp_path / "b.png", on_a_desk((800, 600), (250, 0))), fitted=fitted)
-    own = tmp_path / "own"
     for name, label, image in [("a", "x", on_a_desk()), ("b", "y", on_a_desk((800, 600), (250, 0))),
                                ("c", "x", drawing()), ("d", "y", drawing())]:
-        saved(own / label / f"{name}.png", image)
+        path = saved(tmp_path / label / f"{name}.png", image)
+        if name == "b":      # the sheet leaves the picture on three sides
+            with pytest.warns(UserWarning, match="border has two levels"):
+                folders.read_image(path, fitted=fitted)
     with pytest.warns(UserWarning, match="2 of 4 files perhaps read wrongly: 1 its ") as caught:
-        folders.load(own, fitted=fitted)
+        folders.load(tmp_path, fitted=fitted)
     (message,) = [str(warning.message) for warning in caught]
     assert all(name in message for name in ("a.png", "b.png", "one large blob", "two levels"))
 
@@ -358,15 +345,11 @@ def extent(image):
     return [tuple(np.flatnonzero((image[..., 0] > 127).any(axis))[[0, -1]]) for axis in (1, 0)]
 
 
-@pytest.mark.parametrize(("size", "place", "scale"), [(300, (0, 0), 1), (900, (500, 300), 1), (900, (40, 30), 2.5)])
+@pytest.mark.parametrize(("size", "place", "scale"), [(300, (80, 80), 1), (900, (500, 300), 1), (900, (40, 30), 2.5)])
 def test_a_fitted_drawing_is_centred_and_as_large_wherever_it_stood(tmp_path, size, place, scale):
     sheet = Image.new("RGB", (size, size), "white")
     small = drawing().crop((40, 20, 160, 160))
     sheet.paste(small.resize([round(n * scale) for n in small.size]), place)
-    if place == (0, 0):
-        sheet.paste(small, (80, 80))                       # where no border is touched
-        sheet.paste("white", (0, 0, 80, 300))
-        sheet.paste("white", (80, 0, 300, 80))
     image = folders.read_image(saved(tmp_path / "a.png", sheet), fitted=True)
     assert image.shape == (28, 28, 1)
     (top, bottom), (left, right) = extent(image)
@@ -405,8 +388,6 @@ def test_dust_is_not_fitted(tmp_path):
 
 @pytest.mark.parametrize("sides", [(10_001, 10_000), (60_000, 60_000)], ids=["large", "bomb"])
 def test_a_picture_of_too_many_pixels_is_refused_before_any_is_decoded(tmp_path, sides):
-    header = b"IHDR" + struct.pack(">IIBBBBB", *sides, 1, 0, 0, 0, 0)
-    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
-                                         + struct.pack(">I", zlib.crc32(header)) + bytes(4) + b"IDAT")
+    (tmp_path / "large.png").write_bytes(huge_png(*sides))
     with pytest.raises(ValueError, match="too large, more than 100 megapixels"):
         folders.read_image(tmp_path / "large.png")

@@ -6,19 +6,18 @@ import functools
 import http.server
 import io
 import os
-import struct
 import threading
+import time
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fewshot_np.data import cache, files, folders, omniglot
+from fewshot_np.data import cache, folders, omniglot
 from tests.data import archives
-from tests.data.archives import packed, png
-from tests.scaffolding import needs_omniglot
+from tests.data.archives import huge_png, packed, png
+from tests.scaffolding import needs_omniglot, no_space
 
 # The small archives: {alphabet: number of characters}, two drawings of each.
 SMALL = {"background": {"Greek": 2, "Latin": 1}, "evaluation": {"Tengwar": 2}, "small1": {"Greek": 2},
@@ -130,7 +129,7 @@ def test_rotations_are_further_classes(root):
         upright = classes.images[classes.images_of[k]]
         for turns in range(4):
             images = turned.images[turned.images_of[k + 3 * turns]]
-            assert np.array_equal(images, np.stack([np.rot90(image, turns) for image in upright]))
+            assert np.array_equal(images, np.rot90(upright, turns, axes=(1, 2)))
     assert turned.images[6, 0].sum() == classes.images[0, :, -1].sum()      # anticlockwise: right goes to top
 
 
@@ -195,43 +194,21 @@ def test_a_missing_archive_names_the_places_and_the_command(tmp_path, monkeypatc
 # --- Archives that are not whole -------------------------------------------------------------------------
 
 
-def test_a_partial_archive_and_another_one_are_detected_by_their_counts(root):
-    partial = drawings("background")
-    del partial["images_background/Latin/character01/0001_01.png"]
-    del partial["images_background/Latin/character01/0001_02.png"]
-    path = root / "omniglot/images_background.zip"
-    path.write_bytes(packed(partial))
+def test_a_partial_archive_is_detected_by_its_counts(root):
+    path, runs_path = (root / "omniglot" / omniglot.FILES[kind] for kind in ("background", "runs"))
+    path.write_bytes(packed({name: png for name, png in drawings("background").items() if "Latin" not in name}))
     with pytest.raises(ValueError, match="found 1 alphabets, 2 characters, 4 drawings; "
                                          "expected 2 alphabets, 3 characters, 6 drawings") as caught:
         omniglot.load(root)
     assert str(path) in str(caught.value)
     assert "python -m fewshot_np.data.omniglot" in str(caught.value)
-    path.write_bytes(small_archives()["images_evaluation.zip"])
-    with pytest.raises(ValueError, match="found 1 alphabets, 2 characters"):
-        omniglot.load(root)
-    partial = runs()
-    del partial["run02/test/item03.png"]
-    (root / "omniglot/one-shot-classification/all_runs.zip").write_bytes(packed(partial))
+    runs_path.write_bytes(packed({name: png for name, png in runs().items() if name != "run02/test/item03.png"}))
     with pytest.raises(ValueError, match=r"found 2 runs, 6 training drawings, 5 test drawings; expected .* 6 test"):
         omniglot.load_runs(root)
 
 
 def with_a_drawing(content):
     return lambda data: packed(drawings("background") | {"images_background/Latin/character01/0001_01.png": content})
-
-
-@pytest.mark.parametrize("damage", [
-    lambda data: b"",
-    lambda data: data[:len(data) // 2],
-    lambda data: b"<html>not here</html>",
-    lambda data: data.replace(png(1), png(1)[:-20] + bytes(20)),
-    with_a_drawing(b"no picture"), with_a_drawing(png(1, side=28)), with_a_drawing(png(1)[:60]),
-], ids=["empty", "half", "a web page", "bytes changed", "no picture", "too small", "half a picture"])
-def test_a_damaged_archive_or_drawing_is_a_clear_error(root, damage):
-    path = root / "omniglot/images_background.zip"
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's"):
-        omniglot.load(root)
 
 
 def flagged(position, value, length=2):
@@ -256,29 +233,34 @@ def with_a_bomb(data):
     return whole.getvalue()
 
 
-def huge(side):
-    """A drawing whose header says that it has side x side pixels; there are none of them."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    checksum = struct.pack(">I", zlib.crc32(header))
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checksum + bytes(4) + b"IDAT"
+DAMAGES = {  # name: (what is done to the archive, what the message says of it)
+    "empty": (lambda data: b"", "not a zip file"),
+    "half": (lambda data: data[:len(data) // 2], "not a zip file"),
+    "a web page": (lambda data: b"<html>not here</html>", "not a zip file"),
+    "bytes changed": (lambda data: data.replace(png(1), png(1)[:-20] + bytes(20)), "Bad CRC-32"),
+    "encrypted": (flagged(6, 1), "encrypted"),
+    "unknown compression": (flagged(8, 77), "compression"),
+    "version of tomorrow": (flagged(4, 255), "version"),
+    "bomb": (with_a_bomb, "unpacks to more than 100,000 bytes"),
+    "drawing that is no picture": (with_a_drawing(b"no picture"), "cannot be decoded"),
+    "drawing cut off": (with_a_drawing(png(1)[:60]), "cannot be decoded"),
+    "drawing too small": (with_a_drawing(png(1, side=28)), "28 x 28 pixels"),
+    "drawing too large": (with_a_drawing(huge_png(12_000, 12_000)), "12000 x 12000 pixels"),
+    "drawing that is a bomb": (with_a_drawing(huge_png(60_000, 60_000)), "decompression bomb"),
+}
 
 
 @pytest.mark.filterwarnings("ignore:Image size")
-@pytest.mark.parametrize(("damage", "message"), [
-    (flagged(6, 1), "encrypted"), (flagged(8, 77), "compression"), (flagged(4, 255), "version"),
-    (with_a_bomb, "unpacks to more than 100,000 bytes"), (with_a_drawing(huge(12_000)), "12000 x 12000 pixels"),
-    (with_a_drawing(huge(60_000)), "decompression bomb")],
-    ids=["encrypted", "unknown compression", "version of tomorrow", "bomb", "large", "picture that is a bomb"])
-def test_an_archive_that_cannot_be_unpacked_is_refused_and_repaired(mirror, root, damage, message):
-    path = root / "omniglot/images_background.zip"
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_archive_is_refused_and_loaded_anew_but_not_a_whole_one_of_other_drawings(mirror, root, name):
+    path, (damage, message) = root / "omniglot/images_background.zip", DAMAGES[name]
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=r"images_background\.zip is damaged, cut off, or not Omniglot's") as caught:
         omniglot.load(root)
     assert message in str(caught.value)
-    if "pixels" not in message and "bomb" not in message:   # those are whole archives, of other drawings
-        assert not omniglot.is_whole(path, "background")
-        omniglot.main(["--data-root", str(root), "--url", mirror.url])
-        assert omniglot.load(root, "background")
+    assert omniglot.is_whole(path, "background") == name.startswith("drawing")
+    omniglot.main(["--data-root", str(root), "--url", mirror.url])
+    assert mirror.asked == ([] if name.startswith("drawing") else ["images_background.zip"])
 
 
 # --- The download ----------------------------------------------------------------------------------------
@@ -354,17 +336,6 @@ def test_downloads_to_where_it_will_be_looked_for(mirror, tmp_path, monkeypatch,
     assert len(omniglot.load()) == 5
 
 
-def test_whole_archives_are_kept_and_others_replaced(mirror, root, capsys):
-    (root / "omniglot/images_evaluation.zip").write_bytes(b"half of it")
-    (root / "omniglot/images_background_small1.zip").unlink()
-    omniglot.main(["--data-root", str(root), "--url", mirror.url])
-    assert mirror.asked == ["images_evaluation.zip", "images_background_small1.zip"]
-    assert "images_background.zip: already there" in capsys.readouterr().out
-    mirror.asked.clear()
-    omniglot.main(["--data-root", str(root), "--url", mirror.url])
-    assert mirror.asked == []
-
-
 def half(handler, data):
     answer(handler, data[:len(data) // 2], length=len(data))
 
@@ -374,12 +345,12 @@ TRICKS = {
     "cut off without a length": (lambda handler, data: without_length(handler, data[:len(data) // 2]),
                                  "damaged, cut off, or not Omniglot's"),
     "a web page": (lambda handler, data: answer(handler, b"<html>Log in</html>"), "not a zip file"),
-    "nothing": (lambda handler, data: answer(handler, b""), "not a zip file"),
     "another archive": (lambda handler, data: answer(handler, packed({"a.txt": b""})), "found 0 alphabets"),
     "changed bytes": (lambda handler, data: answer(handler, data.replace(png(1), bytes(len(png(1))))),
                       "Bad CRC-32"),
     "not there": (lambda handler, data: answer(handler, b"", status=404), "the server answered 404"),
     "server error": (lambda handler, data: answer(handler, b"", status=503), "the server answered 503"),
+    "silence": (lambda handler, data: time.sleep(0.5), "did not answer in time"),
 }
 
 
@@ -392,23 +363,22 @@ def failure_of_download(folder, url):
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_what_arrives_broken_is_never_kept(mirror, tmp_path, trick):
-    mirror.tricks["images_evaluation.zip"], message = TRICKS[trick]
+def test_what_arrives_broken_is_never_kept_and_an_older_file_is(mirror, tmp_path, monkeypatch, trick):
+    monkeypatch.setattr("pooch.downloaders.DEFAULT_TIMEOUT", 0.2)
+    path = tmp_path / "data/omniglot/images_evaluation.zip"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"partial, but the reader's")
+    mirror.tricks[path.name], message = TRICKS[trick]
     failure = failure_of_download(tmp_path / "data", mirror.url)
     assert message in failure
     assert f"{mirror.url}/images_evaluation.zip" in failure
-    assert present(tmp_path / "data") == {"omniglot/images_background.zip"}
-    mirror.tricks.clear()
-    omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
-    assert len(omniglot.load(tmp_path / "data")) == 5
-
-
-def test_a_broken_download_keeps_the_older_file(mirror, root):
-    path = root / "omniglot/images_background.zip"
-    path.write_bytes(b"partial, but the reader's")
-    mirror.tricks["images_background.zip"] = half
-    failure_of_download(root, mirror.url)
+    assert present(tmp_path / "data") == {"omniglot/images_background.zip", "omniglot/images_evaluation.zip"}
     assert path.read_bytes() == b"partial, but the reader's"
+    mirror.tricks.clear()
+    mirror.asked.clear()
+    omniglot.main(["--data-root", str(tmp_path / "data"), "--url", mirror.url])
+    assert mirror.asked == list(omniglot.FILES.values())[1:]      # what is whole is not fetched again
+    assert len(omniglot.load(tmp_path / "data")) == 5
 
 
 def test_no_network_and_an_impossible_url(tmp_path, mirror):
@@ -420,28 +390,10 @@ def test_no_network_and_an_impossible_url(tmp_path, mirror):
         assert present(tmp_path / "data") == set()
 
 
-def test_a_silent_server(mirror, tmp_path, monkeypatch):
-    monkeypatch.setattr("pooch.downloaders.DEFAULT_TIMEOUT", 0.2)
-    gone = threading.Event()
-    mirror.tricks["images_background.zip"] = lambda handler, data: gone.wait(10)
-    failure = failure_of_download(tmp_path / "data", mirror.url)
-    gone.set()
-    assert "did not answer in time" in failure
-
-
-class FullDisk(io.FileIO):
-    """A file on a disk that is full after 100 bytes."""
-
-    def write(self, data):
-        if self.tell() + len(data) > 100:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().write(data)
-
-
 def test_no_space_and_a_folder_that_cannot_be_made(mirror, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("a file")
     assert "cannot write into" in failure_of_download(tmp_path / "file", mirror.url)
-    monkeypatch.setattr(files, "open", FullDisk, raising=False)
+    monkeypatch.setattr("os.replace", no_space)
     assert failure_of_download(tmp_path / "data", mirror.url) == (
         f"cannot write into {tmp_path / 'data/omniglot'}: {os.strerror(errno.ENOSPC)}")
     assert present(tmp_path / "data") == set()
@@ -492,7 +444,6 @@ def test_the_real_small_backgrounds_are_parts_of_the_background(real_data, split
 
 @needs_omniglot
 def test_the_real_runs(real_data):
-    """Nearest neighbour on the pixels errs on 81.0 % of the 400 trials."""
     errors = []
     for run in omniglot.load_runs(real_data, size=105):
         assert sorted(run.test_labels) == list(range(20))
@@ -506,9 +457,9 @@ def test_fitted_drawings_are_read_as_photos_are(tmp_path):
     image = Image.new("1", (105, 105), 1)
     ImageDraw.Draw(image).line([(20, 10), (20, 50), (45, 50)], fill=0, width=2)
     image.save(tmp_path / "a.png")
-    mine = omniglot.decode((tmp_path / "a.png").read_bytes(), 28, fitted=True).astype(int)
+    drawing = (tmp_path / "a.png").read_bytes()
+    mine = omniglot.decode(drawing, 28, fitted=True).astype(int)
     assert np.abs(mine - folders.read_image(tmp_path / "a.png", fitted=True)).max() <= 2
-    assert np.abs(mine - omniglot.decode((tmp_path / "a.png").read_bytes(), 28)).mean() > 10
-    blank = Image.new("1", (105, 105), 1)
-    blank.save(tmp_path / "b.png")
+    assert np.abs(mine - omniglot.decode(drawing, 28)).mean() > 10
+    Image.new("1", (105, 105), 1).save(tmp_path / "b.png")      # of which nothing can be cut out
     assert not omniglot.decode((tmp_path / "b.png").read_bytes(), 28, fitted=True).any()

@@ -1,6 +1,6 @@
 """A small training run that tests interrupt, kill and resume, here or in a process of its own.
 
-    python -m tests.experiment.long_run FOLDER [--resume] [--workers N] [--die WHEN] ...
+    python -m tests.experiment.long_run FOLDER [--workers N] [--die WHEN] ...
 """
 
 import argparse
@@ -112,22 +112,19 @@ def dying_in_save(number, when):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--iterations", type=int, default=ITERATIONS)
     parser.add_argument("--die", choices=DEATHS)
-    parser.add_argument("--slow", type=float, default=0.0)
     parser.add_argument("--print-workers", action="store_true")
     options = parser.parse_args()
     if options.die:
         training.save_checkpoint = dying_in_save(8, options.die)
 
     def at_every_batch(batch):
-        time.sleep(options.slow)
         if batch == 1 and options.print_workers:
             print(*(child.pid for child in multiprocessing.active_children()), flush=True)
 
-    begin(options.folder / "toy.npz", options.resume, workers=options.workers, iterations=options.iterations,
+    begin(options.folder / "toy.npz", workers=options.workers, iterations=options.iterations,
           interrupt=at_every_batch)
 
 

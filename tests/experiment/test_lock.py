@@ -9,6 +9,7 @@ import time
 import pytest
 
 from fewshot_np.experiment.lock import lock_folder, locked, unlock_folders
+from tests.scaffolding import files, lesson_2
 
 HOLDER = """
 import sys, time
@@ -34,16 +35,11 @@ def holder(tmp_path):
         process.kill()
 
 
-def run_lesson(out):
-    return subprocess.run([sys.executable, "-m", "fewshot_np.lesson2_episodes", "--quick", "--out", out], check=False,
-                          capture_output=True, text=True, encoding="utf-8", timeout=120)
-
-
 def test_a_second_run_is_refused_before_it_changes_anything(tmp_path, holder):
-    done = run_lesson(tmp_path)
+    done = lesson_2("--quick", "--out", tmp_path)
     assert done.returncode == 2
     assert f"{tmp_path} is in use: process {holder.pid} on " in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock"]
+    assert files(tmp_path) == [".lock"]
 
 
 def test_the_lock_of_a_dead_process_is_told_and_taken_over(tmp_path, holder, capsys):
@@ -56,16 +52,9 @@ def test_the_lock_of_a_dead_process_is_told_and_taken_over(tmp_path, holder, cap
     assert capsys.readouterr().err == ""
 
 
-def test_a_run_leaves_no_lock_behind(tmp_path):
-    done = run_lesson(tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "record.json").exists()
-    assert not (tmp_path / ".lock").exists()
-
-
 def test_a_row_is_locked_for_its_time_alone(tmp_path):
     with locked(tmp_path):
-        assert run_lesson(tmp_path).returncode == 2
+        assert lesson_2("--quick", "--out", tmp_path).returncode == 2
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(KeyError), locked(tmp_path):
         raise KeyError

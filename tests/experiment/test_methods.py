@@ -10,7 +10,6 @@ from fewshot_np.experiment.methods import (
     Training,
     at_effort,
     build_network,
-    differences,
     fingerprint,
     load_described,
     save_described,
@@ -80,8 +79,3 @@ def test_the_hash_is_that_of_what_was_saved_and_not_of_what_is_there(tmp_path, m
     described = save_described(path, {"w": np.ones(2)}, {}, 1)
     with pytest.raises(ValueError, match="not the file that the record describes"):
         load_described(path, described, {})
-
-
-def test_differences_are_named_from_both_sides():
-    assert differences({"a": 1, "b": 2}, {"a": 1, "c": 3}) == "c None there, 3 here; b 2 there, None here"
-    assert differences({"a": 1}, {"a": 1}) == ""

@@ -42,18 +42,6 @@ def conv2d(x, w, stride=1, padding="valid"):
     return y
 
 
-def conv2d_gradients(x, w, cotangent, stride=1, padding="valid"):
-    """The gradients of sum(cotangent * conv2d(x, w)) with respect to x and w."""
-    kernel, padded = w.shape[:2], pad(x, w.shape[:2], padding)
-    gradient_padded, gradient_w = np.zeros_like(padded), np.zeros_like(w)
-    for pixel, patch in output_pixels(cotangent, kernel, stride):
-        for output in range(w.shape[-1]):
-            gradient_padded[patch] += cotangent[(*pixel, output)] * w[..., output]
-            gradient_w[..., output] += cotangent[(*pixel, output)] * padded[patch]
-    top, left = margin(kernel, padding)
-    return gradient_padded[:, top : top + x.shape[1], left : left + x.shape[2]], gradient_w
-
-
 def windows(x, size):
     """Yield (index of the pooled pixel, {index of a pixel of its window: its value}, in reading order)."""
     images, height, width, channels = x.shape
@@ -92,22 +80,6 @@ def standardize(x, eps=1e-5, n_reference=None):
     return y
 
 
-def standardize_gradient(x, cotangent, eps=1e-5, n_reference=None):
-    """By the chain rule through the mean and the variance, as if every step were its own function."""
-    gradient = np.zeros_like(x)
-    for channel in range(x.shape[-1]):
-        values, g = x[..., channel], cotangent[..., channel]
-        reference = values[:n_reference]
-        mean = reference.sum() / reference.size
-        scale = 1 / np.sqrt(((reference - mean) ** 2).sum() / reference.size + eps)
-        to_mean = -scale * g.sum()
-        to_variance = -0.5 * scale**3 * (g * (values - mean)).sum()
-        gradient[..., channel] = scale * g
-        through_moments = (to_mean + 2 * to_variance * (reference - mean)) / reference.size
-        gradient[:n_reference, ..., channel] += through_moments
-    return gradient
-
-
 def batch_norm(params, x, n_reference=None):
     return params["gamma"] * standardize(x, n_reference=n_reference) + params["beta"]
 
@@ -125,19 +97,6 @@ def flatten(x):
 
 def average_pool(x):
     return sum(x[:, row, column] for row, column in np.ndindex(x.shape[1:3])) / (x.shape[1] * x.shape[2])
-
-
-def log_softmax(x):
-    y = np.zeros_like(x)
-    for index in np.ndindex(x.shape[:-1]):
-        largest = x[index].max()
-        y[index] = x[index] - largest - np.log(sum(np.exp(value - largest) for value in x[index]))
-    return y
-
-
-def cross_entropy(logits, labels):
-    rows = log_softmax(logits)
-    return -sum(rows[row, label] for row, label in enumerate(labels)) / len(labels)
 
 
 def conv4(params, x, down="pool", features="flatten", n_reference=None):

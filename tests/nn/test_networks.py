@@ -1,11 +1,10 @@
 """Networks: conv4 in all its forms and mlp, against loops. (Their derivatives and tasks: `test_every_function.py`.)"""
 
-import pickle
 
 import numpy
 import pytest
 
-from fewshot_np.nn.networks import Network, conv4, mlp
+from fewshot_np.nn.networks import conv4, mlp
 from fewshot_np.nn.trees import leaves, repeat
 from tests.nn import slow
 from tests.nn.derivatives import assert_close
@@ -30,11 +29,6 @@ def images(*leading, shape=SHAPE, seed=0, dtype=numpy.float64):
 
 def small_conv4(down="stride", features="mean", outputs=3, channels=3, shape=SHAPE):
     return conv4(shape, outputs=outputs, channels=channels, down=down, features=features)
-
-
-def network_params_images(*form, shape=SHAPE, n_images=5):
-    network = small_conv4(*form, shape=shape)
-    return network, shaken(network.init(generator())), images(n_images, shape=shape)
 
 
 # ---------------------------------------------------------------- parameters
@@ -99,7 +93,8 @@ def test_init_has_he_scale_before_a_relu_and_moderate_logits():
 @every_reference
 @pytest.mark.parametrize("shape", [(17, 19, 3), (16, 23, 1)])
 def test_conv4_is_the_loops(down, features, outputs, n_reference, shape):
-    network, params, x = network_params_images(down, features, outputs, shape=shape, n_images=4)
+    network, x = small_conv4(down, features, outputs, shape=shape), images(4, shape=shape)
+    params = shaken(network.init(generator()))
     assert_close(network.apply(params, x, n_reference), slow.conv4(params, x, down, features, n_reference), 1e-8)
 
 
@@ -108,17 +103,6 @@ def test_mlp_is_the_loops():
     params = shaken(network.init(generator()))
     for n_reference in (None, 3):
         assert_close(network.apply(params, x, n_reference), slow.mlp(params, x))
-
-
-@pytest.mark.parametrize("network", [*(small_conv4(*form) for form in FORMS), mlp((4, 5, 2))],
-                         ids=[*(f"conv4 {form}" for form in FORMS), "mlp"])
-def test_networks_pickle(network):
-    copy = pickle.loads(pickle.dumps(network))
-    assert isinstance(copy, Network)
-    params, again = network.init(generator()), copy.init(generator())
-    assert all(numpy.array_equal(a, b) for a, b in zip(leaves(params), leaves(again), strict=True))
-    x = images(4, dtype=numpy.float32) if "block1" in params else generator().normal(size=(3, 4))
-    numpy.testing.assert_array_equal(copy.apply(again, x, n_reference=2), network.apply(params, x, n_reference=2))
 
 
 # ---------------------------------------------------------------- complaints

@@ -57,14 +57,6 @@ def test_optimizers_change_nothing_they_are_given(optimizer):
 
 
 @every_optimizer
-def test_all_an_optimizer_remembers_is_in_its_state(optimizer):
-    straight = run(optimizer, 5, tree())
-    params, state = run(optimizer, 3, tree())
-    run(optimizer, 4, tree(7))
-    assert_same(run(optimizer, 2, params, pickle.loads(pickle.dumps(state)), first=3), straight)
-
-
-@every_optimizer
 @pytest.mark.parametrize("dtype", [numpy.float32, numpy.float64])
 @pytest.mark.parametrize("rate", [0.1, numpy.float64(0.1), linear_decay(0.1, 9)(numpy.int64(3))], ids=repr)
 def test_optimizers_keep_the_type_of_the_parameters(optimizer, dtype, rate):

@@ -299,13 +299,6 @@ def test_the_line_equals_autograd(compute):
         assert_near(grad(objective)(place, LINES, rate, steps), [0], "MAML's end")
 
 
-def test_the_line_shows_the_numbers_of_the_lesson(compute):
-    answer = compute("return [lines.metaLoss(1, 0.05, 1), lines.pulls(1, 0.05, 1), lines.ends(0.05, 1)];", None)
-    assert answer[0] == pytest.approx(6.828125)
-    assert (answer[1]["maml"], answer[1]["first"]) == pytest.approx((-1.34375, -5.125))
-    assert [round(answer[2][name], 2) for name in ("pretrained", "first", "maml")] == [0.18, 0.48, 0.78]
-
-
 # ---------------------------------------------------------------- the reader's own model, lesson5_project --draw
 
 

@@ -1,6 +1,7 @@
 """`python -m fewshot_np.referee`, verdicts, and arrays of other frameworks."""
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -87,12 +88,15 @@ def test_a_verdict_reads_well_in_a_notebook_and_in_a_test():
     assert str(error.value) == str(verdict)
 
 
-def test_the_pages_jax_example_runs():
-    pytest.importorskip("jax")
+@pytest.mark.parametrize(("framework", "n_examples"), [("torch", 2), ("jax", 1)])
+def test_the_pages_examples_run(framework, n_examples):
+    pytest.importorskip(framework)
     page = Path(__file__).parents[2] / "lessons" / "referee" / "README.md"
-    blocks = re.findall(r"^```py\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
-    (block,) = [block for block in blocks if "import jax" in block]
-    exec(block, {})  # it checks itself
+    blocks = re.findall(r"^```py\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    examples = [block for block in blocks if f"import {framework}" in block]
+    assert len(examples) == n_examples
+    for example in examples:
+        exec(example, {})  # they check themselves
 
 
 class Detached:
@@ -128,3 +132,28 @@ def test_arrays_of_any_framework_are_taken(value):
 def test_what_is_no_array_is_refused(value):
     with pytest.raises(ValueError, match="array"):
         as_array(value)
+
+
+IMAGES = np.zeros((2, 8, 8))
+
+
+@pytest.mark.parametrize(("check", "named", "uses"), [
+    (referee.second_order, r"second_order|problem|steps", [
+        {}, {"meta_gradient": 3}, {"meta_gradient": len, "step": len}, {"meta_gradient": len, "problem": "moons"},
+        {"meta_gradient": len, "steps": (0,)}]),
+    (referee.losses, r"losses|distance|reduction", [
+        {}, {"contrastive": 3}, {"prototypes": len, "distance": "cosine"},
+        {"cross_entropy": len, "reduction": "median"}]),
+    (partial(referee.interval, [0.5, 0.6]), r"half_width|printed", [{}, {"printed": "77.8"}]),
+    (partial(referee.interval, half_width=1), "accuracies", [
+        {"accuracies": values} for values in ([0.5], [0.5, np.nan], np.ones((2, 2, 2)))]),
+    (referee.scores, r"scores|allow|expect", [{"predict": None}, *({"predict": len} | wrong for wrong in (
+        {"n_way": 2}, {"allow": ("leak",)}, {"allow": "label names"}, {"expect": "fair"}))]),
+    (referee.episodes, "episodes", [
+        {"sampler": 3}, {"sampler": len, "n_episodes": 10}, {"sampler": len, "false_alarm": 0}]),
+    (partial(referee.splits, (IMAGES, ["a", "b"])), r"splits|validation", [{}, *({"validation": part} for part in (
+        3, IMAGES, (IMAGES, ["c"]), (np.zeros((0, 3, 3)), []), (np.full((1, 4, 4), np.nan), ["n"])))])])
+def test_a_wrong_use_of_a_check_is_a_value_error(check, named, uses):
+    for arguments in uses:
+        with pytest.raises(ValueError, match=named):
+            check(**arguments)

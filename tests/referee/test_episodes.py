@@ -8,7 +8,7 @@ import pytest
 
 from fewshot_np import referee
 from fewshot_np.data.classes import ImageClasses
-from fewshot_np.lesson2_episodes import sample_episodes, t_factor
+from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.referee.chance import tail, tail_of_unequal
 from fewshot_np.referee.known_images import COUNTS
 
@@ -84,10 +84,6 @@ def overlapping(rng, n, needed):
     return np.concatenate([rng.choice(n, 2, replace=False), rng.choice(n, needed - 2, replace=False)])
 
 
-def fixed_places(rng, n, needed):
-    return np.random.default_rng(7).permutation(10)[:needed]
-
-
 def once_for_all():
     state = {}
 
@@ -117,6 +113,12 @@ def silently_smaller(images, labels, n_way, k_shot, n_query, seed):
     return spoiled(images, labels, n_way, k_shot, n_query, seed, check=False)
 
 
+def with_first_place(rng, n_classes, n_way):
+    """Class 0 always gets label 0."""
+    drawn = rng.choice(n_classes, n_way, replace=False)
+    return np.append(0, drawn[drawn != 0]) if 0 in drawn else drawn
+
+
 def part(**parts):
     return lambda *args: spoiled(*args, **parts)
 
@@ -144,15 +146,8 @@ WRONG = [
     ("not K and Q images of every class", lambda *a: unbalanced(*a)),
     ("an image that is not in the data set", lambda *a: [x[:, ::2].repeat(2, 1) if i in (0, 2) else x
                                                          for i, x in enumerate(spoiled(*a))]),
-    ("labels tell of the class", part(classes=lambda r, c, n: np.append(d := r.choice(c, n, replace=False), [])[
-        np.roll(np.arange(n), int(d[0] % 2))].astype(int) if n < 3 else with_first_place(r, c, n))),
+    ("labels tell of the class", part(classes=with_first_place)),
 ]
-
-
-def with_first_place(rng, n_classes, n_way):
-    """Class 0 always gets label 0."""
-    drawn = rng.choice(n_classes, n_way, replace=False)
-    return np.append(0, drawn[drawn != 0]) if 0 in drawn else drawn
 
 
 def unbalanced(images, labels, n_way, k_shot, n_query, seed):
@@ -181,12 +176,6 @@ def test_a_sampler_that_gives_no_episode_is_told_so_with_the_call(sampler, words
     assert "called" in str(verdict)
 
 
-@pytest.mark.parametrize("arguments", [{"n_episodes": 10}, {"false_alarm": 0}, {"sampler": 3}])
-def test_a_wrong_use_is_a_value_error(arguments):
-    with pytest.raises(ValueError, match="episodes"):
-        referee.episodes(**{"sampler": a_stream, **arguments})
-
-
 # ---------------------------------------------------------------- chance
 
 
@@ -199,10 +188,6 @@ def test_tails_are_those_of_the_binomial_distribution():
             assert tail_of_unequal(k, [p] * n) == pytest.approx(wanted)
     assert tail_of_unequal(2, [0.5, 0.1]) == pytest.approx(0.05)
     assert [tail(5, 5, 1.0), tail(4, 5, 1.0)] == [1, 0]
-
-
-def test_students_factor_is_that_of_the_tables():
-    assert [round(t_factor(n), 3) for n in (3, 10, 30)] == [4.303, 2.262, 2.045]
 
 
 def test_false_alarms_are_as_rare_as_stated():

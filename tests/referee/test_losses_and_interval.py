@@ -80,30 +80,19 @@ def by_root_in_where(e1, e2, y, margin):
     return anp.mean(y * squared + (1 - y) * anp.maximum(0, margin - d) ** 2)
 
 
-def by_norm(e1, e2, y, margin):
-    d = anp.array([anp.linalg.norm(a - b) for a, b in zip(e1, e2, strict=True)])
-    return anp.mean(y * d ** 2 + (1 - y) * anp.maximum(0, margin - d) ** 2)
-
-
-def with_epsilon(e1, e2, y, margin):
-    squared = anp.sum((e1 - e2) ** 2, axis=1)
-    return anp.mean(y * squared + (1 - y) * anp.maximum(0, margin - anp.sqrt(squared + 1e-9)) ** 2)
-
-
 def with_safe_argument(e1, e2, y, margin):
     squared = anp.sum((e1 - e2) ** 2, axis=1)
     d = anp.sqrt(anp.where(squared > 0, squared, 1.0)) * (squared > 0)
     return anp.mean(y * squared + (1 - y) * anp.maximum(0, margin - d) ** 2)
 
 
-@pytest.mark.parametrize("gradient", [grad(contrastive_loss), autograd.grad(with_epsilon),
-                                      autograd.grad(with_safe_argument)])
+@pytest.mark.parametrize("gradient", [grad(contrastive_loss), autograd.grad(with_safe_argument)])
 def test_a_finite_derivative_at_distance_0_is_not_accused(gradient):
     assert referee.losses(contrastive_gradient=gradient).check().verdict == "contrastive_gradient: finite at distance 0"
 
 
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
-@pytest.mark.parametrize("function", [by_root, by_root_in_where, by_norm])
+@pytest.mark.parametrize("function", [by_root, by_root_in_where])
 def test_an_infinite_derivative_at_distance_0_is_named(function):
     verdict = referee.losses(contrastive_gradient=autograd.grad(function))
     assert verdict.verdict == "contrastive_gradient: NaN or infinity at distance 0"
@@ -183,13 +172,6 @@ def test_several_formulas_are_judged_together():
     assert "cross_entropy: sum over the examples" in str(verdict)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"contrastive": 3}, {"prototypes": means, "distance": "cosine"},
-                                       {"cross_entropy": len, "reduction": "median"}])
-def test_a_wrong_use_of_losses_is_a_value_error(arguments):
-    with pytest.raises(ValueError, match=r"losses|distance|reduction"):
-        referee.losses(**arguments)
-
-
 # ---------------------------------------------------------------- the interval
 
 
@@ -257,11 +239,3 @@ def test_a_wrong_report_is_named(name, values, more):
     verdict = referee.interval(values, **more)
     assert not verdict.ok
     assert name in verdict.verdict
-
-
-@pytest.mark.parametrize(("values", "more"), [(VALUES, {}), (VALUES, {"printed": "77.8"}), ([0.5], {"half_width": 1}),
-                                              ([0.5, np.nan], {"half_width": 1}),
-                                              (np.ones((2, 2, 2)), {"half_width": 1})])
-def test_a_wrong_use_of_interval_is_a_value_error(values, more):
-    with pytest.raises(ValueError, match=r"half_width|printed|accuracies"):
-        referee.interval(values, **more)

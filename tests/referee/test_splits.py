@@ -1,13 +1,12 @@
 """Splits of several kinds, right and wrong."""
 
-import os
-
 import numpy as np
 import pytest
 
 from fewshot_np import referee
 from fewshot_np.data import glyphs, omniglot
 from fewshot_np.data.classes import ImageClasses
+from tests.scaffolding import needs_omniglot
 
 
 def part(seed, names, size=28, channels=None, each=4):
@@ -78,15 +77,8 @@ def test_labels_that_begin_at_0_in_each_part_are_suspected():
     assert "numbered anew from 0" in verdict.meaning
 
 
-@pytest.mark.parametrize("parts", [(TRAIN,), (TRAIN, (TEST[0], TEST[1][:3])), (TRAIN, 3), (TRAIN, TEST[0]),
-                                   (TRAIN, (np.zeros((0, 3, 3)), [])), (TRAIN, (np.full((1, 4, 4), np.nan), ["n"]))])
-def test_a_wrong_use_is_a_value_error(parts):
-    with pytest.raises(ValueError, match=r"splits|validation"):
-        referee.splits(*parts)
-
-
 @pytest.mark.slow
-@pytest.mark.skipif("FEWSHOT_NP_DATA" not in os.environ, reason="FEWSHOT_NP_DATA names no folder with omniglot/")
+@needs_omniglot
 def test_omniglots_two_sets_share_no_image():
     verdict = referee.splits(omniglot.load(None, "background"), test=omniglot.load(None, "evaluation"))
     verdict.check()

@@ -58,7 +58,6 @@ def address():
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_nothing_but_time(address, tmp_path, monkeypatch):
-    """The row goes on in the next worker from the checkpoint, and ends with the same bits as in one go here."""
     from distributed import Client
     main([*PRETRAINING, "--out", str(tmp_path / "alone")])
     with Client(address) as client:

@@ -19,14 +19,6 @@ from tests.results.characters import characters
 from tests.scaffolding import needs_omniglot
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
-# ---------------------------------------------------------------- the modified Hausdorff distance
-
-
 def test_ink_points_are_centred_rows_and_columns():
     image = np.zeros((5, 5, 1), np.uint8)
     image[1, 2], image[3, 2] = 255, 255
@@ -39,9 +31,6 @@ def test_hausdorff_errors_of_runs_that_are_easy_and_spoiled(rng):
     easy = omniglot.Run(training, training[order], order)
     spoiled = omniglot.Run(training, training[order], np.roll(order, 1))
     np.testing.assert_array_equal(hausdorff_errors([easy, spoiled]), [0, 1])
-
-
-# ---------------------------------------------------------------- runs, and training within alphabets
 
 
 def test_a_run_becomes_a_task(rng):
@@ -91,9 +80,6 @@ def test_the_modified_hausdorff_distance_scores_as_published():
     errors = hausdorff_errors(omniglot.load_runs(None, size=105))
     assert errors.shape == (20,)
     assert round(100 * errors.mean(), 2) == 38.75
-
-
-# ---------------------------------------------------------------- distortions
 
 
 def test_distortions_are_small_and_half_of_the_images_may_be_as_they_were(rng):

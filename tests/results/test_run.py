@@ -1,7 +1,5 @@
 """`python -m fewshot_np.results`: what it says, what it refuses, rows that are made once, shared, stopped, resumed."""
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -37,26 +35,28 @@ def made_up(monkeypatch):
 # ---------------------------------------------------------------- the command line
 
 
+def assert_fits_a_terminal(text):
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.isascii()
+
+
 def test_alone_it_explains_itself(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     main([])
     text = capsys.readouterr().out
     assert all(word in text for word in ("python -m fewshot_np.results", "--help", "lessons/results", *OPTIONS))
-    assert max(map(len, text.splitlines())) <= 80
-    assert text.isascii()
+    assert_fits_a_terminal(text)
 
 
 @pytest.mark.parametrize("protocol", OPTIONS)
 def test_a_protocols_help_has_its_options_and_its_rows(protocol, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(SystemExit):
         main([protocol, "--help"])
     text = capsys.readouterr().out
-    assert stop.value.code == 0
     assert all("--" + name.replace("_", "-") in text for name in OPTIONS[protocol])
     assert all(rows.in_words(protocol, key) in text for key in rows.TABLES[protocol])
-    assert max(map(len, text.splitlines())) <= 80
-    assert text.isascii()
+    assert_fits_a_terminal(text)
 
 
 @pytest.mark.parametrize("argv", [
@@ -90,32 +90,26 @@ def test_rows_and_networks_that_do_not_fit_are_refused_before_training(tmp_path,
 # ---------------------------------------------------------------- rows: once, of one length, stopped and resumed
 
 
-def test_a_row_leaves_its_record_with_its_training(tmp_path, capsys):
-    row(tmp_path, "sinusoids", "--method", "MAML")
-    text = capsys.readouterr().out
-    assert "error from 5 points, 10 steps" in text
-    assert max(map(len, text.replace(str(tmp_path), "").splitlines())) <= 80
-    record = record_in(tmp_path, "sinusoids-MAML-curves-seed0")
-    assert record["lesson"] == "results"
-    assert record["options"].keys() == {"protocol", "method", "seed", "episodes", "effort", "resume", "quick"}
-    metrics = record["metrics"]
+def test_all_rows_of_a_protocol_one_after_the_other_none_twice_and_none_resumed_with_other_options(tmp_path, capsys):
+    row(tmp_path, "sinusoids")
+    maml, pretraining = (f"sinusoids-{name}-curves-seed0" for name in ("MAML", "pretraining"))
+    assert {path.name for path in tmp_path.iterdir()} == {maml, pretraining}
+    assert "error from 5 points, 10 steps" in capsys.readouterr().out
+    metrics = record_in(tmp_path, maml)["metrics"]
     assert metrics["error from 10 points, 10 steps"]["mean"] < metrics["error from 10 points, 0 steps"]["mean"]
     assert metrics["row"].items() >= {"task": "curves", "iterations": 70000, "schedule": "constant"}.items()
-
-
-def test_all_rows_of_a_protocol_one_after_the_other_and_none_twice(tmp_path, capsys):
+    (tmp_path / pretraining / "record.json").unlink()
+    before = (tmp_path / maml / "record.json").stat().st_mtime_ns
     row(tmp_path, "sinusoids")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"sinusoids-{name}-curves-seed0" for name in ("MAML", "pretraining")}
-    (tmp_path / "sinusoids-pretraining-curves-seed0" / "record.json").unlink()
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/record.json")}
-    capsys.readouterr()
-    row(tmp_path, "sinusoids")
-    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    assert (tmp_path / maml / "record.json").stat().st_mtime_ns == before
     text = capsys.readouterr().out
     assert text.count("already") == text.count("Written") == 1
+    other = ["sinusoids", "--method", "MAML", "--episodes", "20"]
     with pytest.raises(ValueError, match=r"holds this row with episodes 12, not 20; choose another --out"):
-        row(tmp_path, "sinusoids", "--method", "MAML", "--episodes", "20")
+        row(tmp_path, *other)
+    (tmp_path / maml / "record.json").unlink()
+    with pytest.raises(ValueError, match="was made with other options: episodes 12 then, 20 now"):
+        row(tmp_path, *other, "--resume")
 
 
 class Killed(BaseException):
@@ -151,13 +145,6 @@ def test_a_row_that_was_stopped_or_killed_goes_on_as_if_it_had_not_been(made_up,
         np.testing.assert_equal(numbers(reason.__name__), numbers("whole"))
 
 
-def test_a_row_is_not_resumed_with_other_options(tmp_path):
-    row(tmp_path, "sinusoids", "--method", "MAML")
-    (tmp_path / "sinusoids-MAML-curves-seed0" / "record.json").unlink()
-    with pytest.raises(ValueError, match="was made with other options: episodes 12 then, 20 now"):
-        row(tmp_path, "sinusoids", "--method", "MAML", "--resume", "--episodes", "20")
-
-
 # ---------------------------------------------------------------- one network for several rows
 
 
@@ -186,26 +173,18 @@ def test_all_rows_share_a_network_where_they_can_and_none_takes_one_that_was_tra
         row(tmp_path, "finn", "--method", "prototypical", "--n-way", "20", "--network", str(folder))
 
 
-def test_a_record_of_before_is_no_network_of_now(made_up, tmp_path):
-    """Then Reptile's schedule went without saying."""
-    row(tmp_path, "finn", "--method", "Reptile")
-    folder = tmp_path / "finn-Reptile-5-way-1-shot-seed0"
+@pytest.mark.parametrize(("method", "left_out", "why"), [
+    ("Reptile", '"schedule": "linear",', "schedule cosine there, linear here"),
+    ("Siamese", '"turned": true,', "turned None there, True here")])
+def test_a_record_from_before_a_setting_had_a_name_is_no_network_of_now(made_up, tmp_path, method, left_out, why):
+    row(tmp_path, "finn", "--method", method)
+    folder = tmp_path / f"finn-{method}-5-way-1-shot-seed0"
     text = (folder / "record.json").read_text(encoding="utf-8")
-    (folder / "record.json").write_text(text.replace('"schedule": "linear",', ""), encoding="utf-8")
-    shutil.copytree(folder, tmp_path / "old")
-    with pytest.raises(ValueError, match="was trained otherwise: schedule cosine there, linear here"):
-        row(tmp_path, "finn", "--method", "Reptile", "--network", str(tmp_path / "old"))
-
-
-def test_a_network_of_rotations_as_classes_of_their_own_is_not_tested_as_one_of_turned_tasks(tmp_path, made_up,
-                                                                                         monkeypatch):
-    argv = ["finn", "--method", "Siamese"]
-    with monkeypatch.context() as before:
-        before.setitem(rows.FINN, ("Siamese", 5, 1), rows.FINN["Siamese", 5, 1]._replace(turned=False))
-        row(tmp_path, *argv)
-    (folder,) = tmp_path.iterdir()
-    with pytest.raises(ValueError, match="was trained otherwise: turned None there, True here"):
-        row(tmp_path, *argv, "--network", str(folder))
+    assert left_out in text
+    (folder / "record.json").write_text(text.replace(left_out, ""), encoding="utf-8")
+    folder.rename(tmp_path / "old")
+    with pytest.raises(ValueError, match=f"was trained otherwise: {why}"):
+        row(tmp_path, "finn", "--method", method, "--network", str(tmp_path / "old"))
 
 
 # ---------------------------------------------------------------- on the real data

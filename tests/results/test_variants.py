@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-import pytest
 
 from fewshot_np.lesson2_episodes import Episode, accuracies
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
@@ -22,17 +21,11 @@ from fewshot_np.results.variants import (
 )
 from tests.scaffolding import assert_slope, episode_of_noise, shaken, vector
 
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
-
-
 episode_of_images = partial(episode_of_noise, (8, 8, 1), k_shot=1, n_tasks=2, dtype="float32")
+EPISODE, STATISTICS = episode_of_images(), ("support", "support and queries")
+EMBEDDING = conv4((8, 8, 1), None, 4, down="stride")
+CLASSIFIER = conv4((8, 8, 1), 3, 4, down="stride", features="mean")
 IDENTITY = Network(None, lambda params, x, n_reference=None: x)  # the points are their own embeddings
-
-# ---------------------------------------------------------------- refined prototypes
-
 
 def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
     middles = np.array([[0.0, 0], [4, 0]])
@@ -40,29 +33,19 @@ def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
     support = middles + np.array([[[-1.5, 0], [-1.5, 0]]])  # then the border is at 0.5, and not at 2
     episode = Episode(support, np.array([[0, 1]]), query, np.repeat([0, 1], 50)[None], None, None)
     alone, together = (accuracies(refined_scores(IDENTITY, {}, episode, statistics, 5), episode.query_y)[0]
-                       for statistics in ("support", "support and queries"))
+                       for statistics in STATISTICS)
     assert alone < 0.95
     assert together > alone + 0.04
 
 
-def test_refined_scores_without_the_queries_are_those_of_the_prototypes(rng):
-    network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images()
-    params = network.init(rng)
-    np.testing.assert_array_equal(refined_scores(network, params, episode, "support", 5),
-                                  prototypical_scores(network, params, episode, "support"))
-    assert not np.allclose(refined_scores(network, params, episode, "support and queries", 5),
-                           prototypical_scores(network, params, episode, "support and queries"))
-
-
-def test_refined_scores_never_see_a_label_of_a_query(rng):
-    network, episode = conv4((8, 8, 1), None, 4, down="stride"), episode_of_images()
-    params = network.init(rng)
-    other = episode._replace(query_y=episode.query_y[:, ::-1])
-    np.testing.assert_array_equal(refined_scores(network, params, episode, "support and queries", 5),
-                                  refined_scores(network, params, other, "support and queries", 5))
-
-
-# ---------------------------------------------------------------- the Siamese network of Koch et al.
+def test_refined_scores_are_those_of_the_prototypes_without_the_queries_and_never_see_their_labels(rng):
+    params, turned = EMBEDDING.init(rng), EPISODE._replace(query_y=EPISODE.query_y[:, ::-1])
+    plain = {statistics: prototypical_scores(EMBEDDING, params, EPISODE, statistics) for statistics in STATISTICS}
+    refined, again = ({statistics: refined_scores(EMBEDDING, params, episode, statistics, 5)
+                       for statistics in STATISTICS} for episode in (EPISODE, turned))
+    np.testing.assert_array_equal(refined["support"], plain["support"])
+    assert not np.allclose(refined["support and queries"], plain["support and queries"])
+    np.testing.assert_equal(again, refined)
 
 
 def test_the_cross_entropy_siamese_network_compares_as_lesson_5_does_and_learns(rng):
@@ -80,29 +63,24 @@ def test_the_cross_entropy_siamese_network_compares_as_lesson_5_does_and_learns(
     assert all(leaf.any() and leaf.dtype == "float32" for leaf in leaves(gradient["head"]))
 
 
-# ---------------------------------------------------------------- MAML in steps
-
-
 def test_one_step_at_one_rate_is_maml(rng):
-    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images()
-    params = start_of_steps(network, 3, rng, steps=1, inner_lr=0.7)
-    plain = partial(maml_objective, partial(classification_loss, network), inner_lr=0.7, steps=1)
-    np.testing.assert_allclose(steps_objective(network, params, episode), plain(params["start"], episode), rtol=1e-5)
-    ours = grad(partial(steps_objective, network))(params, episode)["start"]
-    theirs = grad(plain)(params["start"], episode)
+    params = start_of_steps(CLASSIFIER, 3, rng, steps=1, inner_lr=0.7)
+    plain = partial(maml_objective, partial(classification_loss, CLASSIFIER), inner_lr=0.7, steps=1)
+    np.testing.assert_allclose(steps_objective(CLASSIFIER, params, EPISODE), plain(params["start"], EPISODE), rtol=1e-5)
+    ours = grad(partial(steps_objective, CLASSIFIER))(params, EPISODE)["start"]
+    theirs = grad(plain)(params["start"], EPISODE)
     np.testing.assert_allclose(vector(ours), vector(theirs), rtol=1e-3, atol=1e-6)
 
 
 def test_the_queries_are_asked_after_every_step(rng):
-    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images()
-    params = start_of_steps(network, 3, rng, steps=3, inner_lr=0.5)
-    loss = partial(classification_loss, network)
-    after = [np.mean(loss(adapt(loss, repeat(params["start"], 2), episode.support_x, episode.support_y, 0.5, steps),
-                          episode.query_x, episode.query_y)) for steps in (1, 2, 3)]
-    np.testing.assert_allclose(steps_objective(network, params, episode), np.mean(after), rtol=1e-4)
-    last = adapt(loss, repeat(params["start"], 2), episode.support_x, episode.support_y, 0.5, 3)
-    np.testing.assert_allclose(steps_scores(network, params, episode, "queries"),
-                               query_logits(network, last, episode, "queries"), rtol=1e-3, atol=1e-5)
+    params = start_of_steps(CLASSIFIER, 3, rng, steps=3, inner_lr=0.5)
+    loss = partial(classification_loss, CLASSIFIER)
+    after = [np.mean(loss(adapt(loss, repeat(params["start"], 2), EPISODE.support_x, EPISODE.support_y, 0.5, steps),
+                          EPISODE.query_x, EPISODE.query_y)) for steps in (1, 2, 3)]
+    np.testing.assert_allclose(steps_objective(CLASSIFIER, params, EPISODE), np.mean(after), rtol=1e-4)
+    last = adapt(loss, repeat(params["start"], 2), EPISODE.support_x, EPISODE.support_y, 0.5, 3)
+    np.testing.assert_allclose(steps_scores(CLASSIFIER, params, EPISODE, "queries"),
+                               query_logits(CLASSIFIER, last, EPISODE, "queries"), rtol=1e-3, atol=1e-5)
 
 
 def test_gradients_of_start_and_rates_by_finite_differences(rng):
@@ -114,10 +92,9 @@ def test_gradients_of_start_and_rates_by_finite_differences(rng):
 
 
 def test_float32_stays_float32(rng):
-    network, episode = conv4((8, 8, 1), 3, 4, down="stride", features="mean"), episode_of_images()
-    params = start_of_steps(network, 3, rng, steps=2, inner_lr=0.4)
-    gradient = grad(partial(steps_objective, network))(params, episode)
+    params = start_of_steps(CLASSIFIER, 3, rng, steps=2, inner_lr=0.4)
+    gradient = grad(partial(steps_objective, CLASSIFIER))(params, EPISODE)
     assert {np.asarray(leaf).dtype for leaf in [*leaves(params), *leaves(gradient)]} == {np.dtype("float32")}
-    assert refined_scores(IDENTITY, {}, episode._replace(support_x=episode.support_x.reshape(2, 3, 64),
-                                                         query_x=episode.query_x.reshape(2, 6, 64)),
+    assert refined_scores(IDENTITY, {}, EPISODE._replace(support_x=EPISODE.support_x.reshape(2, 3, 64),
+                                                         query_x=EPISODE.query_x.reshape(2, 6, 64)),
                           "support and queries", 5).dtype == np.float32
