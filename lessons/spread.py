@@ -76,6 +76,12 @@ def measured(lesson, content=None):
     return list(map(str, content[lesson]["seeds"])), *apart(content[lesson]["means"])
 
 
+def percentages(lesson, result):
+    """A result of a lesson with each seed, as ["61.6", "72.6", ...]."""
+    means = json.loads(FILE.read_text(encoding="utf-8"))[lesson]["means"]
+    return [f"{100 * mean:.1f}" for mean in means[result]]
+
+
 def sentence(lesson, content=None):
     """How far the lesson's results lay apart; empty where that was not measured."""
     if not (found := measured(lesson, content)):
