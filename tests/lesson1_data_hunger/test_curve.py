@@ -7,7 +7,6 @@ from fewshot_np.data import glyphs
 from fewshot_np.experiment.figures import draw_accuracy_curves
 from fewshot_np.experiment.report import print_curves
 from fewshot_np.lesson1_data_hunger import (
-    SHOTS,
     accuracy_curve,
     mean_and_interval,
     nearest_pixels,
@@ -135,12 +134,6 @@ def test_one_repetition_has_no_interval():
 # ---------------------------------------------------------------- the run
 
 TINY = ("--iterations", "2", "--channels", "4")
-
-
-def test_the_record_has_a_metric_per_learner_and_shots(tmp_path):
-    metrics = run_tiny("lesson1_data_hunger", tmp_path, *TINY)["metrics"]
-    assert list(metrics) == [f"{name}, {k_shot} images per class"
-                             for name in ("nearest pixels", "network from scratch") for k_shot in SHOTS]
 
 
 def test_the_table_and_the_figure_count_images_of_these_classes_and_of_others(capsys):
