@@ -1,7 +1,6 @@
 """Made-up tasks and real patients: what is drawn, in which units, and by whom it is classified."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as onp
 import pytest
@@ -63,11 +62,10 @@ def test_a_rule_can_be_learned_and_every_task_has_another():
     assert abs(wrong.mean() - 0.5) < 0.1
 
 
-def test_features_are_used_all_or_only_the_first_and_the_same_seed_draws_the_same():
+def test_features_are_used_all_or_only_the_first():
     used = {int((onp.abs(tables(seed=seed).query_x).max(axis=(0, 1)) > 0).sum()) for seed in range(30)}
     assert 10 in used
     assert len(used) > 4
-    onp.testing.assert_array_equal(tables(seed=3).query_x, tables(seed=3).query_x)
 
 
 def test_statistics_of_the_support_judge_a_query_by_itself():
@@ -92,17 +90,6 @@ def test_patients_of_a_task_are_different_balanced_and_carry_their_own_labels():
         assert (PATIENTS.labels[drawn.support_ids[t]] == [0, 0, 0, 1, 1, 1]).all()
     onp.testing.assert_array_equal(drawn.query_x, PATIENTS.features[drawn.query_ids])
     onp.testing.assert_array_equal(drawn.query_y, PATIENTS.labels[drawn.query_ids])
-
-
-def test_no_row_of_the_prior_is_a_patient_nor_is_the_table_opened_to_draw_one(monkeypatch):
-    rows = {row.tobytes() for row in lesson.standardise(
-        lesson.sample_patients(PATIENTS.features, PATIENTS.labels, 106, 106, 1, onp.random.default_rng(0)),
-        "support and queries").support_x[0]} | {row.tobytes() for row in PATIENTS.features}
-    monkeypatch.setattr(table, "TABLE", Path("not there"))
-    rng = onp.random.default_rng(0)
-    for _ in range(20):
-        drawn = lesson.sample_for_training(4, rng)
-        assert not any(row.tobytes() in rows for x in (drawn.support_x, drawn.query_x) for row in x.reshape(-1, 10))
 
 
 # ---------------------------------------------------------------- the learners beside the network
