@@ -51,7 +51,6 @@ def test_the_record_has_every_method_in_every_setting_and_the_differences(tiny):
 def test_no_two_methods_end_alike(tiny):
     ends = [vector(load_params(path)) for path in sorted(tiny.glob("*.npz"))]
     assert len(ends) == len(NAMES)
-    assert all(np.isfinite(end).all() and end.dtype == "float32" for end in ends)
     for i, one in enumerate(ends):
         assert all(np.abs(one - other).max() > 1e-6 for other in ends[:i] if other.shape == one.shape)
 

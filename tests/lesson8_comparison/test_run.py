@@ -41,8 +41,6 @@ def numbers(record):
 def test_the_record_holds_every_number_of_the_tables(tiny_run):
     record = tiny_run[1]
     metrics = numbers(record)
-    assert set(record["metrics"]["costs"]) == set(METHODS)
-    assert set(record["metrics"]["trainings"]) == set(NAMES)
     accuracies = {f"{name}, statistics of the {s}" for name, method in METHODS.items() for s in method.statistics}
     gains = {f"{name}, statistics of the {method.statistics[1]} minus those of the support"
              for name, method in METHODS.items() if method.statistics}
@@ -62,7 +60,6 @@ def test_costs_are_of_what_was_trained(tiny_run):
     assert costs["pixels"]["parameters"] == costs["pixels"]["training seconds"] == costs["pixels"]["images"] == 0
     for name in NAMES:
         arrays = leaves(load_params(out / file_of(name)))
-        assert {array.dtype for array in arrays} == {np.dtype("float32")}
         assert costs[name]["parameters"] == sum(array.size for array in arrays)
         assert costs[name]["training seconds"] > 0
         assert costs[name]["adaptation milliseconds"] > 0
