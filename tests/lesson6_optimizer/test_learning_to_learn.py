@@ -13,7 +13,7 @@ from fewshot_np.nn.networks import mlp
 from fewshot_np.nn.optimizers import sgd
 from fewshot_np.nn.trees import grad, leaves, tree_map, value_and_grad
 from tests.nn.derivatives import assert_differentiates, rebuilt
-from tests.scaffolding import assert_slope, assert_trained_as_in_a_run, shaken, vector
+from tests.scaffolding import assert_same_tree, assert_slope, assert_trained_as_in_a_run, shaken, vector
 
 NETWORK = mlp([1, 4, 1])
 LOSS = partial(squared_error, NETWORK)
@@ -27,6 +27,18 @@ def three_tasks(steps_before=0, dtype=float):
     tasks = lesson.sample_optimizer_tasks(NETWORK, 5, 3, steps_before, onp.random.default_rng(0))
     as_type = partial(tree_map, lambda a: a.astype(dtype))
     return tasks._replace(learner=as_type(tasks.learner), x=as_type(tasks.x), y=as_type(tasks.y))
+
+
+def test_optimise_with_sgd_is_gradient_descent_and_gives_the_losses_in_order():
+    tasks = three_tasks()
+    losses, learner, _ = lesson.optimise(partial(sgd, learning_rate=0.01), LOSS, *tasks[:3], 3)
+    for t in range(3):
+        params = tree_map(lambda p, t=t: p[t], tasks.learner)
+        for step in range(3):
+            gradient = grad(LOSS)(params, tasks.x[t], tasks.y[t])
+            params = tree_map(lambda p, g: p - 0.01 * g, params, gradient)
+            assert losses[step][t] == pytest.approx(LOSS(params, tasks.x[t], tasks.y[t]), rel=1e-10)
+        assert_same_tree(tree_map(lambda p, t=t: p[t], learner), params)
 
 
 # ---------------------------------------------------------------- the objective and its derivatives
