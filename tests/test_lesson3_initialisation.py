@@ -187,9 +187,7 @@ def test_a_run_with_adam_in_the_inner_loop_measures_with_either_statistics(tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_learned_starts_beat_a_random_one_and_pixels(seed, tmp_path):
-    """What the lesson claims, on the full glyphs after a third of its training: from a learned start, a few steps on
-    one example of each lead to more than nearest pixels; from a random one they lead to less; and none of the starts
-    knows anything before its first step."""
+    """On the full glyphs, after a third of the training."""
     main(["--seed", str(seed), "--pretraining-iterations", "500", "--iterations", "270", "--episodes", "120",
           "--test-steps", "5", "--out", str(tmp_path)])
     metrics = read_record(tmp_path / "record.json")["metrics"]

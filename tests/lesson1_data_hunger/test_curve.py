@@ -119,11 +119,6 @@ def test_too_few_classes_or_images_are_refused_and_the_class_is_named_whichever_
             lesson.split_drawings(classes_of(4, 3, 4), 2, 3, 1, np.random.default_rng(seed))
 
 
-def test_one_repetition_has_no_interval():
-    with pytest.raises(ValueError, match="2 or more values, got 1"):
-        lesson.mean_and_interval(np.ones((1, 3)))
-
-
 # ---------------------------------------------------------------- the run
 
 TINY = ("--iterations", "2", "--channels", "4")

@@ -77,12 +77,6 @@ def test_pixel_scores_are_what_loops_give_whatever_the_parameters_and_the_order(
 # ---------------------------------------------------------------- the run
 
 
-def test_the_run_measures_four_kinds_of_episodes(tmp_path):
-    metrics = run_tiny("lesson2_episodes", tmp_path, "--episodes", "5", "--n-query", "3")["metrics"]
-    assert set(metrics) == {f"pixels {n}-way {k}-shot" for n in (5, 20) for k in (1, 5)}
-    assert all(0 < metric["mean"] < 1 and metric["n_query"] == 3 for metric in metrics.values())
-
-
 @pytest.mark.parametrize(("sizes", "n_query", "left_out"), [
     ([20] * 20, {"5-way 1-shot": 15, "5-way 5-shot": 15}, ["20-way 1-shot left out, too few classes: 5"]),
     ([9, 9, 2, 9, 9, 9], {"5-way 1-shot": 1}, ["5-way 5-shot left out, too few images of 'class 02': 2"]),

@@ -6,16 +6,10 @@ import numpy as onp
 import pytest
 from autograd import numpy as np
 
-from fewshot_np.lesson3_metric import (
-    cosines,
-    nearest_prototype,
-    plain_distances,
-    prototypes,
-    prototypical_scores,
-    squared_distances,
-)
+from fewshot_np.lesson3_metric import cosines, nearest_prototype, plain_distances, prototypes, squared_distances
 from fewshot_np.nn.trees import grad
-from tests.lesson3_metric.examples import NETWORK, PARAMS, QUERY, SUPPORT, D, K, N, Q, T, points, shuffled_episode
+from tests.lesson3_metric import examples
+from tests.lesson3_metric.examples import METHODS, NETWORK, PARAMS, QUERY, SUPPORT, D, K, N, Q, T, points
 
 # ---------------------------------------------------------------- prototypes
 
@@ -79,8 +73,9 @@ def test_rows_that_do_not_pair_are_refused(f, a, b):
 
 
 def test_the_learner_of_the_curve_answers_as_the_scores_do():
-    episode = shuffled_episode()
-    expected = prototypical_scores(NETWORK, PARAMS, episode, "support").argmax(-1)
+    episode = examples.shuffled_episode()
+    _, scores = METHODS["prototypical"]
+    expected = scores(NETWORK, PARAMS, episode, "support").argmax(-1)
     for t in range(T):
         answers = nearest_prototype(NETWORK, PARAMS, episode.support_x[t], episode.support_y[t], episode.query_x[t], N,
                                     onp.random.default_rng())

@@ -30,7 +30,6 @@ run = partial(run_tiny, "lesson3_metric")
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """The folder of one tiny run."""
     out = tmp_path_factory.mktemp("tiny")
     run(out, *TINY)
     return out

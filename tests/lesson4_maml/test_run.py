@@ -30,7 +30,6 @@ def repeatable(record):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The folder of a run of MAML with these settings."""
     folder = tmp_path_factory.mktemp("whole")
     run_tiny(folder)
     return folder

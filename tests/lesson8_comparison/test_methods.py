@@ -85,7 +85,6 @@ def test_an_answer_depends_on_other_queries_only_where_batch_norm_sees_them(name
 
 
 def test_the_methods_of_one_family_differ_as_they_should():
-    """MAML is lesson 4's; first order has its value and another gradient; ANIL's inner loop moves the head alone."""
     names = ("MAML", "first-order MAML", "ANIL")
     _, network, params, batch = untrained("MAML")
     loss = partial(classification_loss, network)

@@ -28,7 +28,6 @@ def run_tiny(out, *argv):
 
 @pytest.fixture(scope="module")
 def tiny_run(tmp_path_factory):
-    """(folder, record) of a run that shows that it runs."""
     out = tmp_path_factory.mktemp("tiny")
     return out, run_tiny(out, *TINY)
 
