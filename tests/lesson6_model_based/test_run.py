@@ -25,8 +25,6 @@ def test_the_record_has_the_numbers_of_the_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(lesson, "tune_rate", lambda error, rates: rates[0])
     monkeypatch.setattr(context_run, "SHOTS", (1, 10))
     metrics = run_tiny("lesson6_model_based", tmp_path, *TINY)["metrics"]
-    assert all(set(metrics[f"{name}, {n}"]) == {"mean", "interval"} for name in lesson.METHODS
-               for n in ("1 points", "50 points", "50 points, twice as tall"))
     assert metrics["MAML, 10 steps, 1000 points, cost"]["milliseconds"] > 0
     for k, other in [(1, "logistic regression"), (10, "nearest patient")]:
         where = f"patients, K = {k}, statistics of the support and queries, "
