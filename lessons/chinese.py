@@ -2,7 +2,8 @@
 
 A Chinese page calls, from its cog comments, `percent(record, name)` as in `quoting`, `table(markdown, {...})` on what
 a function of `quoting` returns, with the words that only this page needs, and `spread_sentence(lesson)` where the
-English page has `spread.sentence(lesson)`.
+English page has `spread.sentence(lesson)`. `output(lesson, {...})` shows what a run prints, which is English, with
+notes in Chinese.
 """
 
 import re
@@ -55,6 +56,7 @@ WORDS = {
     "no batch norm": "没有批归一化",
     **{f"{n}-way {k}-shot": f"{n} 类 {k} 样本" for n in (5, 20) for k in (1, 5)},
 }
+MARKS = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫"
 NUMBER = re.compile(r"[\d\s.,±%()+×·/°-]*")
 
 
@@ -100,3 +102,31 @@ def spread_sentence(lesson, content=None):
     if factors:
         parts.append(f"误差的最大值与最小值之比最高为 {max(factors):.1f}，半数低于 {median(factors):.2f}")
     return f"用随机种子 {'、'.join(seeds)} 和 {last} 实测：{'；'.join(parts)}。"
+
+
+def output(lesson, notes):
+    """What a default run of the lesson prints, folded, with a numbered mark at each noted line and the notes below.
+
+    Of `figures/output.txt` the parts that have a noted line are shown, "..." stands for the others. A part begins after
+    an empty line with a line that is not indented.
+
+    notes: {beginning of a line, without its indent: what is said about the first such line}
+    Raises: ValueError for a beginning that no line has.
+    """
+    text = (quoting.LESSONS / lesson / "figures" / "output.txt").read_text(encoding="utf-8")
+    shown, said, left = [], [], dict(notes)
+    for part in re.split(r"\n\n(?=\S)", text.strip("\n")):
+        lines, before = part.splitlines(), len(said)
+        for number, line in enumerate(lines):
+            for beginning in [beginning for beginning in left if line.strip().startswith(beginning)]:
+                mark = MARKS[len(said)]
+                said.append(f"- {mark} {left.pop(beginning)}")
+                lines[number] = f"{line}  {mark}"
+        if len(said) > before:
+            shown.append("\n".join(lines))
+        elif shown[-1:] != ["..."]:
+            shown.append("...")
+    if left:
+        raise ValueError(f"no line of the output of {lesson} begins with {', '.join(map(repr, left))}")
+    return "\n".join(("<details><summary>终端输出的样子（附注释）</summary>\n", "```text", "\n\n".join(shown), "```\n",
+                      *said, "\n</details>"))

@@ -81,6 +81,11 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
     ("finn", "Matching"): (VINYALS, dict(zip(TASKS, ("98.1", "98.9", "93.8", "98.5"), strict=False))),
     ("finn", "prototypical"): (SNELL, dict(zip(TASKS, ("98.8", "99.7", "96.0", "98.9"), strict=False))),
     ("finn", "extended prototypical"): ("", {}),
+    ("finn", "ridge regression"): ("", {}),
+    ("finn", "Relation"): (f"Sung et al. 2018, Table 1{SECONDARY}", dict(zip(
+        TASKS, ("99.6 ± 0.2", "99.8 ± 0.1", "97.6 ± 0.2", "99.1 ± 0.1"), strict=False))),
+    ("finn", "frozen features"): ("", {}),
+    ("finn", "fine-tuning"): ("", {}),
     ("finn", "MAML"): (FINN, dict(zip(TASKS, ("98.7 ± 0.4", "99.9 ± 0.1", "95.8 ± 0.3", "98.9 ± 0.2"), strict=False))),
     ("finn", "first-order MAML"): (f"Nichol et al. 2018, Table 2, transductive{SECONDARY}", dict(zip(
         TASKS, ("98.3 ± 0.5", "99.2 ± 0.2", "89.4 ± 0.5", "97.9 ± 0.1"), strict=False))),
@@ -93,6 +98,8 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
         "20-way 5-shot": "96.65 ± 0.33; transductive: 97.12 ± 0.32"}),
     ("finn", "Meta-SGD"): (f"Li et al. 2017{SECONDARY}",
                            {"5-way 1-shot": "99.53 ± 0.26", "5-way 5-shot": "99.93 ± 0.09"}),
+    ("finn", "implicit MAML"): (f"Rajeswaran et al. 2019{SECONDARY}", {"5-way 1-shot": "99.5"}),
+    ("finn", "ProtoMAML"): ("", {}),
     ("finn", "extended MAML"): (f"Antoniou et al. 2019, MAML++{SECONDARY}", {"5-way 1-shot": "99.47 (MAML++)"}),
     ("lake", "prototypical"): ("", {}),
     ("lake", "extended prototypical"): ("", {}),

@@ -145,10 +145,12 @@ def print_characters(options, results, test):
 
 
 def draw_one_episode(options, network, params, inner_lr, test, rng):
-    episode = sample_episodes(test, options.n_way, options.k_shot, 5, 1, rng)
-    predictions = maml_scores(network, params, episode, "support", inner_lr, 1)[0].argmax(axis=-1)
-    return draw_episode(episode.support_x[0], episode.support_y[0], episode.query_x[0], episode.query_y[0],
-                        predictions, f"{options.k_shot} example of each (left), after one gradient step")
+    """A typical task: of 25 that are drawn the one with the median accuracy."""
+    tasks = sample_episodes(test, options.n_way, options.k_shot, 5, 25, rng)
+    logits = maml_scores(network, params, tasks, "support", inner_lr, 1)
+    typical = np.argsort(accuracies(logits, tasks.query_y), kind="stable")[12]
+    return draw_episode(*(field[typical] for field in tasks[:4]), logits[typical].argmax(axis=-1),
+                        f"{options.k_shot} example of each (left), after one gradient step")
 
 
 # ---------------------------------------------------------------- 2. sinusoids

@@ -10,6 +10,7 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.nn.primitives import (
+    check_channels,
     conv2d,
     linear,
     max_pool2d,
@@ -22,12 +23,14 @@ from fewshot_np.nn.primitives import (
 
 def conv(params, x, stride=1, padding="valid"):
     """conv2d(x, w) + b, params {"w", "b"}: (M,H,W,C) -> (M,H',W',O)."""
-    return _shift(conv2d(x, params["w"], stride, padding), params["b"], "b")
+    y = conv2d(x, params["w"], stride, padding)
+    check_channels(params["b"], y.shape, "b")
+    return shift(y, params["b"])
 
 
 def dense(params, x):
     """x w + b, params {"w": (D,O), "b": (O,)}: (M,D) -> (M,O)."""
-    return _shift(linear(x, params["w"]), params["b"], "b")
+    return linear(x, params["w"], params["b"])
 
 
 def batch_norm(params, x, n_reference=None):
@@ -55,7 +58,7 @@ def pooled_batch_norm(params, x, n_reference=None):
 def _factor_and_offset(params, x, n_reference):
     """The a and b of each channel with which batch norm is a x + b, so that it takes one pass over the images."""
     for name in ("gamma", "beta"):
-        _check_channels(params[name], x, name)
+        check_channels(params[name], x.shape, name)
     mean, inverse_std = mean_and_inverse_std(x, n_reference=n_reference)
     factor = params["gamma"] * inverse_std
     return factor, params["beta"] - mean * factor
@@ -76,14 +79,3 @@ def average_pool(x):
 def _check_maps(x):
     if x.ndim not in (4, 5):
         raise ValueError(f"x must be (M,H,W,C) or (T,M,H,W,C), got {x.shape}")
-
-
-def _shift(x, v, name):
-    _check_channels(v, x, name)
-    return shift(x, v)
-
-
-def _check_channels(v, x, name):
-    """v must hold one number per channel, (C,), or (T,C) where x has the same T in front."""
-    if v.shape[-1:] != x.shape[-1:] or v.ndim > 2 or (v.ndim == 2 and (x.ndim % 2 == 0 or v.shape[0] != x.shape[0])):
-        raise ValueError(f"{name} {v.shape} does not fit {x.shape}: it must be (C,), or (T,C) where x has the same T")

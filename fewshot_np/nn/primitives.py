@@ -134,13 +134,18 @@ def cross_entropy(logits, labels):
 # them is a product of the other two, so three primitives are each other's derivatives, to every order.
 
 
-def linear(x, w):
+def linear(x, w, b=None):
     """x @ w: (M,D) @ (D,O) -> (M,O); with tasks (T,M,D) @ (T,D,O) or, w shared, (T,M,D) @ (D,O) -> (T,M,O).
 
+    b: (O,) or (T,O), added to each row. One operation does both, because of a small network's time much is Python's,
+    for each operation.
     Raises: ValueError where shapes or task axes do not fit, or x is not of floats.
     """
     _check_linear(x, w)
-    return _linear(x, w)
+    if b is None:
+        return _linear(x, w)
+    check_channels(b, (*x.shape[:-1], w.shape[-1]), "b")
+    return _linear_and_shift(x, w, b)
 
 
 @primitive
@@ -159,6 +164,15 @@ def _linear_w(x, g, w_shape):
     return (onp.swapaxes(x, -1, -2) @ g).reshape(w_shape)
 
 
+@primitive
+def _linear_and_shift(x, w, b):
+    return _linear(x, w) + (b if b.ndim == 1 else b[:, None])
+
+
+defvjp(_linear_and_shift,
+       lambda ans, x, w, b: lambda g: _linear_x(g, w, x.shape),
+       lambda ans, x, w, b: lambda g: _linear_w(x, g, w.shape),
+       lambda ans, x, w, b: lambda g: _channel_sums(g, b.shape))
 defvjp(_linear,
        lambda ans, x, w: lambda g: _linear_x(g, w, x.shape),
        lambda ans, x, w: lambda g: _linear_w(x, g, w.shape))
@@ -440,6 +454,12 @@ def _check_linear(x, w):
     if x.ndim not in (2, 3) or w.ndim not in (2, 3) or x.shape[-1] != w.shape[-2]:
         raise ValueError(f"x must be (M,D) or (T,M,D) and w (D,O) or (T,D,O), got {x.shape} and {w.shape}")
     _check_task_axis(x, w, shared_rank=2)
+
+
+def check_channels(v, shape, name):
+    """v must hold one number per channel of an array with this shape, (C,), or (T,C) where that has the same T."""
+    if v.shape[-1:] != shape[-1:] or v.ndim > 2 or (v.ndim == 2 and (len(shape) % 2 == 0 or v.shape[0] != shape[0])):
+        raise ValueError(f"{name} {v.shape} does not fit {shape}: it must be (C,), or (T,C) where x has the same T")
 
 
 def _check_attention(q, k, v):

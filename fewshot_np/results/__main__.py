@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from fewshot_np.experiment.options import SMOKE_TEST, add_option, prepare_out, run
 from fewshot_np.results.cluster import LOCAL, run_on_cluster
-from fewshot_np.results.rows import KEYS, TABLES, find_row, folder_of, has_record, in_words, with_key
+from fewshot_np.results.rows import KEYS, TABLES, find_row, folder_of, in_words, is_made, with_key
 from fewshot_np.results.running import run_in_folder
 
 ABOUT = {"finn": "5 or 20 characters of Omniglot from anywhere, as in most papers",
@@ -41,22 +41,18 @@ def main(argv=None):
     if options is None:
         return
     cluster, share = vars(options).pop("cluster"), options.method == "all"
-    rows = rows_of(options)
+    rows = []
+    for one in rows_of(options):
+        if is_made(one, share):
+            print(f"There is {folder_of(one)} already.\n")
+        else:
+            rows.append(one)
     if cluster:
-        run_on_cluster(cluster, [one for one in rows if not is_there(one, share)], share)
+        run_on_cluster(cluster, rows, share)
         return
     for one in rows:
-        if not is_there(one, share):
-            run_in_folder(one, share)
-            print()
-
-
-def is_there(options, all_rows):
-    """Say so where a row has its record, and is not to be made again."""
-    if not has_record(options) or (not all_rows and (options.resume or getattr(options, "network", None))):
-        return False
-    print(f"There is {folder_of(options)} already.\n")
-    return True
+        run_in_folder(one, share)
+        print()
 
 
 def rows_of(options):

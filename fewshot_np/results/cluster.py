@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from threadpoolctl import threadpool_limits
 
 from fewshot_np.nn.kernels import keep_freed_memory
-from fewshot_np.results.rows import find_row, folder_name, folder_of, has_record, training_identity
+from fewshot_np.results.rows import find_row, folder_name, folder_of, is_made, training_identity
 from fewshot_np.results.running import run_in_folder
 
 LOCAL = "local"  # no address: a scheduler of our own, with one process per core
@@ -69,10 +69,10 @@ def run_in_worker(options, share, before):
     """One row, from its checkpoint if it has one. before: only makes the row wait for another."""
     folder = folder_of(options)
     folder.mkdir(parents=True, exist_ok=True)
+    if is_made(options, share):  # the worker before was lost after its work was done
+        return
     options = SimpleNamespace(**vars(options))  # the task itself stays as it was, in case it is given away once more
     options.resume = options.resume or (folder / "last.npz").exists()
-    if has_record(options):  # the worker before was lost after its work was done
-        return
     keep_freed_memory()
     with (open(folder / LOG, "a", encoding="utf-8", buffering=1) as log, contextlib.redirect_stdout(log),
           contextlib.redirect_stderr(log), threadpool_limits(1)):

@@ -34,8 +34,11 @@ def run_finn(options, method, row, folder):
     """Train one row, choose its network on the validation characters, test it once: (metrics, history)."""
     trained = load_trained(options, row) if options.network else None
     training, validation, test = finn_splits(options.data_root)
+    rotations = omniglot.with_rotations(training)
+    if method.head == "classes":
+        training = rotations
     network, rng = build_network(method, row, training, options.n_way), np.random.default_rng(options.seed)
-    reference = sample_reference(omniglot.with_rotations(training), rng)
+    reference = sample_reference(rotations, rng)
     episodes = validation_episodes(validation, options.n_way, options.k_shot, min(5, row.n_query_test), sample_turned)
 
     params, history = trained or train_row(

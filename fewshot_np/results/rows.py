@@ -40,6 +40,9 @@ CONTRASTIVE = {"negatives": "hardest", "margin": 10.0}
 # Vinyals et al. 2016 take plain cosines, train with the ways and shots of the test, and let each embedding depend on
 # the other examples ("full context embeddings"). Here cosines are divided by 0.1, training has 60 ways, no context.
 SHARPENED = {"temperature": 0.1}
+# fine-tuning answers with the network of "frozen features": see `training_identity`
+PRETRAINING = Training(5000, 1e-2, batch=64)
+FINN_PRETRAINING = PRETRAINING._replace(iterations=20000)  # four times as many classes: a character turned is another
 FINN = {  # (method, n_way, k_shot); up to 50 minutes each, MAML at 20 ways 81 and 123: two cores, shared
     ("MAML", 5, 1): maml_training(18000),
     ("first-order MAML", 5, 1): maml_training(16000, 0.8, 0.8, first_order=True),  # with MAML's rates it learns less
@@ -50,6 +53,15 @@ FINN = {  # (method, n_way, k_shot); up to 50 minutes each, MAML at 20 ways 81 a
                                 scores={"learning_rate": 1.0, "steps": 20}),
     ("Matching", 5, 1): metric_training(10000, objective=SHARPENED, scores=SHARPENED),
     ("Siamese", 5, 1): metric_training(10000, n_query=2, objective=CONTRASTIVE),
+    ("ridge regression", 5, 1): metric_training(10000, start={"strength": 1.0, "scale": 5.0}),
+    ("Relation", 5, 1): metric_training(10000, train_way=20, features="mean", start={"n_hidden": 64}),
+    ("frozen features", 5, 1): FINN_PRETRAINING,
+    ("fine-tuning", 5, 1): FINN_PRETRAINING._replace(scores={"learning_rate": 0.1, "steps": 5}),
+    ("implicit MAML", 5, 1): Training(8000, 3e-3, 8, n_query_test=1,
+                                      objective={"inner_lr": 1.0, "steps": 2, "strength": 0.1, "cg_steps": 1},
+                                      scores={"inner_lr": 1.0, "steps": 5, "strength": 0.1}),
+    ("ProtoMAML", 5, 1): Training(8000, 3e-3, 1, train_way=60, n_query=2, features="flatten",
+                                  objective={"inner_lr": 0.4, "steps": 1}, scores={"inner_lr": 0.4, "steps": 3}),
     ("extended MAML", 5, 1): Training(6000, 3e-3, 16, n_query_test=1, distorted=True,
                                       start={"steps": 3, "inner_lr": 1.0}),
     ("MAML", 5, 5): maml_training(11000, batch=8)._replace(n_query=5, n_query_test=5),
@@ -57,7 +69,7 @@ FINN = {  # (method, n_way, k_shot); up to 50 minutes each, MAML at 20 ways 81 a
     ("MAML", 20, 5): maml_training(14000, 4.0, 2.0, batch=4)._replace(n_query=2, n_query_test=5),
     **{(method, n_way, k_shot): metric_training(iterations, **more)
        for method, k_shot, iterations, more in (
-           ("prototypical", 1, 10000, {}), ("prototypical", 5, 4000, {}),
+           ("prototypical", 1, 10000, {}), ("prototypical", 5, 12000, {}),
            ("extended prototypical", 1, 20000, {"distorted": True, "scores": {"rounds": 5}}))
        for n_way in (5, 20)},  # one training serves both
 }
@@ -71,8 +83,6 @@ LAKE = {  # (method, learned from); the first two learn nothing
        for background in ("background", "small1", "small2")},
 }
 SINUSOIDS = {(name,): Training(70000, 1e-3, 25, n_query=10, schedule="constant") for name in ("MAML", "pretraining")}
-# fine-tuning answers with the network of "frozen features": see `training_identity`
-PRETRAINING = Training(5000, 1e-2, batch=64)
 WORLDS = {
     **{("prototypical", world): metric_training(6000) for world in ("glyphs", "omniglot")},
     **{("frozen features", world): PRETRAINING for world in ("glyphs", "omniglot")},
@@ -136,6 +146,14 @@ def has_record(options):
             raise ValueError(f"{path.parent} holds this row with {name} {there.get(name)}, not "
                              f"{getattr(options, name)}; choose another --out")
     return True
+
+
+def is_made(options, share):
+    """Is the row there, and not to be made again? With `share`, where all rows are asked for, what is there stays.
+
+    A row asked for by its name is made again to go on with its training, or with another network.
+    """
+    return has_record(options) and (share or not (options.resume or getattr(options, "network", None)))
 
 
 # ---------------------------------------------------------------- one training, tested in several rows

@@ -36,9 +36,12 @@ def keep_best(path, measure, params):
 
 
 def sample_for(row, method, classes, n_way, k_shot, rng):
-    """The episodes of one iteration: the method's, turned and distorted if the row says so."""
+    """The episodes of one iteration: the method's, turned and distorted if the row says so.
+
+    Pretraining has no tasks whose classes could be turned: there each turned character is a class of its own.
+    """
     episode = method.sample(classes, n_way, k_shot, row, rng)
-    if row.turned:
+    if row.turned and method.head != "classes":
         episode = turn_classes(episode, rng)
     if not row.distorted:
         return episode

@@ -190,6 +190,18 @@ def text_of(path):
 
 
 @pytest.mark.parametrize("lesson", [module for _, module, _, _ in LESSONS])
+def test_the_output_that_a_page_shows_is_of_the_run_of_its_record(lesson):
+    """Each "mean ± half-width" in output.txt is a metric of record.json, to the digits that are shown."""
+    pairs = [(metric["mean"], metric["interval"]) for metric in quoting.record_of(lesson)["metrics"].values()
+             if metric.get("interval") is not None]
+    intervals = {(f"{scale * mean:.{digits}f}", f"{scale * interval:.{digits}f}")
+                 for mean, interval in pairs for scale in (1, 100) for digits in range(4)}
+    output = text_of(ROOT / "lessons" / lesson / "figures" / "output.txt")
+    assert not set(re.findall(r"(?<![-+\d.])([\d.]+) ± +([\d.]+)", output)) - intervals
+    assert f"chinese.output(\"{lesson}\"" in text_of(ROOT / "lessons" / lesson / "README.zh.md")
+
+
+@pytest.mark.parametrize("lesson", [module for _, module, _, _ in LESSONS])
 def test_every_option_of_a_run_stands_on_a_page(lesson):
     text = text_of(ROOT / "lessons" / lesson / "README.md") + text_of(CONTENTS)
     assert not [option for option, *_ in quoting.options_of(lesson) if option != "--help" and option not in text]

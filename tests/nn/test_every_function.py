@@ -69,6 +69,7 @@ PRIMITIVES = {
     "cross_entropy": (cross_entropy_of_fixed_labels, (4, 3)),
     "add_scaled": (lambda p, g: add_scaled(p, 0.3, g), (4, 3), (4, 3)),
     "linear": (linear, (4, 3), (3, 5)),
+    "linear with b": (linear, (4, 3), (3, 5), (5,)),
     "attention": (attention, (4, 3), (5, 3), (5, 2)),
     **{f"conv2d stride {stride} {padding} {kernel[0]}x{kernel[1]}":
        (partial(conv2d, stride=stride, padding=padding), (2, 7, 5, 2), (*kernel, 2, 3))

@@ -4,12 +4,13 @@ import os
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from fewshot_np.experiment.records import load_params, read_record
 from fewshot_np.experiment.training import train
-from fewshot_np.results import cluster
+from fewshot_np.results import cluster, rows
 from fewshot_np.results.__main__ import main
 from tests.scaffolding import assert_same_tree
 
@@ -21,6 +22,16 @@ def test_without_dask_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ValueError, match=r"pip install .*cluster"):
         main([*PRETRAINING, "--cluster", "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize(("resume", "share", "times"), [(True, False, 1), (False, False, 0), (True, True, 0)])
+def test_a_worker_makes_a_row_again_where_the_command_alone_would(resume, share, times, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(rows, "has_record", lambda options: True)
+    monkeypatch.setattr(cluster, "run_in_folder", lambda options, share: made.append(options))
+    options = SimpleNamespace(out=tmp_path, protocol="sinusoids", method="pretraining", seed=0, resume=resume)
+    cluster.run_in_worker(options, share, None)
+    assert len(made) == times
 
 
 def until(condition, seconds=60):
