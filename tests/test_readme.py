@@ -1,8 +1,4 @@
-"""The front pages: MAML in twelve lines, the two commands as a newcomer types them, in the Chinese page, too.
-
-What holds for all pages (links, numbers, code) is in `lessons/test_texts.py`, for Chinese ones in
-`lessons/test_translation.py`.
-"""
+"""The front pages: MAML in twelve lines, the two commands as a newcomer types them, in the Chinese page, too."""
 
 import re
 from pathlib import Path

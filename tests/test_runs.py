@@ -36,10 +36,6 @@ TINY = {
 NAMES = [module for _, module, _, _ in LESSONS]
 
 
-def test_every_lesson_has_tiny_settings():
-    assert set(TINY) == set(NAMES)
-
-
 @pytest.mark.parametrize("lesson", NAMES)
 def test_help_names_every_option_and_fits_the_terminal(lesson, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")

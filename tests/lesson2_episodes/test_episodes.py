@@ -31,13 +31,6 @@ def test_images_labels_and_ids_belong_together_class_by_class():
         np.testing.assert_array_equal(classes.labels[ids], behind.repeat(n, axis=1))
 
 
-def test_the_images_of_the_source_are_not_handed_out():
-    classes = classes_of(*[8] * 5)
-    before = classes.images.copy()
-    draw(classes).support_x[:] = 7
-    np.testing.assert_array_equal(classes.images, before)
-
-
 def test_a_seed_repeats_the_episodes_and_one_generator_goes_on():
     classes, rng = classes_of(*[8] * 5), np.random.default_rng(3)
     state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global generator, which nobody may touch

@@ -35,10 +35,8 @@ def test_objective_anchor_worked_by_hand():
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"gamma": 0}, "gamma and lam must be above 0"),
-    ({"lam": 0}, "gamma and lam must be above 0"),
-    ({"gamma": -1}, "gamma and lam must be above 0"),
-    ({"lam": float("nan")}, "gamma and lam must be above 0"),
+    *((change, "gamma and lam must be above 0") for change in
+      ({"gamma": 0}, {"lam": 0}, {"gamma": -1}, {"lam": float("nan")})),
     ({"labels": np.full(11, -1)}, r"labels must lie in 0\.\.\.3, got -1"),
     ({"labels": np.arange(11) % 5}, r"labels must lie in 0\.\.\.3, got 0\.\.\.4"),
     ({"labels": np.zeros(10, int)}, r"features \(11, 5\) need labels \(11,\), got \(10,\)"),

@@ -1,5 +1,7 @@
 """The rewired network: its head, its objective pair by pair, its scores; the calibration, and the model on the disk."""
 
+from functools import partial
+
 import numpy as onp
 import pytest
 
@@ -17,8 +19,7 @@ def in_float64(params):
     return tree_map(lambda p: p.astype(float), params)
 
 
-def random_episode(n_tasks=2, n_way=3, k_shot=2, n_query=2, size=28):
-    return episode_of_noise((size, size, 1), n_way, k_shot, n_query, n_tasks, "float32")
+random_episode = partial(episode_of_noise, (28, 28, 1), n_tasks=2, dtype="float32")
 
 
 def objective_by_loops(params, episode, n_hard):

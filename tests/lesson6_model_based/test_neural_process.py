@@ -85,17 +85,12 @@ def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(tmp_pat
 # ---------------------------------------------------------------- bad input
 
 
-@pytest.mark.parametrize(("x_shape", "y_shape", "message"), [
-    ((3, 1), (4, 1), r"x and y must both be .* got \(3, 1\) and \(4, 1\)"),
-    ((2, 3, 1), (3, 1), r"got \(2, 3, 1\) and \(3, 1\)"),
-    ((3,), (3,), r"got \(3,\)"),
-    ((2, 0, 1), (2, 0, 1), "no examples is undefined: at least 1")])
-def test_encode_refuses_what_is_no_set_of_pairs(x_shape, y_shape, message):
+@pytest.mark.parametrize(("f", "first", "second", "message"), [
+    (lesson.encode, (3, 1), (4, 1), r"x and y must both be .* got \(3, 1\) and \(4, 1\)"),
+    (lesson.encode, (2, 3, 1), (3, 1), r"got \(2, 3, 1\) and \(3, 1\)"),
+    (lesson.encode, (3,), (3,), r"got \(3,\)"),
+    (lesson.encode, (2, 0, 1), (2, 0, 1), "no examples is undefined: at least 1"),
+    *((lesson.decode, r, x, "does not fit x") for r, x in [((5,), (2, 4, 1)), ((2, 5), (4, 1)), ((2, 5), (3, 4, 1))])])
+def test_what_is_no_set_of_pairs_and_an_encoding_of_other_tasks_are_refused(f, first, second, message):
     with pytest.raises(ValueError, match=message):
-        lesson.encode(narrow_params(), onp.zeros(x_shape), onp.zeros(y_shape))
-
-
-@pytest.mark.parametrize(("r_shape", "x_shape"), [((5,), (2, 4, 1)), ((2, 5), (4, 1)), ((2, 5), (3, 4, 1))])
-def test_decode_refuses_an_encoding_of_other_tasks(r_shape, x_shape):
-    with pytest.raises(ValueError, match="does not fit x"):
-        lesson.decode(narrow_params(), onp.zeros(r_shape), onp.zeros(x_shape))
+        f(narrow_params(), onp.zeros(first), onp.zeros(second))
