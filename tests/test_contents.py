@@ -20,20 +20,14 @@ def test_every_lesson_stands_in_the_contents_in_reading_order():
     assert [module[:7] for _, module, _, _ in LESSONS] == sorted(module[:7] for _, module, _, _ in LESSONS)
 
 
-def test_the_page_fits_a_terminal(capsys):
-    main()
-    page = capsys.readouterr().out
-    lines = page.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert page.isascii()
-
-
-def test_the_page_names_every_lesson_the_results_the_texts_and_the_exercises(capsys):
+def test_the_page_names_every_lesson_the_results_the_texts_and_the_exercises_and_fits_a_terminal(capsys):
     main()
     page = capsys.readouterr().out
     named = [module for _, module, _, _ in LESSONS]
     programs = ["fewshot_np.results", "fewshot_np.playground"]
     assert all(name in page for name in [*named, *programs, "lessons/README.md", "python -m lessons "])
+    assert max(map(len, page.splitlines())) <= 80
+    assert page.isascii()
 
 
 def test_the_page_says_where_the_texts_are_however_the_package_was_installed(tmp_path):
@@ -53,13 +47,12 @@ def test_a_wheel_holds_what_the_exercises_need():
     assert wheel["shared-data"] == {name: f"share/fewshot_np/{name}" for name in ("lessons", "pyproject.toml")}
 
 
-def test_a_word_is_answered_with_the_command_that_was_meant():
-    for word, module in [("maml", "lesson4_maml"), ("Lesson3_metric", "lesson3_metric"), ("results", "results"),
-                         ("Playground", "playground"),
-                         ("referee", "referee"),
-                         ("x", "lesson1_data_hunger")]:
-        with pytest.raises(SystemExit, match=rf"python -m fewshot_np\.{module}$"):
-            main([word])
+@pytest.mark.parametrize(("word", "module"), [
+    ("maml", "lesson4_maml"), ("Lesson3_metric", "lesson3_metric"), ("results", "results"),
+    ("Playground", "playground"), ("referee", "referee"), ("x", "lesson1_data_hunger")])
+def test_a_word_is_answered_with_the_command_that_was_meant(word, module):
+    with pytest.raises(SystemExit, match=rf"python -m fewshot_np\.{module}$"):
+        main([word])
 
 
 @pytest.mark.parametrize("module", [module for _, module, _, _ in LESSONS])

@@ -7,12 +7,11 @@ import pytest
 
 from fewshot_np import lesson7_pitfalls as lesson
 from fewshot_np.data.classes import to_float
-from fewshot_np.experiment.records import load_params
 from fewshot_np.lesson2_episodes import mean_confidence_interval, sample_episodes
 from fewshot_np.lesson3_initialisation import classification_loss
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.nn.networks import conv4
-from fewshot_np.nn.trees import leaves, repeat, tree_map
+from fewshot_np.nn.trees import repeat, tree_map
 from tests.scaffolding import classes_of, run_tiny
 
 N_WAY, K_SHOT, N_QUERY, N_TASKS = 4, 2, 5, 3
@@ -135,8 +134,6 @@ def test_drawing_with_replacement_repeats_classes_as_often_as_chance_does(classe
     assert fewer == pytest.approx(1 - 8 * 7 * 6 / 9 ** 3, abs=0.03)  # a birthday problem: 4 of 9 days
     assert drawn.support_y.max() < 4
     assert np.bincount(classes.labels[drawn.support_ids[:, 0]], minlength=9).min() > 4000 / 9 * 0.75
-    with pytest.raises(ValueError, match=r"has 12 images; 3 support \+ 10 query need 13"):
-        lesson.sample_with_replacement(classes, 4, 3, 10, 2, np.random.default_rng(0))
 
 
 def test_sorted_labels_follow_the_class_ids_and_honest_ones_do_not(episode, classes):
@@ -164,24 +161,10 @@ def test_smoothing_against_a_loop():
 # ---------------------------------------------------------------- spoiled reports
 
 
-def test_groups_are_consecutive_and_drop_the_rest():
-    np.testing.assert_array_equal(lesson.in_groups(np.arange(7), 3), [[0, 1, 2], [3, 4, 5]])
-    assert lesson.in_groups(np.zeros((4, 10)), 5).shape == (4, 2, 5)
-    with pytest.raises(ValueError, match="a group of 5 needs as many values, got 4"):
-        lesson.in_groups(np.zeros(4), 5)
-
-
 def test_the_interval_over_images_is_that_of_single_zeros_and_ones():
     right = np.random.default_rng(0).random((40, 75)) < 0.7
     expected = mean_confidence_interval(right.ravel().astype(float))[1]
     assert lesson.interval_over_images(right.mean(axis=1), 75) == pytest.approx(expected, rel=1e-9)
-
-
-def test_intervals_over_images_cover_too_little_where_tasks_differ():
-    rng = np.random.default_rng(0)
-    accuracy = rng.binomial(75, np.clip(rng.normal(0.75, 0.1, 25 * 400), 0, 1)) / 75
-    assert lesson.coverage(accuracy, 25, lambda g: mean_confidence_interval(g)[1]) == pytest.approx(0.94, abs=0.03)
-    assert lesson.coverage(accuracy, 25, partial(lesson.interval_over_images, n_images=75)) < 0.75
 
 
 def test_coverage_by_hand():
@@ -195,8 +178,16 @@ def test_an_unpaired_difference_by_hand():
     flattering, honest = np.array([0.5, 0.7, 0.9]), np.array([0.3, 0.6])
     assert lesson.difference(flattering, honest, paired=False) == pytest.approx(
         (0.7 - 0.45, (4.303**2 * 0.04 / 3 + 12.706**2 * 0.045 / 2) ** 0.5))
-    with pytest.raises(ValueError, match="broadcast"):  # a pair needs as many values
-        lesson.difference(np.zeros(3), np.zeros(4), paired=True)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda classes: lesson.in_groups(np.zeros(4), 5), "a group of 5 needs as many values, got 4"),
+    (lambda classes: lesson.difference(np.zeros(3), np.zeros(4), paired=True), "broadcast"),
+    (lambda classes: lesson.sample_with_replacement(classes, 4, 3, 10, 2, np.random.default_rng(0)),
+     r"has 12 images; 3 support \+ 10 query need 13")])
+def test_too_few_values_or_images_are_refused(call, message, classes):
+    with pytest.raises(ValueError, match=message):
+        call(classes)
 
 
 # ---------------------------------------------------------------- the run
@@ -216,9 +207,7 @@ def test_the_numbers_of_a_run_fit_together(tmp_path):
     assert mean["the best of 3 seeds: flattering"] == max(mean[f"seed {seed}"] for seed in range(3))
     assert mean["scores smoothed along the list: honest"] == pytest.approx(mean["statistics of the support"])
     assert mean["5 episodes, the best of 4 tries: difference"] >= 0
-    networks = list(tmp_path.glob("*.npz"))
-    assert len(networks) == 7
-    assert all(leaf.dtype == "float32" for path in networks for leaf in leaves(load_params(path)))
+    assert len(list(tmp_path.glob("*.npz"))) == 7
 
 
 def test_other_ways_shots_and_steps_run(tmp_path):

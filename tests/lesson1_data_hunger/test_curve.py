@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 
+from fewshot_np import lesson1_data_hunger as lesson
 from fewshot_np.data import glyphs
 from fewshot_np.experiment.figures import draw_accuracy_curves
 from fewshot_np.experiment.report import print_curves
-from fewshot_np.lesson1_data_hunger import (
-    SHOTS,
-    accuracy_curve,
-    mean_and_interval,
-    nearest_pixels,
-    network_from_scratch,
-    split_drawings,
-    with_labels,
-)
 from tests.scaffolding import classes_of, folder_of, run_of, run_tiny
 
 # ---------------------------------------------------------------- the learners
@@ -25,17 +17,17 @@ def learning_task(noise=40):
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (3, 1, 16, 16, 1)) + rng.normal(0, noise, (3, 7, 16, 16, 1))
     images = (np.clip(pictures, 0, 255) / 255).astype("float32")
-    query_x, query_y = with_labels(images[:, 4:])
-    return (*with_labels(images[:, :4]), query_x), query_y
+    query_x, query_y = lesson.with_labels(images[:, 4:])
+    return (*lesson.with_labels(images[:, :4]), query_x), query_y
 
 
 def test_nearest_pixels_anchor_worked_by_hand():
     support = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).reshape(3, 1, 2, 1)
     queries = np.array([[0.1, 0.2], [0.6, 0.4], [0.4, 0.9]]).reshape(3, 1, 2, 1)
-    np.testing.assert_array_equal(nearest_pixels(support, np.array([2, 0, 1]), queries, 3, None), [2, 0, 1])
+    np.testing.assert_array_equal(lesson.nearest_pixels(support, np.array([2, 0, 1]), queries, 3, None), [2, 0, 1])
 
 
-@pytest.mark.parametrize("learner", [nearest_pixels, network_from_scratch])
+@pytest.mark.parametrize("learner", [lesson.nearest_pixels, lesson.network_from_scratch])
 def test_learners_recognise_what_is_easy(learner):
     task, query_y = learning_task()
     predictions = learner(*task, 3, np.random.default_rng(0))
@@ -47,7 +39,7 @@ def test_the_answer_to_a_query_does_not_depend_on_the_others():
     (support_x, support_y, query_x), _ = learning_task()
 
     def answers(queries):
-        return network_from_scratch(support_x, support_y, queries, 3, np.random.default_rng(1), iterations=3)
+        return lesson.network_from_scratch(support_x, support_y, queries, 3, np.random.default_rng(1), iterations=3)
 
     np.testing.assert_array_equal(answers(query_x), [answers(query_x[k:k + 1])[0] for k in range(len(query_x))])
 
@@ -57,7 +49,7 @@ def test_the_answer_to_a_query_does_not_depend_on_the_others():
 
 def test_images_to_learn_from_and_held_out_ones_are_different_images_of_the_same_class():
     classes = classes_of(*[7] * 5, side=6)
-    training, held_out = split_drawings(classes, 4, 5, 2, np.random.default_rng(0))
+    training, held_out = lesson.split_drawings(classes, 4, 5, 2, np.random.default_rng(0))
     assert training.shape == (4, 5, 6, 6, 1)
     assert held_out.shape == (4, 2, 6, 6, 1)
     assert training.dtype == held_out.dtype == np.float32
@@ -69,7 +61,7 @@ def test_images_to_learn_from_and_held_out_ones_are_different_images_of_the_same
     behind = classes.labels[positions].reshape(4, 7)
     assert (behind == behind[:, :1]).all()
     assert len(set(behind[:, 0])) == 4
-    images, labels = with_labels(held_out)
+    images, labels = lesson.with_labels(held_out)
     np.testing.assert_array_equal(images, held_out.reshape(8, 6, 6, 1))
     np.testing.assert_array_equal(labels, [0, 0, 1, 1, 2, 2, 3, 3])
 
@@ -83,7 +75,7 @@ def run_spy(draws=3, seed=0):
         rng.random(draws)
         return np.zeros(len(query_x), dtype=int)
 
-    curve = accuracy_curve(spy, classes_of(*[9] * 6), (1, 3), np.random.default_rng(seed), n_way=4, n_held_out=2,
+    curve = lesson.accuracy_curve(spy, classes_of(*[9] * 6), (1, 3), np.random.default_rng(seed), n_way=4, n_held_out=2,
                            repetitions=3, progress=lambda: measured.append(1))
     assert len(measured) == curve.size
     return seen, curve
@@ -111,7 +103,7 @@ def test_every_learner_meets_the_same_images_whatever_it_draws_itself():
 
 
 def test_interval_anchor_worked_by_hand():
-    mean, interval = mean_and_interval(np.array([[0.0, 0.5], [0.2, 0.5], [0.4, 0.5], [0.6, 0.5]]))
+    mean, interval = lesson.mean_and_interval(np.array([[0.0, 0.5], [0.2, 0.5], [0.4, 0.5], [0.6, 0.5]]))
     np.testing.assert_allclose(mean, [0.3, 0.5])
     np.testing.assert_allclose(interval, [3.182 * (0.2 / 3) ** 0.5 / 2, 0], atol=1e-12)  # variance 0.2 / (4 - 1)
 
@@ -121,26 +113,15 @@ def test_interval_anchor_worked_by_hand():
 
 def test_too_few_classes_or_images_are_refused_and_the_class_is_named_whichever_are_drawn():
     with pytest.raises(ValueError, match=r"7 classes at a time are wanted, there are 6.*--n-way"):
-        split_drawings(classes_of(*[9] * 6), 7, 1, 1, np.random.default_rng(0))
+        lesson.split_drawings(classes_of(*[9] * 6), 7, 1, 1, np.random.default_rng(0))
     for seed in range(5):
         with pytest.raises(ValueError, match="class 'class 1' has 3 images; 3 to learn from and 1 held out need 4"):
-            split_drawings(classes_of(4, 3, 4), 2, 3, 1, np.random.default_rng(seed))
-
-
-def test_one_repetition_has_no_interval():
-    with pytest.raises(ValueError, match="2 or more values, got 1"):
-        mean_and_interval(np.ones((1, 3)))
+            lesson.split_drawings(classes_of(4, 3, 4), 2, 3, 1, np.random.default_rng(seed))
 
 
 # ---------------------------------------------------------------- the run
 
 TINY = ("--iterations", "2", "--channels", "4")
-
-
-def test_the_record_has_a_metric_per_learner_and_shots(tmp_path):
-    metrics = run_tiny("lesson1_data_hunger", tmp_path, *TINY)["metrics"]
-    assert list(metrics) == [f"{name}, {k_shot} images per class"
-                             for name in ("nearest pixels", "network from scratch") for k_shot in SHOTS]
 
 
 def test_the_table_and_the_figure_count_images_of_these_classes_and_of_others(capsys):
@@ -179,8 +160,8 @@ def test_what_is_impossible_is_told_before_anything_is_learned(sizes, argv, mess
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_network_needs_more_than_one_image_and_fifteen_are_many(seed):
     classes, shots = glyphs.load("test", quick=True), (1, 15)
-    pixels, network = (accuracy_curve(learner, classes, shots, np.random.default_rng(seed), repetitions=4)
-                       for learner in (nearest_pixels, network_from_scratch))
+    pixels, network = (lesson.accuracy_curve(learner, classes, shots, np.random.default_rng(seed), repetitions=4)
+                       for learner in (lesson.nearest_pixels, lesson.network_from_scratch))
     (pixels_1, pixels_15), (network_1, network_15) = pixels.mean(axis=0), network.mean(axis=0)
     assert abs(network_1 - pixels_1) < 0.1  # no better than comparing pixels, no worse
     assert network_15 > pixels_15 + 0.08

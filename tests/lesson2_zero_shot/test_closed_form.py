@@ -1,6 +1,4 @@
-"""Lesson 2, zero-shot: the closed form is the minimum, found three ways; what it cannot solve is refused."""
-
-from functools import partial
+"""Lesson 2, zero-shot: the closed form is the minimum (by other formulas: exercise zero_shot.2); what is refused."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,6 @@ from autograd import grad
 
 from fewshot_np.lesson2_zero_shot import eszsl, eszsl_objective, fit, scores, standardised
 from tests.lesson2_zero_shot.described import ATTRIBUTES, described_features
-from tests.nn.derivatives import assert_differentiates
 
 
 def random_problem(m=11, d=5, z=4, a=3, seed=0):
@@ -19,27 +16,16 @@ def random_problem(m=11, d=5, z=4, a=3, seed=0):
 
 @pytest.mark.parametrize(("gamma", "lam"), [(0.5, 2.0), (10.0, 0.01), (1e-3, 30.0)])
 def test_gradient_of_the_objective_is_zero_at_the_closed_form(gamma, lam):
-    problem = random_problem()
-    v = eszsl(*problem, gamma, lam)
-    objective = partial(eszsl_objective, features=problem[0], labels=problem[1], signatures=problem[2], gamma=gamma,
-                        lam=lam)
-    np.testing.assert_allclose(grad(objective)(v), 0, atol=1e-10)
-    direction = np.random.default_rng(1).normal(size=v.shape)
-    np.testing.assert_allclose(objective(v + direction) - objective(v),  # a parabola: the slope at v is 0
-                               objective(v - direction) - objective(v))
-    assert objective(v + 1e-3 * direction) > objective(v)
+    features, labels, signatures = random_problem()
+    slope = grad(eszsl_objective)(eszsl(features, labels, signatures, gamma, lam), features, labels, signatures, gamma,
+                                  lam)
+    np.testing.assert_allclose(slope, 0, atol=1e-10)
 
 
 def test_float32_is_solved_in_float64():
     problem = [array.astype("float32") if array.dtype == float else array for array in random_problem()]
     exact = eszsl(*(array.astype(float) if array.dtype == "float32" else array for array in problem), 1e-6, 1e-6)
     np.testing.assert_array_equal(eszsl(*problem, 1e-6, 1e-6), exact)
-
-
-def test_objective_differentiates_twice():
-    features, labels, attributes = random_problem()
-    v = np.random.default_rng(2).normal(size=(5, 3))
-    assert_differentiates(lambda v: eszsl_objective(v, features, labels, attributes, 0.7, 0.3), v)
 
 
 def test_objective_anchor_worked_by_hand():
@@ -49,10 +35,8 @@ def test_objective_anchor_worked_by_hand():
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"gamma": 0}, "gamma and lam must be above 0"),
-    ({"lam": 0}, "gamma and lam must be above 0"),
-    ({"gamma": -1}, "gamma and lam must be above 0"),
-    ({"lam": float("nan")}, "gamma and lam must be above 0"),
+    *((change, "gamma and lam must be above 0") for change in
+      ({"gamma": 0}, {"lam": 0}, {"gamma": -1}, {"lam": float("nan")})),
     ({"labels": np.full(11, -1)}, r"labels must lie in 0\.\.\.3, got -1"),
     ({"labels": np.arange(11) % 5}, r"labels must lie in 0\.\.\.3, got 0\.\.\.4"),
     ({"labels": np.zeros(10, int)}, r"features \(11, 5\) need labels \(11,\), got \(10,\)"),

@@ -5,19 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from fewshot_np.lesson3_metric import (
-    matching_objective,
-    matching_scores,
-    plain_distances,
-    prototypical_objective,
-    prototypical_scores,
-    relation_objective,
-    relation_scores,
-    ridge_objective,
-    ridge_scores,
-    start_relation,
-    start_ridge,
-)
+from fewshot_np import lesson3_metric as lesson
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.primitives import cross_entropy
 from tests.scaffolding import episode_of_noise, shaken
@@ -39,14 +27,16 @@ SUPPORT, QUERY = points(T, N * K, D, seed=1), points(T, N * Q, D, seed=2)
 SUPPORT_Y, QUERY_Y = shuffled_labels(K, seed=3), shuffled_labels(Q, seed=4)
 
 NETWORK = conv4((16, 16, 1), channels=3, down="stride", features="mean")
-BARE = start_relation(start_ridge(NETWORK.init(np.random.default_rng(1))), np.random.default_rng(2), n_hidden=6)
+BARE = lesson.start_ridge(NETWORK.init(np.random.default_rng(1)))
+BARE = lesson.start_relation(BARE, np.random.default_rng(2), n_hidden=6)
 PARAMS = shaken(BARE)  # an embedding, and what the ridge head and the relation network learn besides
 shuffled_episode = partial(episode_of_noise, (16, 16, 1), N, K, Q, n_tasks=T, shuffled=True)
 # the methods of the lesson, (objective, scores)
-METHODS = {"prototypical": (prototypical_objective, prototypical_scores),
-           "plain": tuple(partial(f, distances=plain_distances) for f in (prototypical_objective, prototypical_scores)),
-           "matching": (matching_objective, matching_scores),
-           "sharper": tuple(partial(f, temperature=0.1) for f in (matching_objective, matching_scores)),
-           "ridge": (ridge_objective, ridge_scores),
-           "relation": (relation_objective, relation_scores),
-           "relation, cross-entropy": (partial(relation_objective, loss=cross_entropy), relation_scores)}
+PLAIN = {"distances": lesson.plain_distances}
+METHODS = {"prototypical": (lesson.prototypical_objective, lesson.prototypical_scores),
+           "plain": (partial(lesson.prototypical_objective, **PLAIN), partial(lesson.prototypical_scores, **PLAIN)),
+           "matching": (lesson.matching_objective, lesson.matching_scores),
+           "sharper": tuple(partial(f, temperature=0.1) for f in (lesson.matching_objective, lesson.matching_scores)),
+           "ridge": (lesson.ridge_objective, lesson.ridge_scores),
+           "relation": (lesson.relation_objective, lesson.relation_scores),
+           "relation, cross-entropy": (partial(lesson.relation_objective, loss=cross_entropy), lesson.relation_scores)}

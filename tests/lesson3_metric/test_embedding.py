@@ -6,13 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from fewshot_np.lesson3_metric import (
-    embed,
-    principal_components,
-    relation_loss,
-    squared_distances,
-    train_on_episodes,
-)
+from fewshot_np import lesson3_metric as lesson
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, tree_map, value_and_grad
 from tests.lesson3_metric.examples import BARE, METHODS, NETWORK, PARAMS, D, K, N, Q, T, points, shuffled_episode
@@ -38,7 +32,7 @@ def scores(name, episode, statistics, params=PARAMS):
 @both_statistics
 def test_one_pass_embeds_support_and_query_with_the_statistics_that_it_promises(statistics):
     episode = shuffled_episode()
-    support, query = embed(NETWORK, PARAMS, episode, statistics)
+    support, query = lesson.embed(NETWORK, PARAMS, episode, statistics)
     images = np.concatenate([episode.support_x, episode.query_x], axis=1)
     whole = NETWORK.apply(PARAMS, images, n_reference=N * K if statistics == "support" else N * (K + Q))
     np.testing.assert_allclose(np.concatenate([support, query], axis=1), whole, rtol=0, atol=1e-12)
@@ -49,7 +43,7 @@ def test_one_pass_embeds_support_and_query_with_the_statistics_that_it_promises(
 @pytest.mark.parametrize("statistics", ["queries", "training images", True, None])
 def test_other_statistics_are_refused_by_name(statistics):
     with pytest.raises(ValueError, match=f'"support" or "support and queries", got {statistics!r}'):
-        embed(NETWORK, PARAMS, shuffled_episode(), statistics)
+        lesson.embed(NETWORK, PARAMS, shuffled_episode(), statistics)
 
 
 # ---------------------------------------------------------------- objective and scores
@@ -76,7 +70,7 @@ def test_the_objective_is_the_mean_over_tasks_one_by_one_and_a_loss_of_the_score
     alone = [value_and_grad(objective(name))(PARAMS, task_of(episode, t)) for t in range(T)]
     assert value == pytest.approx(sum(v for v, _ in alone) / T, rel=1e-10)
     tree_map(lambda g, *others: assert_close(g, sum(others) / T), gradient, *(g for _, g in alone))
-    loss = relation_loss if name == "relation" else cross_entropy
+    loss = lesson.relation_loss if name == "relation" else cross_entropy
     answers = scores(name, episode, "support and queries")
     assert value == pytest.approx(loss(answers, episode.query_y).mean(), rel=1e-10)
 
@@ -96,7 +90,7 @@ def test_the_objective_differentiates_and_does_so_twice(name):
 @every_method
 def test_training_on_one_episode_teaches_it(name):
     episode, params = shuffled_episode(dtype="float32", n_tasks=1), BARE
-    trained = train_on_episodes(objective(name), params, lambda: episode, 0.02, 40)
+    trained = lesson.train_on_episodes(objective(name), params, lambda: episode, 0.02, 40)
     assert objective(name)(trained, episode) < objective(name)(params, episode) - 0.05
 
 
@@ -105,12 +99,13 @@ def test_training_on_one_episode_teaches_it(name):
 
 def test_principal_components_keep_the_distances_in_a_plane():
     plane = points(9, 2) @ points(2, D, seed=1) + 4
-    np.testing.assert_allclose(squared_distances(*[principal_components(plane)] * 2), squared_distances(plane, plane),
+    components = lesson.principal_components(plane)
+    np.testing.assert_allclose(lesson.squared_distances(components, components), lesson.squared_distances(plane, plane),
                                atol=1e-10)
 
 
 def test_principal_components_are_ordered_centred_and_uncorrelated():
-    components = principal_components(points(30, D) * np.arange(1, D + 1), 3)
+    components = lesson.principal_components(points(30, D) * np.arange(1, D + 1), 3)
     np.testing.assert_allclose(components.mean(axis=0), 0, atol=1e-12)
     covariance = components.T @ components
     np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-9)

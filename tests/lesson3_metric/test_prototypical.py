@@ -1,41 +1,15 @@
-"""Prototypes, distances and the prototypical loss: several tasks, what they ignore, what they refuse, derivatives.
+"""Prototypes and distances: several tasks, what they refuse; the learner of lesson 1's curve.
 
-By hand and by slow loops: lessons/lesson3_metric/test_exercises.py, where the library is the reference."""
-
-from functools import partial
+By hand and by slow loops, the loss, and the derivatives: exercises metric.1 to metric.3."""
 
 import numpy as onp
 import pytest
 from autograd import numpy as np
 
-from fewshot_np.lesson3_metric import (
-    cosines,
-    matching_log_probabilities,
-    nearest_prototype,
-    plain_distances,
-    prototypes,
-    prototypical_loss,
-    prototypical_scores,
-    squared_distances,
-)
-from fewshot_np.nn.primitives import log_softmax
+from fewshot_np.lesson3_metric import cosines, nearest_prototype, plain_distances, prototypes, squared_distances
 from fewshot_np.nn.trees import grad
-from tests.lesson3_metric.examples import (
-    NETWORK,
-    PARAMS,
-    QUERY,
-    QUERY_Y,
-    SUPPORT,
-    SUPPORT_Y,
-    D,
-    K,
-    N,
-    Q,
-    T,
-    points,
-    shuffled_episode,
-)
-from tests.nn.derivatives import assert_differentiates
+from tests.lesson3_metric import examples
+from tests.lesson3_metric.examples import METHODS, NETWORK, PARAMS, QUERY, SUPPORT, D, K, N, Q, T, points
 
 # ---------------------------------------------------------------- prototypes
 
@@ -62,18 +36,14 @@ def test_prototypes_refuse_what_has_no_mean(embeddings, labels, n_way, message):
 # ---------------------------------------------------------------- distances, and cosines beside them
 
 
-def test_distances_and_cosines_are_those_of_slow_loops():
-    comparisons = (squared_distances, plain_distances, cosines)
-    squared, plain, angles = (f(QUERY, SUPPORT) for f in comparisons)
-    for f, together in zip(comparisons, (squared, plain, angles), strict=True):
-        onp.testing.assert_allclose(onp.stack([f(*task) for task in zip(QUERY, SUPPORT, strict=True)]), together)
-    assert squared.shape == plain.shape == angles.shape == (T, N * Q, N * K)
-    for (t, i, j), value in onp.ndenumerate(squared):
-        q, s = QUERY[t, i], SUPPORT[t, j]
-        expected = sum((q[d] - s[d]) ** 2 for d in range(D))
-        assert value == pytest.approx(expected, rel=1e-12)
-        assert plain[t, i, j] == pytest.approx(expected ** 0.5, rel=1e-12)
-        assert angles[t, i, j] == pytest.approx(sum(q * s) / (sum(q * q) * sum(s * s)) ** 0.5, rel=1e-12)
+@pytest.mark.parametrize(("f", "of_a_pair"), [
+    (squared_distances, lambda q, s: sum((q - s) ** 2)), (plain_distances, lambda q, s: sum((q - s) ** 2) ** 0.5),
+    (cosines, lambda q, s: sum(q * s) / (sum(q * q) * sum(s * s)) ** 0.5)])
+def test_distances_and_cosines_of_tasks_at_once_are_those_of_slow_loops(f, of_a_pair):
+    together = f(QUERY, SUPPORT)
+    assert together.shape == (T, N * Q, N * K)
+    for (t, i, j), value in onp.ndenumerate(together):
+        assert value == pytest.approx(of_a_pair(QUERY[t, i], SUPPORT[t, j]), rel=1e-12)
 
 
 def test_distances_far_from_the_origin_keep_their_digits_in_float32():
@@ -99,66 +69,13 @@ def test_rows_that_do_not_pair_are_refused(f, a, b):
         f(points(*a), points(*b))
 
 
-# ---------------------------------------------------------------- the loss
-
-LOSS = prototypical_loss(SUPPORT, SUPPORT_Y, QUERY, QUERY_Y, N)
-
-
-@pytest.mark.parametrize("distances", [squared_distances, plain_distances])
-def test_the_loss_of_several_tasks_is_that_of_each_by_either_distance(distances):
-    together = prototypical_loss(SUPPORT, SUPPORT_Y, QUERY, QUERY_Y, N, distances)
-    assert together.shape == (T,)
-    for t in range(T):
-        alone = prototypical_loss(SUPPORT[t], SUPPORT_Y[t], QUERY[t], QUERY_Y[t], N, distances)
-        log_p = log_softmax(-distances(QUERY[t], prototypes(SUPPORT[t], SUPPORT_Y[t], N)))
-        assert onp.shape(alone) == ()
-        assert together[t] == pytest.approx(alone, rel=1e-12)
-        assert alone == pytest.approx(-log_p[range(N * Q), QUERY_Y[t]].mean(), rel=1e-10)
-
-
-def test_the_loss_ignores_the_order_of_the_examples_the_numbers_of_the_classes_and_where_the_space_lies():
-    order, other = (onp.random.default_rng(seed).permutation(N * n) for seed, n in [(7, K), (8, Q)])
-    new, (turn, _) = onp.array([2, 0, 3, 1]), onp.linalg.qr(points(D, D, seed=6))
-    for unchanged in (
-            prototypical_loss(SUPPORT[:, order], SUPPORT_Y[:, order], QUERY[:, other], QUERY_Y[:, other], N),
-            prototypical_loss(SUPPORT, new[SUPPORT_Y], QUERY, new[QUERY_Y], N),
-            prototypical_loss(SUPPORT @ turn + 3, SUPPORT_Y, QUERY @ turn + 3, QUERY_Y, N)):
-        onp.testing.assert_allclose(unchanged, LOSS, rtol=1e-10)
-    assert not onp.allclose(prototypical_loss(SUPPORT, new[SUPPORT_Y], QUERY, QUERY_Y, N), LOSS)
-
-
-def test_plain_and_squared_distances_choose_alike_but_not_with_the_same_certainty():
-    centres = prototypes(SUPPORT, SUPPORT_Y, N)
-    squared, plain = -squared_distances(QUERY, centres), -plain_distances(QUERY, centres)
-    onp.testing.assert_array_equal(squared.argmax(-1), plain.argmax(-1))
-    assert onp.abs(log_softmax(squared) - log_softmax(plain)).max() > 0.5
-
-
-# ---------------------------------------------------------------- derivatives, those of matching.py among them
-
-FUNCTIONS = {
-    "prototypes": lambda s, q, labels_s, labels_q: prototypes(s, labels_s, N),
-    "squared": lambda s, q, labels_s, labels_q: squared_distances(q, s),
-    "plain": lambda s, q, labels_s, labels_q: plain_distances(q, s),
-    "cosines": lambda s, q, labels_s, labels_q: cosines(q, s),
-    "loss": lambda s, q, labels_s, labels_q: prototypical_loss(s, labels_s, q, labels_q, N),
-    "plain loss": lambda s, q, labels_s, labels_q: prototypical_loss(s, labels_s, q, labels_q, N, plain_distances),
-    "matching": lambda s, q, labels_s, labels_q: matching_log_probabilities(s, labels_s, q, N, 0.3)}
-
-
-@pytest.mark.filterwarnings("ignore:Output seems independent")  # prototypes of the queries
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_gradients_and_their_gradients_are_slopes(name):
-    f = partial(FUNCTIONS[name], labels_s=SUPPORT_Y[:2], labels_q=QUERY_Y[:2])
-    assert_differentiates(f, SUPPORT[:2], QUERY[:2], order=2)
-
-
 # ---------------------------------------------------------------- lesson 1's learner
 
 
 def test_the_learner_of_the_curve_answers_as_the_scores_do():
-    episode = shuffled_episode()
-    expected = prototypical_scores(NETWORK, PARAMS, episode, "support").argmax(-1)
+    episode = examples.shuffled_episode()
+    _, scores = METHODS["prototypical"]
+    expected = scores(NETWORK, PARAMS, episode, "support").argmax(-1)
     for t in range(T):
         answers = nearest_prototype(NETWORK, PARAMS, episode.support_x[t], episode.support_y[t], episode.query_x[t], N,
                                     onp.random.default_rng())

@@ -24,12 +24,6 @@ def random_pairs(n_tasks=None, n_pairs=7, n_features=5, seed=0):
 # ---------------------------------------------------------------- values
 
 
-def test_a_near_same_pair_and_a_far_different_pair_cost_nothing_but_in_the_document():
-    e1, e2 = onp.zeros((2, 2)), onp.array([[0.0, 0.0], [3.0, 4.0]])
-    assert contrastive_loss(e1, e2, [1, 0]) == 0
-    assert document_formula(e1, e2, [1, 0]) == (1 + 25) / 2
-
-
 @pytest.mark.parametrize("margin", [0.5, 3.0, 10.0])
 def test_several_tasks_have_the_loss_of_each_and_the_document_exchanges_the_labels(margin):
     e1, e2, same = random_pairs(4)

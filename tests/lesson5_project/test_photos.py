@@ -12,7 +12,7 @@ from fewshot_np.lesson5_project import classify
 from fewshot_np.lesson5_project.__main__ import main
 from fewshot_np.lesson5_project.figures import draw_answers, drawable, save_answers
 from fewshot_np.lesson5_project.model_file import save_model
-from fewshot_np.lesson5_project.photos import Answer, in_words, photo_paths
+from fewshot_np.lesson5_project.photos import photo_paths
 from tests.lesson5_project.parts import SHAPES, by_hand_model, small_classes
 from tests.scaffolding import no_training
 
@@ -46,9 +46,19 @@ def own(tmp_path):
     return tmp_path
 
 
-def run_classify(own, *photos, **more):
-    options = {"--support": own / "support", "--model": own / "model.npz", "--out": own / "out", **more}
-    main(["--classify", *map(str, photos), *(str(word) for pair in options.items() for word in pair)])
+@pytest.fixture
+def told(own, capsys):
+    """told(*photos, **options): what `--classify` prints of them."""
+    def told(*photos, **more):
+        options = {"--support": own / "support", "--model": own / "model.npz", "--out": own / "out", **more}
+        main(["--classify", *map(str, photos), *(str(word) for pair in options.items() for word in pair)])
+        return capsys.readouterr().out
+    return told
+
+
+def words(text):
+    """The text without its line breaks."""
+    return " ".join(text.split())
 
 
 def test_classify_names_the_class_or_none():
@@ -66,12 +76,11 @@ def test_classify_names_the_class_or_none():
     assert all(a.label is None for a in classify(by_hand_model(1.0), images[keep], classes.labels[keep], queries))
 
 
-def test_photos_of_every_kind_are_classified_without_training(own, capsys, monkeypatch):
+def test_photos_of_every_kind_are_classified_without_training(own, told, monkeypatch):
     no_training(monkeypatch)
     photos = [photo(own / name, "triangle", **look) for name, look in DISGUISES]
     photos += [photo(own / "z.png", "zigzag"), photo(own / "x.png", "cross", scale=0.6, pen=8)]
-    run_classify(own, *photos)
-    out = capsys.readouterr().out
+    out = told(*photos)
     lines = [line for line in out.splitlines() if " p = " in line and "; then " in line]
     expected = ["triangle"] * len(DISGUISES) + ["zigzag", "cross"]
     for path, shape, line in zip(photos, expected, lines, strict=True):
@@ -80,28 +89,19 @@ def test_photos_of_every_kind_are_classified_without_training(own, capsys, monke
     picture = own / "out" / "classified" / "answers.png"
     assert str(picture) in out
     assert Image.open(picture).size[0] > 500
-    run_classify(own, photos[0])                            # a second time into the same folder
+    assert told(photos[0])                                  # a second time into the same folder
 
 
-def test_an_unknown_class_is_none_of_these(own, capsys):
+def test_an_unknown_class_is_none_of_these_and_the_nearest_is_named(own, told):
     save_model(own / "model.npz", by_hand_model(0.999999))
-    run_classify(own, photo(own / "bar.png", "bar"))
-    assert "none of these (nearest: " in capsys.readouterr().out
+    assert "none of these (nearest: " in told(photo(own / "bar.png", "bar"))
 
 
-def test_none_of_these_tells_how_alike_the_nearest_is():
-    def answer(label):
-        return Answer(label, np.array([0.1, 0.46, 0.2]), np.arange(3), np.zeros(3), np.array([0.1, 0.7, 0.2]))
-    assert in_words("a.jpg", answer(None), ["cat", "house", "tree"]) == "a.jpg  none of these (nearest: house, 46 %)"
-    assert in_words("a.jpg", answer(1), ["cat", "house", "tree"]) == "a.jpg  house p = 0.70; then tree p = 0.20"
-
-
-def test_names_are_whole_and_in_any_script(own, capsys):
+def test_names_are_whole_and_in_any_script(own, told):
     long = "a-rather-long-name-of-a-class"
     (own / "support" / "cross").rename(own / "support" / "十字")
     (own / "support" / "zigzag").rename(own / "support" / long)
-    run_classify(own, photo(own / "x.png", "cross"), photo(own / "the-zigzag-of-yesterday-evening.png", "zigzag"))
-    out = capsys.readouterr().out
+    out = told(photo(own / "x.png", "cross"), photo(own / "the-zigzag-of-yesterday-evening.png", "zigzag"))
     assert "十字 p = " in out
     assert f"the-zigzag-of-yesterday-evening.png  {long} p = " in out
     assert drawable(["α", "十字"], 0, 9) == "α"
@@ -122,21 +122,19 @@ def test_a_path_that_the_output_cannot_show_stops_nothing(own):
     assert done.returncode == 1                          # for the photo that is none
 
 
-def test_bad_photos_are_skipped_with_a_line_and_the_exit_code_says_so(own, capsys):
+def test_bad_photos_are_skipped_with_a_line_and_the_exit_code_says_so(own, told, capsys):
     (own / "bad.png").write_bytes(b"no image")
-    photos = [photo(own / "a.png", "cross"), own / "bad.png", own / "nowhere.png", photo(own / "b.png", "zigzag")]
     with pytest.raises(SystemExit) as end:
-        run_classify(own, *photos)
+        told(photo(own / "a.png", "cross"), own / "bad.png", own / "nowhere.png", photo(own / "b.png", "zigzag"))
     assert end.value.code == "2 of 4 photos could not be read"      # text: exit code 1
-    out = capsys.readouterr().out
-    assert "a.png  cross p = " in out
-    assert "b.png  zigzag p = " in out
-    out = " ".join(out.split())
+    out = words(capsys.readouterr().out)
+    assert "a.png cross p = " in out
+    assert "b.png zigzag p = " in out
     assert "2 photos skipped: 1 not an image" in out
     assert "1 there is no such file" in out
 
 
-def test_folders_and_patterns_of_photos(own, capsys, monkeypatch):
+def test_folders_and_patterns_of_photos(own, told):
     for name in ("new/b.png", "new/a.png", "new/deeper/c.png", "z.png"):
         photo(own / name, "cross")
     (own / "new" / ".hidden").write_bytes(b"")
@@ -144,27 +142,24 @@ def test_folders_and_patterns_of_photos(own, capsys, monkeypatch):
     assert photo_paths([own / "new", own / "z.png"]) == [*found, own / "z.png"]
     assert photo_paths([own / "new" / "*.png"]) == found[:2]
     assert photo_paths([str(own / "**" / "c.png")]) == found[2:]
-    run_classify(own, own / "new", own / "new" / "?.png")
-    assert capsys.readouterr().out.count("cross p = ") == 5
+    assert told(own / "new", own / "new" / "?.png").count("cross p = ") == 5
     (own / "empty").mkdir()
     for word, error, message in [("*.jpg", FileNotFoundError, r"no file matches .*\*\.jpg"),
                                  ("empty", ValueError, "there are no files in the folder .*empty")]:
         with pytest.raises(error, match=message):
-            run_classify(own, own / word)
+            told(own / word)
 
 
-def test_a_photo_that_is_an_example_itself_is_told(own, capsys):
-    run_classify(own, own / "support" / "cross" / "1.png", photo(own / "mine.png", "cross", pen=9, scale=0.8))
-    out = " ".join(capsys.readouterr().out.split())
-    assert "so its answer proves nothing: 1.png Written" in out
+def test_a_photo_that_is_an_example_itself_is_told(own, told):
+    out = told(own / "support" / "cross" / "1.png", photo(own / "mine.png", "cross", pen=9, scale=0.8))
+    assert "so its answer proves nothing: 1.png Written" in words(out)
 
 
-def test_a_doubtful_photo_is_told(own, capsys):
+def test_a_doubtful_photo_is_told(own, told):
     desk = Image.new("L", (800, 600), 40)
     desk.paste(Image.open(photo(own / "sheet.png", "cross", size=(400, 400))).convert("L"), (200, 100))
     desk.save(own / "desk.png")
-    run_classify(own, own / "desk.png")
-    assert "1 photos perhaps read wrongly: 1 its ink is one large blob" in " ".join(capsys.readouterr().out.split())
+    assert "1 photos perhaps read wrongly: 1 its ink is one large blob" in words(told(own / "desk.png"))
 
 
 @pytest.mark.parametrize(("photos", "more", "error", "message"), [
@@ -173,10 +168,10 @@ def test_a_doubtful_photo_is_told(own, capsys):
     (["a.png"], {"--support": "no"}, FileNotFoundError, "there is no folder"),
     (["a.png"], {"--model": "a.png"}, ValueError, "damaged or not a parameter file"),
 ])
-def test_bad_photos_and_folders_are_named(own, photos, more, error, message):
+def test_bad_photos_and_folders_are_named(own, told, photos, more, error, message):
     photo(own / "a.png", "cross")
     with pytest.raises(error, match=message):
-        run_classify(own, *(own / name for name in photos), **{option: own / name for option, name in more.items()})
+        told(*(own / name for name in photos), **{option: own / name for option, name in more.items()})
 
 
 def test_a_missing_support_is_named(tmp_path):
@@ -184,13 +179,11 @@ def test_a_missing_support_is_named(tmp_path):
         main(["--classify", "a.png", "--out", str(tmp_path)])
 
 
-def test_the_first_use_trains_a_model_and_the_second_finds_it(own, monkeypatch, capsys):
+def test_the_first_use_trains_a_model_and_the_second_finds_it(own, told, monkeypatch):
     more = {"--model": own / "new.npz", "--iterations": 2, "--pairs": 40}
-    run_classify(own, photo(own / "a.png", "cross"), **more)
-    assert "There is no model" in capsys.readouterr().out
+    assert "There is no model" in told(photo(own / "a.png", "cross"), **more)
     no_training(monkeypatch)
-    run_classify(own, own / "a.png", **more)
-    assert "There is no model" not in capsys.readouterr().out
+    assert "There is no model" not in told(own / "a.png", **more)
 
 
 def test_a_model_is_found_again_from_any_folder(own, monkeypatch, capsys):
@@ -210,13 +203,10 @@ def test_a_model_is_found_again_from_any_folder(own, monkeypatch, capsys):
         use("--out", str(own / "three"), "--seed", "1")
 
 
-def test_the_numbers_are_explained_with_the_data_they_come_from(own, capsys):
+def test_the_numbers_are_explained_with_the_data_they_come_from(own, told):
     known = np.random.default_rng(0).random((4, 3, 128), dtype="float32")
     save_model(own / "model.npz", by_hand_model(0.0)._replace(known=known))
-    run_classify(own, photo(own / "x.png", "cross", pen=8))
-    out = capsys.readouterr().out
-    assert "if it is one of 3. Calibrated on\nepisodes of 3 validation characters" in out
-    assert max(len(line) for line in out.splitlines() if str(own) not in line) <= 80
+    assert "Calibrated on episodes of 3 validation characters" in words(told(photo(own / "x.png", "cross", pen=8)))
 
 
 def test_many_answers_stand_on_pages_and_take_time_in_proportion(tmp_path):

@@ -1,29 +1,25 @@
 """The rewired network: its head, its objective pair by pair, its scores; the calibration, and the model on the disk."""
 
+from functools import partial
+
 import numpy as onp
 import pytest
 
 from fewshot_np import lesson5_project as lesson
 from fewshot_np.experiment.records import save_params
-from fewshot_np.lesson2_episodes import Episode
 from fewshot_np.lesson5_project import calibration
 from fewshot_np.lesson5_project.model_file import load_model, save_model
 from fewshot_np.nn.trees import leaves, tree_map, value_and_grad
 from tests.lesson5_project.parts import random_params, small_classes
 from tests.nn.derivatives import assert_close, assert_differentiates
-from tests.scaffolding import vector
+from tests.scaffolding import episode_of_noise, vector
 
 
 def in_float64(params):
     return tree_map(lambda p: p.astype(float), params)
 
 
-def random_episode(n_tasks=2, n_way=3, k_shot=2, n_query=2, size=28, seed=0):
-    rng = onp.random.default_rng(seed)
-    support, query = (rng.random((n_tasks, n_way * n, size, size, 1), dtype="float32") for n in (k_shot, n_query))
-    labels = onp.arange(n_way)
-    return Episode(support, onp.tile(labels.repeat(k_shot), (n_tasks, 1)),
-                   query, onp.tile(labels.repeat(n_query), (n_tasks, 1)), None, None)
+random_episode = partial(episode_of_noise, (28, 28, 1), n_tasks=2, dtype="float32")
 
 
 def objective_by_loops(params, episode, n_hard):
@@ -50,8 +46,7 @@ def test_the_objective_is_the_mean_over_pairs(n_hard):
 
 def test_its_gradient_is_that_of_differences_and_stays_float32():
     params = in_float64(random_params((10, 10, 1)))
-    episode = random_episode(n_tasks=1, n_way=3, k_shot=1, n_query=1, size=10)
-    episode = Episode(*(x.astype(float) if x.ndim > 2 else x for x in episode[:4]), None, None)
+    episode = episode_of_noise((10, 10, 1), k_shot=1, n_query=1, n_tasks=1, seed=1)  # no kink near
 
     def of_head_and_conv(w, b, kernel):
         return lesson.objective({**params, "head": {"w": w, "b": b}, "conv1": {"w": kernel, "b": params["conv1"]["b"]}},
@@ -87,8 +82,7 @@ def test_calibration_finds_the_scale_and_the_shift():
     before, after = lesson.same_logits(params, *e), lesson.same_logits(fitted, *e)
     scale, shift = onp.polyfit(before, after, 1)
     onp.testing.assert_allclose(after, scale * before + shift, atol=1e-4)
-    assert scale == pytest.approx(2.5, rel=0.05)
-    assert shift == pytest.approx(0.8, abs=0.1)
+    assert (scale, shift) == (pytest.approx(2.5, rel=0.05), pytest.approx(0.8, abs=0.1))
     assert {leaf.dtype for leaf in leaves(fitted)} == {onp.dtype("float32")}
 
 
@@ -130,28 +124,25 @@ def test_the_calibration_takes_what_it_has():
 
 def test_a_model_is_saved_and_loaded_again(tmp_path):
     model = lesson.make_model(random_params(), small_classes(), 40, onp.random.default_rng(0))
-    save_model(tmp_path / "m.npz", model)
-    again = load_model(tmp_path / "m.npz")
-    assert again.threshold == model.threshold
-    onp.testing.assert_array_equal(again.known, model.known)
     assert model.known.shape == (5, 4, 128)
-    without = model._replace(known=None)
-    save_model(tmp_path / "m.npz", without)
-    assert load_model(tmp_path / "m.npz").known is None
     assert 0 <= model.threshold <= 1
-    onp.testing.assert_array_equal(vector(again.params), vector(model.params))
+    for saved in (model, model._replace(known=None)):
+        save_model(tmp_path / "m.npz", saved)
+        again = load_model(tmp_path / "m.npz")
+        assert again.threshold == saved.threshold
+        onp.testing.assert_array_equal(again.known, saved.known)
+        onp.testing.assert_array_equal(vector(again.params), vector(saved.params))
 
 
-@pytest.mark.parametrize("reading", [{}, {"reading": onp.array("as it is")}])
-def test_a_model_of_images_that_were_read_otherwise_is_refused(tmp_path, reading):
-    save_params(tmp_path / "m.npz", {"params": random_params(), "threshold": onp.array(0.5)} | reading)
-    with pytest.raises(ValueError, match="read otherwise than your photos are"):
-        load_model(tmp_path / "m.npz")
+READ_OTHERWISE, NO_MODEL = "read otherwise than your photos are", "not a model of this lesson"
 
 
-@pytest.mark.parametrize("what", [{"head": {"w": onp.zeros(3)}}, {"params": random_params((20, 20, 1)),
-                                                                  "threshold": onp.array(0.5)}])
-def test_other_parameters_are_no_model(tmp_path, what):
-    save_params(tmp_path / "m.npz", what)
-    with pytest.raises(ValueError, match="not a model of this lesson"):
+@pytest.mark.parametrize(("content", "message"), [
+    ({"params": random_params(), "threshold": onp.array(0.5)}, READ_OTHERWISE),
+    ({"params": random_params(), "threshold": onp.array(0.5), "reading": onp.array("as it is")}, READ_OTHERWISE),
+    ({"head": {"w": onp.zeros(3)}}, NO_MODEL),
+    ({"params": random_params((20, 20, 1)), "threshold": onp.array(0.5)}, NO_MODEL)])
+def test_other_parameters_and_a_model_of_images_that_were_read_otherwise_are_refused(tmp_path, content, message):
+    save_params(tmp_path / "m.npz", content)
+    with pytest.raises(ValueError, match=message):
         load_model(tmp_path / "m.npz")

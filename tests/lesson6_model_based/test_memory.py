@@ -1,4 +1,4 @@
-"""The memory of streams: recall and writing by slow loops, what it shares with attention, no label before its time."""
+"""The memory of streams: recall and writing by slow loops, and no label before its time."""
 
 import math
 from functools import partial
@@ -9,14 +9,12 @@ import pytest
 
 from fewshot_np import lesson6_model_based as lesson
 from fewshot_np.data import glyphs
-from fewshot_np.experiment.training import train
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson6_model_based.memory_run import memory_part
 from fewshot_np.nn.networks import conv4
-from fewshot_np.nn.optimizers import adam, constant
 from fewshot_np.nn.trees import grad, leaves, value_and_grad
-from tests.nn.derivatives import assert_close, assert_differentiates, gradients, rebuilt
-from tests.scaffolding import assert_same_tree, assert_slope, classes_of, shaken
+from tests.nn.derivatives import assert_differentiates, rebuilt
+from tests.scaffolding import assert_slope, assert_trained_as_in_a_run, classes_of, shaken
 
 CLASSES = classes_of(*[6] * 5, side=16)
 READERS = [partial(lesson.read_with_memory, n_slots=3), lesson.read_with_attention]
@@ -25,6 +23,14 @@ every_reader = pytest.mark.parametrize("reader", READERS, ids=["memory", "attent
 
 def params_of(seed=0):
     return shaken(lesson.init_reader(), seed)
+
+
+def problem_of(reader, instances=3):
+    """(objective, float32 parameters, a batch of two streams of pictures)."""
+    rng, network = onp.random.default_rng(0), lesson.character_network(3)
+    params = lesson.start_reader(network, rng)
+    stream = lesson.sample_streams(CLASSES, 3, instances, 2, rng)
+    return partial(lesson.stream_objective, network, reader), params, stream
 
 
 def stream_of_keys(length=7, n_way=3, n_tasks=2, n_features=4, seed=0):
@@ -85,54 +91,26 @@ def test_attention_is_a_loop_over_what_came_before():
             onp.testing.assert_allclose(read[task, t], expected, rtol=1e-10, atol=1e-13)
 
 
-def test_a_memory_that_has_a_slot_for_every_step_and_writes_nothing_twice_is_attention():
-    params, (keys, _, late) = params_of(), stream_of_keys(length=9)
-    params["write"] = {"bias": onp.array([-1e4]), "right": onp.array([0.0])}
-    attended = lesson.read_with_attention(params, keys, late)
-    onp.testing.assert_allclose(lesson.read_with_memory(params, keys, late, 9), attended, rtol=1e-12, atol=1e-15)
-    assert onp.abs(lesson.read_with_memory(params, keys, late, 3) - attended).max() > 1e-3
-
-
-def test_full_memory_gives_the_least_used_slot_away():
-    memory = {"filled": onp.array([[True, True, True], [True, True, False]]), "used": onp.array([[3., 1., 2.]] * 2)}
-    onp.testing.assert_array_equal(lesson.least_used(memory), [[0, 1, 0], [0, 0, 1]])
-
-
 # ---------------------------------------------------------------- labels come a step late
-
-
-def test_late_labels_are_those_of_the_step_before():
-    late = lesson.late_labels(onp.array([[2, 0, 1], [1, 1, 0]]), 3)
-    onp.testing.assert_array_equal(late[0], [[0, 0, 0], [0, 0, 1], [1, 0, 0]])
-    onp.testing.assert_array_equal(late[1], [[0, 0, 0], [0, 1, 0], [0, 1, 0]])
 
 
 @every_reader
 @pytest.mark.parametrize("step", [0, 4, 11])
 def test_neither_the_label_of_the_present_step_nor_anything_later_can_be_seen(reader, step):
-    rng = onp.random.default_rng(0)
-    network = lesson.character_network(3)
-    params = shaken(lesson.start_reader(network, rng))
-    x, labels = lesson.sample_streams(CLASSES, 3, 4, 2, rng)
-    x = x.astype(float)
-    answers = lesson.stream_logits(network, reader, params, x, lesson.late_labels(labels, 3))
+    _, params, (x, labels) = problem_of(reader, instances=4)
+    params, x = shaken(params), x.astype(float)
+
+    def logits(x, labels):
+        return lesson.stream_logits(lesson.character_network(3), reader, params, x, lesson.late_labels(labels, 3))
+    answers = logits(x, labels)
     x_after, labels_after = x.copy(), labels.copy()
     x_after[:, step + 1:], labels_after[:, step:] = 1 - x[:, step + 1:], (labels[:, step:] + 1) % 3
-    others = lesson.stream_logits(network, reader, params, x_after, lesson.late_labels(labels_after, 3))
+    others = logits(x_after, labels_after)
     onp.testing.assert_allclose(others[:, :step + 1], answers[:, :step + 1], rtol=1e-12)
     if step < 11:  # but the label is there at the next step
         labels_after = labels.copy()
         labels_after[:, step] = (labels[:, step] + 1) % 3
-        others = lesson.stream_logits(network, reader, params, x, lesson.late_labels(labels_after, 3))
-        assert onp.abs(others[:, step + 1] - answers[:, step + 1]).max(axis=1).min() > 1e-6
-
-
-@every_reader
-def test_labels_are_names_so_renaming_them_renames_the_answers(reader):
-    params, (keys, labels, late) = params_of(), stream_of_keys()
-    renamed = onp.array([2, 0, 1])
-    read = reader(params, keys, lesson.late_labels(renamed[labels], 3).astype(float))
-    onp.testing.assert_allclose(read[..., renamed], reader(params, keys, late), rtol=1e-12)
+        assert onp.abs(logits(x, labels_after)[:, step + 1] - answers[:, step + 1]).max(axis=1).min() > 1e-6
 
 
 # ---------------------------------------------------------------- streams
@@ -170,81 +148,23 @@ def test_derivatives_of_what_is_read(reader):
 
 
 @every_reader
-def test_the_objective_has_the_slope_of_finite_differences_in_every_parameter(reader):
-    rng = onp.random.default_rng(0)
-    network = lesson.character_network(3)
-    params = shaken(lesson.start_reader(network, rng))
-    x, labels = lesson.sample_streams(CLASSES, 3, 3, 2, rng)
-    objective = partial(lesson.stream_objective, network, reader, stream=(x.astype(float), labels))
-    used = leaves({**params, "write": {}} if reader is READERS[1] else params)
+def test_the_objective_has_the_slope_of_finite_differences_and_every_parameter_of_the_reader_matters(reader):
+    objective, params, (x, labels) = problem_of(reader)
+    objective, params = partial(objective, stream=(x.astype(float), labels)), shaken(params)
     gradient = grad(objective)(params)
-    assert all(leaf.any() for leaf in leaves({**gradient, "write": {}} if reader is READERS[1] else gradient))
-    assert len(used) > 8
-    assert_slope(objective, params, gradient=None)
+    if reader is READERS[1]:
+        del gradient["write"]  # attention does not write
+    assert all(leaf.any() for leaf in leaves(gradient))
+    assert_slope(objective, params)
 
 
 @every_reader
 def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(reader, tmp_path):
-    rng = onp.random.default_rng(0)
-    network = lesson.character_network(3)
-    params, stream = lesson.start_reader(network, rng), lesson.sample_streams(CLASSES, 3, 3, 2, rng)
-    objective = partial(lesson.stream_objective, network, reader)
+    objective, params, stream = problem_of(reader)
     value, gradient = value_and_grad(objective)(params, stream)
     assert all(a.dtype == "float32" for a in [value, *leaves(gradient)])
-    run, _ = train(objective, params, lambda: stream, update=adam, schedule=constant(1e-2), iterations=4,
-                   path=tmp_path / "run.npz")
-    plain = lesson.train_on_streams(objective, params, lambda: stream, 1e-2, 4)
-    assert_same_tree(plain, run, rtol=0)
-
-
-def torch_read(torch, arrays, late, n_slots):
-    """Keys and the parameters of look and write (float64 tensors), late labels -> what memory and attention read."""
-    keys, sharpness, blank, bias, slope = arrays
-
-    def weights_of(queries, kept, held):
-        scores = (queries @ kept.transpose(1, 2) * sharpness).masked_fill(~held, -math.inf)
-        return torch.cat([scores, blank.expand(*scores.shape[:2], 1)], dim=-1).softmax(dim=-1)[..., :-1]
-
-    n_tasks, length, n_features = keys.shape
-    kept, values, used = (torch.zeros(n_tasks, n_slots, *more, dtype=torch.float64)
-                          for more in ((n_features,), late.shape[-1:], ()))
-    held, reads = torch.zeros(n_tasks, n_slots, dtype=torch.bool), []
-    for t in range(length):
-        weights = weights_of(keys[:, t:t + 1], kept, held[:, None])
-        reads.append((weights @ values)[:, 0])
-        if t + 1 < length:
-            again = torch.sigmoid(bias + slope * ((reads[-1] * late[:, t + 1]).sum(-1, keepdim=True) - 0.5))
-            free = torch.nn.functional.one_hot(used.masked_fill(~held, -1.0).argmin(1), n_slots).bool()
-            share = again * weights[:, 0] + (1 - again) * free
-            kept = torch.lerp(kept, keys[:, t:t + 1], share[..., None])
-            values = torch.lerp(values, late[:, t + 1:t + 2].expand_as(values), share[..., None])
-            used, held = 0.95 * used + (weights[:, 0] + share).detach(), held | free
-    earlier = torch.ones(length, length).tril(-1).bool()
-    attended = weights_of(keys, keys, earlier) @ torch.cat([late[:, 1:], torch.zeros_like(late[:, :1])], dim=1)
-    return torch.stack(reads, dim=1), attended
-
-
-def test_values_and_gradients_are_pytorchs():
-    torch = pytest.importorskip("torch")
-    params, (keys, _, late) = params_of(), stream_of_keys()
-    names = [("look", "sharpness"), ("look", "blank"), ("write", "bias"), ("write", "right")]
-    arrays = [keys, *(params[group][name] for group, name in names)]
-
-    def ours(*arrays):
-        tree = {"look": dict(zip(("sharpness", "blank"), arrays[1:3], strict=True)),
-                "write": dict(zip(("bias", "right"), arrays[3:], strict=True))}
-        return tree, arrays[0]
-
-    tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
-    cotangent = onp.random.default_rng(3).normal(size=late.shape)
-    for read, theirs in zip((lambda p, k: lesson.read_with_memory(p, k, late, 3),
-                             lambda p, k: lesson.read_with_attention(p, k, late)),
-                            torch_read(torch, tensors, torch.tensor(late), 3), strict=True):
-        mine = gradients(lambda *a, read=read: read(*ours(*a)), arrays, cotangent)
-        expected = torch.autograd.grad(theirs, tensors, torch.tensor(cotangent), allow_unused=True)
-        assert_close(read(*ours(*arrays)), theirs.detach().numpy(), 1e-10)
-        for a, b in zip(mine, expected, strict=True):
-            assert_close(a, onp.zeros(a.shape) if b is None else b.numpy(), 1e-8)
+    page = lesson.train_on_streams(objective, params, lambda: stream, 1e-2, 4)
+    assert_trained_as_in_a_run(page, objective, params, lambda: stream, 1e-2, 4, tmp_path)
 
 
 # ---------------------------------------------------------------- on episodes
@@ -277,18 +197,23 @@ def test_late_labels_refuse_what_are_no_labels(labels, message):
         lesson.late_labels(labels, 3)
 
 
-def test_readers_refuse_streams_that_do_not_fit():
-    params, (keys, labels, late) = params_of(), stream_of_keys()
-    on_time = onp.eye(3)[labels]
-    for reader in READERS:
-        for k, y, message in [(keys[0], late, "need keys"), (keys[:, :3], late, "need keys"),
-                              (keys[:1], late, "need keys"), (keys[:, :0], late[:, :0], "at least one step"),
-                              (keys, on_time, "a step late")]:
-            with pytest.raises(ValueError, match=message):
-                reader(params, k, y)
-    for n_slots in (0, 1.5, True):
-        with pytest.raises(ValueError, match="slots"):
-            lesson.read_with_memory(params, keys, late, n_slots)
+@every_reader
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda keys, late: (keys[0], late), "need keys"), (lambda keys, late: (keys[:, :3], late), "need keys"),
+    (lambda keys, late: (keys[:1], late), "need keys"),
+    (lambda keys, late: (keys[:, :0], late[:, :0]), "at least one step"),
+    (lambda keys, late: (keys, onp.roll(late, -1, axis=1)), "a step late")])
+def test_readers_refuse_streams_that_do_not_fit(reader, change, message):
+    keys, _, late = stream_of_keys()
+    with pytest.raises(ValueError, match=message):
+        reader(params_of(), *change(keys, late))
+
+
+@pytest.mark.parametrize("n_slots", [0, 1.5, True])
+def test_slots_must_be_a_positive_integer(n_slots):
+    keys, _, late = stream_of_keys()
+    with pytest.raises(ValueError, match="slots"):
+        lesson.read_with_memory(params_of(), keys, late, n_slots)
 
 
 @pytest.mark.parametrize("instances", [1, 2.0, True, 7])

@@ -7,13 +7,12 @@ import numpy as onp
 import pytest
 
 from fewshot_np.data import patients
-from fewshot_np.experiment.records import load_params
 from fewshot_np.lesson2_episodes import Episode, mean_confidence_interval
 from fewshot_np.lesson4_maml import adapt, sample_sinusoids
 from fewshot_np.lesson6_model_based import __main__ as lesson
 from fewshot_np.lesson6_model_based import context_run, decode, encode, init
 from fewshot_np.lesson6_model_based.figures import whole_curve
-from fewshot_np.nn.trees import leaves, repeat
+from fewshot_np.nn.trees import repeat
 from tests.scaffolding import assert_same_tree, run_tiny
 
 TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--meta-batch", "2", "--curve-iterations",
@@ -21,13 +20,11 @@ TINY = ["--iterations", "3", "--maml-iterations", "3", "--episodes", "5", "--met
         "--character-iterations", "1", "--memory-iterations", "1"]
 
 
-def test_the_record_has_the_numbers_of_the_tables_and_the_networks_are_finite(tmp_path, monkeypatch):
+def test_the_record_has_the_numbers_of_the_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(lesson, "POINTS", (1, 50))  # for speed: two lines of the table, and no search for a rate
     monkeypatch.setattr(lesson, "tune_rate", lambda error, rates: rates[0])
     monkeypatch.setattr(context_run, "SHOTS", (1, 10))
     metrics = run_tiny("lesson6_model_based", tmp_path, *TINY)["metrics"]
-    assert all(set(metrics[f"{name}, {n}"]) == {"mean", "interval"} for name in lesson.METHODS
-               for n in ("1 points", "50 points", "50 points, twice as tall"))
     assert metrics["MAML, 10 steps, 1000 points, cost"]["milliseconds"] > 0
     for k, other in [(1, "logistic regression"), (10, "nearest patient")]:
         where = f"patients, K = {k}, statistics of the support and queries, "
@@ -37,10 +34,6 @@ def test_the_record_has_the_numbers_of_the_tables_and_the_networks_are_finite(tm
         both = [metrics[f"{where}transformer, {rate}"]["mean"] for rate in ("sensitivity", "specificity")]
         assert mine == pytest.approx(sum(both) / 2)  # the classes are balanced
     assert 0 <= metrics["memory, 10 slots, image 10"]["mean"] <= 1
-    for name in ("cnp.npz", "maml.npz", "transformer-curves.npz", "transformer-tables.npz", "memory.npz",
-                 "attention.npz"):
-        assert all(leaf.dtype == "float32" and onp.isfinite(leaf).all()
-                   for leaf in leaves(load_params(tmp_path / name)))
 
 
 def test_curve_fitters_answer_as_their_own_functions_do():

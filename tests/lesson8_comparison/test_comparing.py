@@ -1,19 +1,13 @@
-"""Pairs and costs, by hand; the figures name every method."""
+"""Every method is asked the same (pairs and ranks: exercise comparison.1); costs; the figures name every method."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from fewshot_np import lesson8_comparison as lesson
 from fewshot_np.lesson2_episodes import sample_episodes
-from fewshot_np.lesson8_comparison import (
-    METHODS,
-    accuracies_by_statistics,
-    adaptation_milliseconds,
-    best_first,
-    count_images,
-    paired_differences,
-)
+from fewshot_np.lesson8_comparison import METHODS
 from fewshot_np.lesson8_comparison.comparing import with_the_support
 from fewshot_np.lesson8_comparison.figures import draw_matrix, draw_scatter, label_places, right_is_taken
 from tests.scaffolding import classes_of
@@ -34,25 +28,18 @@ def test_every_method_is_asked_about_the_same_episode_with_each_of_its_statistic
         assert one is episode
         return np.eye(3)[one.query_y] * (1 if name == "MAML" else -1)
 
-    results = accuracies_by_statistics({name: lambda e, s, name=name: scores(name, e, s)
+    results = lesson.accuracies_by_statistics({name: lambda e, s, name=name: scores(name, e, s)
                                         for name in ("pixels", "prototypical", "MAML")}, episode)
     assert asked == list(results) == [("pixels", None), ("prototypical", "support"),
                                       ("prototypical", "support and queries"), ("MAML", "support"), ("MAML", "queries")]
     assert with_the_support(results).keys() == {"pixels", "prototypical", "MAML"}
-    assert best_first(with_the_support(results))[0] == "MAML"
+    assert lesson.best_first(with_the_support(results))[0] == "MAML"
     assert np.all(results["MAML", "queries"] == 1)
 
 
-def test_paired_differences_by_hand():
-    pairs = paired_differences({"a": np.array([0.9, 0.5, 0.7]), "b": np.array([0.8, 0.4, 0.6])})
-    assert set(pairs) == {("a", "b"), ("b", "a")}
-    assert pairs["a", "b"] == pytest.approx((0.1, 0.0), abs=1e-12)  # each episode the same: no doubt at all
-    assert pairs["b", "a"][0] == -pairs["a", "b"][0]
-
-
 def test_images_are_counted(episode):
-    assert count_images(episode) == 3 * 3 * (2 + 4)
-    assert count_images((CLASSES.images[:7], CLASSES.labels[:7])) == 7
+    assert lesson.count_images(episode) == 3 * 3 * (2 + 4)
+    assert lesson.count_images((CLASSES.images[:7], CLASSES.labels[:7])) == 7
 
 
 def test_the_time_of_a_new_task_is_that_of_one_task_and_one_query(episode):
@@ -61,7 +48,7 @@ def test_the_time_of_a_new_task_is_that_of_one_task_and_one_query(episode):
     def scores(one, statistics):
         seen.append((one.support_x.shape[:2], one.query_x.shape[:2], one.query_y.shape, statistics))
 
-    assert adaptation_milliseconds(scores, episode, repetitions=3) >= 0
+    assert lesson.adaptation_milliseconds(scores, episode, repetitions=3) >= 0
     assert seen == [((1, 6), (1, 1), (1, 1), "support")] * 3
 
 
@@ -74,7 +61,7 @@ def test_the_figures_name_every_method():
     assert {text.get_text() for text in scatter.axes[0].texts} == set(METHODS)
     assert max(text.get_position()[1] for text in scatter.axes[0].texts) < scatter.axes[0].get_ylim()[1]
     values = with_the_support(results)
-    matrix = draw_matrix(values, paired_differences(values), list(METHODS))
+    matrix = draw_matrix(values, lesson.paired_differences(values), list(METHODS))
     assert [label.get_text() for label in matrix.axes[0].get_xticklabels()] == list(METHODS)
     assert len(matrix.axes[0].texts) == len(METHODS) * (len(METHODS) + 1) / 2
 

@@ -84,17 +84,7 @@ def test_an_answer_depends_on_other_queries_only_where_batch_norm_sees_them(name
     assert np.allclose(first, second, rtol=1e-3, atol=1e-4) == (statistics == "support")
 
 
-def test_methods_that_adapt_weights_know_the_queries_alone_and_the_others_only_both():
-    for method in METHODS.values():
-        one_pass = "support", "support and queries"
-        expected = {"metric-based": one_pass, "model-based": one_pass, "nothing learned": ()}
-        if method is METHODS["frozen features"]:  # pretrained, and then compared in one pass
-            expected["pretraining"] = one_pass
-        assert method.statistics == expected.get(method.family, ("support", "queries"))
-
-
 def test_the_methods_of_one_family_differ_as_they_should():
-    """MAML is lesson 4's; first order has its value and another gradient; ANIL's inner loop moves the head alone."""
     names = ("MAML", "first-order MAML", "ANIL")
     _, network, params, batch = untrained("MAML")
     loss = partial(classification_loss, network)

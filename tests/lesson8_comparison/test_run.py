@@ -28,7 +28,6 @@ def run_tiny(out, *argv):
 
 @pytest.fixture(scope="module")
 def tiny_run(tmp_path_factory):
-    """(folder, record) of a run that shows that it runs."""
     out = tmp_path_factory.mktemp("tiny")
     return out, run_tiny(out, *TINY)
 
@@ -38,22 +37,15 @@ def numbers(record):
     return {name: metric for name, metric in record["metrics"].items() if name not in ("costs", "trainings")}
 
 
-def test_the_record_holds_every_number_of_the_tables(tiny_run):
-    record = tiny_run[1]
-    metrics = numbers(record)
-    assert set(record["metrics"]["costs"]) == set(METHODS)
-    assert set(record["metrics"]["trainings"]) == set(NAMES)
-    accuracies = {f"{name}, statistics of the {s}" for name, method in METHODS.items() for s in method.statistics}
-    gains = {f"{name}, statistics of the {method.statistics[1]} minus those of the support"
-             for name, method in METHODS.items() if method.statistics}
-    pairs = set(metrics) - accuracies - gains - {"pixels"}
-    assert accuracies | gains | {"pixels"} < set(metrics)
+def test_the_record_holds_the_difference_of_every_pair_the_better_one_first(tiny_run):
+    metrics = numbers(tiny_run[1])
+    pairs = [name for name in metrics if " minus " in name and "statistics" not in name]
     assert set(map(frozenset, itertools.combinations(METHODS, 2))) == {frozenset(p.split(" minus ")) for p in pairs}
     assert all(np.isfinite([metric["mean"], metric["interval"]]).all() for metric in metrics.values())
     for pair in pairs:
         a, b = (metrics.get(f"{name}, statistics of the support", metrics["pixels"]) for name in pair.split(" minus "))
         assert metrics[pair]["mean"] == pytest.approx(a["mean"] - b["mean"], abs=1e-9)
-        assert metrics[pair]["mean"] > -1e-9  # the better one first
+        assert metrics[pair]["mean"] > -1e-9
 
 
 def test_costs_are_of_what_was_trained(tiny_run):
@@ -62,7 +54,6 @@ def test_costs_are_of_what_was_trained(tiny_run):
     assert costs["pixels"]["parameters"] == costs["pixels"]["training seconds"] == costs["pixels"]["images"] == 0
     for name in NAMES:
         arrays = leaves(load_params(out / file_of(name)))
-        assert {array.dtype for array in arrays} == {np.dtype("float32")}
         assert costs[name]["parameters"] == sum(array.size for array in arrays)
         assert costs[name]["training seconds"] > 0
         assert costs[name]["adaptation milliseconds"] > 0

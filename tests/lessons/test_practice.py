@@ -85,6 +85,15 @@ def environment():
             "GIT_CEILING_DIRECTORIES": "/"}
 
 
+def soon(ask, message=lambda: "nothing came"):
+    """What `ask` answers as soon as it answers anything."""
+    end = time.monotonic() + SOON
+    while not (answer := ask()):
+        assert time.monotonic() < end, message()
+        time.sleep(0.01)
+    return answer
+
+
 class Terminal:
     """`python -m lessons ...` at a pseudo-terminal of 80 columns."""
 
@@ -99,10 +108,7 @@ class Terminal:
 
     def until(self, text, last="q quit"):
         """Read until `text` has come and then `last`, the end of a view; returns what came, and forgets it."""
-        end = time.monotonic() + SOON
-        while last not in self.seen.partition(text)[2]:
-            assert time.monotonic() < end, f"no {text!r} in\n{self.seen}"
-            self.read()
+        soon(lambda: last in self.seen.partition(text)[2] or self.read(), lambda: f"no {text!r} in\n{self.seen}")
         came, self.seen = self.seen, ""
         return came.replace("\r\n", "\n").replace(CLEAR, "")
 
@@ -295,18 +301,16 @@ def test_code_that_keeps_python_itself_from_running_is_stopped_and_its_line_name
     file_of(course).write_text(solved("return 7 ** 7 ** 12"), encoding="utf-8")
     exercise = next(e for e in discover(course / "lessons") if e.id == "metric.2")
     worker = Worker(course / "lessons", seconds=0.5)
+
+    def result():
+        worker.ask(exercise, 79)
+        return soon(lambda: worker.result(wait=0.2))
     try:
-        worker.ask(exercise, 79)
-        end = time.monotonic() + SOON
-        while (result := worker.result(wait=0.2)) is None:
-            assert time.monotonic() < end
-        assert "return 7 ** 7 ** 12" in result["text"]
-        assert "nothing within 0.5 s" in result["text"]
+        text = result()["text"]
+        assert "return 7 ** 7 ** 12" in text
+        assert "nothing within 0.5 s" in text
         file_of(course).write_text(solved(RIGHT), encoding="utf-8")
-        worker.ask(exercise, 79)
-        while (result := worker.result(wait=0.2)) is None:
-            assert time.monotonic() < end
-        assert result["right"]
+        assert result()["right"]
     finally:
         worker.close()
 
@@ -318,22 +322,15 @@ def test_each_save_is_noticed_once_also_by_rename_and_a_vanished_file(tmp_path, 
     path = tmp_path / "exercises.py"
     path.write_text("a")
     watcher = Watcher(path, events)
-
-    def next_event():
-        end = time.monotonic() + SOON
-        while (event := watcher.poll()) is None:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        return event
     path.write_text("ab")
-    assert next_event() == "saved"
+    assert soon(watcher.poll) == "saved"
     (tmp_path / "new").write_text("abc")
     os.replace(tmp_path / "new", path)
-    assert next_event() == "saved"
+    assert soon(watcher.poll) == "saved"
     path.unlink()
-    assert next_event() == "gone"
+    assert soon(watcher.poll) == "gone"
     path.write_text("abcd")
-    assert next_event() == "saved"
+    assert soon(watcher.poll) == "saved"
     time.sleep(0.5)
     assert watcher.poll() is None
     watcher.close()

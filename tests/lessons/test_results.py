@@ -6,31 +6,32 @@ from types import SimpleNamespace
 import pytest
 
 from fewshot_np.experiment.records import write_record
-from lessons.quoting import (
-    PUBLISHED,
-    TASKS,
-    benchmarks_table,
-    profile_table,
-    result,
-    results_table,
-    sinusoids_table,
-    worlds_table,
-)
+from lessons import quoting
+from lessons.quoting import results_table
 
 ADAPTING, METRIC = ("support", "queries"), ("support", "support and queries", "training images")
 
 
-def leave_record(folder, protocol, method, accuracies, seed=0, statistics=METRIC, seconds=600.0, **options):
+def leave_metrics(folder, name, metrics, **options):
     """A record as `python -m fewshot_np.results` leaves one."""
-    path = folder / f"{protocol}-{method}-{'-'.join(map(str, options.values()))}-seed{seed}"
-    path.mkdir(parents=True)
-    options = {"quick": False, "effort": 1.0, "n_way": 5, "k_shot": 1, "background": "background", "seed": seed,
-               "protocol": protocol, "method": method, **options}
+    path = folder / name
+    path.mkdir()
+    options = {"quick": False, "effort": 1.0, "background": "background", "n_way": 5, "k_shot": 1, **options}
+    write_record(path, "results", SimpleNamespace(**options), 1.0, metrics)
+
+
+def leave_record(folder, protocol, method, accuracies, seed=0, statistics=METRIC, seconds=600.0, **options):
     kind = "accuracy" if protocol == "finn" else "error"
     metrics = {f"{kind}, statistics of the {each}" if each else kind: {"mean": value, "interval": 0.004}
                for each, value in zip(statistics, accuracies, strict=True)}
     metrics["row"] = {"training seconds": seconds} if seconds else {}
-    write_record(path, "results", SimpleNamespace(**options), 1.0, metrics)
+    leave_metrics(folder, f"{protocol}-{method}-{'-'.join(map(str, options.values()))}-seed{seed}", metrics,
+                  seed=seed, protocol=protocol, method=method, **options)
+
+
+def measured(means):
+    """The metrics of these means."""
+    return {name: {"mean": mean, "interval": 0.01, "median": 0.02} for name, mean in means.items()}
 
 
 def cells(table):
@@ -61,10 +62,10 @@ def test_a_row_has_the_published_number_its_source_and_ours_under_the_statistics
 
 def test_a_sentence_quotes_one_result_by_its_statistics(tmp_path):
     leave_record(tmp_path, "finn", "MAML", [0.95, 0.98], statistics=ADAPTING)
-    assert result("MAML", 5, 1, "queries", folder=tmp_path) == "98.0 ± 0.4"
+    assert quoting.result("MAML", 5, 1, "queries", folder=tmp_path) == "98.0 ± 0.4"
     for n_way, statistics in ((20, "queries"), (5, "training images")):
         with pytest.raises(ValueError, match=f"no record of MAML, {n_way}-way 1-shot, statistics of the {statistics}"):
-            result("MAML", n_way, 1, statistics, folder=tmp_path)
+            quoting.result("MAML", n_way, 1, statistics, folder=tmp_path)
 
 
 def test_several_seeds_are_one_row_with_their_mean_and_their_spread(tmp_path):
@@ -96,28 +97,21 @@ def test_quick_runs_and_other_efforts_are_left_out(tmp_path):
 
 
 def test_published_numbers_name_tasks_that_there_are_and_where_they_were_read():
-    for (protocol, _), (source, numbers) in PUBLISHED.items():
-        assert set(numbers) <= set(TASKS[:4] if protocol == "finn" else TASKS[4:])
+    for (protocol, _), (source, numbers) in quoting.PUBLISHED.items():
+        assert set(numbers) <= set(quoting.TASKS[:4] if protocol == "finn" else quoting.TASKS[4:])
         if numbers:  # Snell et al. were read in the paper itself
             assert source.endswith("from a secondary source") or source.startswith("Snell")
 
 
-def leave_metrics(folder, name, metrics, **options):
-    path = folder / name
-    path.mkdir()
-    options = {"quick": False, "effort": 1.0, "background": "background", "n_way": 5, "k_shot": 1, **options}
-    write_record(path, "results", SimpleNamespace(**options), 1.0,
-                 {key: {"mean": mean, "interval": 0.01, "median": 0.02} for key, mean in metrics.items()})
-
-
 def test_the_two_worlds_and_pixels(tmp_path):
-    assert worlds_table(folder=tmp_path) == "No run of this protocol has been recorded yet."
+    assert quoting.worlds_table(folder=tmp_path) == "No run of this protocol has been recorded yet."
     for world, (own, other) in {"glyphs": (0.9, 0.8), "omniglot": (0.7, 0.95)}.items():
         metrics = {"accuracy on glyphs, statistics of the support": own, "accuracy on glyphs, pixels": 0.45,
                    "accuracy on omniglot, statistics of the support": other, "accuracy on omniglot, pixels": 0.42}
         for method in ("prototypical", "frozen features")[:1 + (world == "glyphs")]:
-            leave_metrics(tmp_path, world + method, metrics, protocol="worlds", method=method, background=world)
-    assert sorted(cells(worlds_table(folder=tmp_path))) == sorted([
+            leave_metrics(tmp_path, world + method, measured(metrics), protocol="worlds", method=method,
+                          background=world)
+    assert sorted(cells(quoting.worlds_table(folder=tmp_path))) == sorted([
         ["prototypical", "printed (glyphs)", "90.0 ± 1.0", "80.0 ± 1.0"],
         ["prototypical", "handwritten (Omniglot)", "70.0 ± 1.0", "95.0 ± 1.0"],
         ["frozen features", "printed (glyphs)", "90.0 ± 1.0", "80.0 ± 1.0"],
@@ -130,8 +124,8 @@ def test_sinusoids_from_5_and_10_points_beside_the_published_row(tmp_path):
     metrics["error from 5 points, 10 steps"] = float("nan")
     metrics |= {f"error from {points} points, {steps} steps, the later ones at 0.004": 0.3 for points in (5, 10)
                 for steps in (5, 10)}
-    leave_metrics(tmp_path, "MAML", metrics, protocol="sinusoids", method="MAML")
-    published, five, later, ten, _ = cells(sinusoids_table(folder=tmp_path))
+    leave_metrics(tmp_path, "MAML", measured(metrics), protocol="sinusoids", method="MAML")
+    published, five, later, ten, _ = cells(quoting.sinusoids_table(folder=tmp_path))
     assert published == ["MAML, published", "5", "", "0.67", "0.38", "0.35"]
     assert five == ["MAML, here", "5", *["0.20 ± 0.01 (0.02)"] * 3, "diverges (0.02)"]
     assert later == ["MAML, here, the later ones at 0.004", "5", "", "", *["0.30 ± 0.01 (0.02)"] * 2]
@@ -143,7 +137,7 @@ def test_the_benchmarks_have_a_row_each(tmp_path):
             "here_over_best": 0.6707, "here_over_loop": 0.362}
     path = tmp_path / "record.json"
     path.write_text(json.dumps({"steps": [step]}), encoding="utf-8")
-    assert cells(benchmarks_table(path)) == [["a step", "82.1 ms", "122 ms, vmap", "0.67 (0.7)", "0.36"]]
+    assert cells(quoting.benchmarks_table(path)) == [["a step", "82.1 ms", "122 ms, vmap", "0.67 (0.7)", "0.36"]]
 
 
 def test_the_profile_has_a_row_for_each_step_and_no_floor_without_convolutions(tmp_path):
@@ -154,5 +148,5 @@ def test_the_profile_has_a_row_for_each_step_and_no_floor_without_convolutions(t
     path.write_text(json.dumps({"steps": [
         {"title": title, "forms": forms, "profile": shares | {"floor_s": floor}}
         for title, floor in (("a step", 0.0423), ("another", 0.0))]}), encoding="utf-8")
-    assert cells(profile_table(path)) == [["a step", "160 ms", "42.3 ms", "63 %", "25 %", "12 %"],
+    assert cells(quoting.profile_table(path)) == [["a step", "160 ms", "42.3 ms", "63 %", "25 %", "12 %"],
                                           ["another", "160 ms", "", "63 %", "25 %", "12 %"]]
