@@ -23,7 +23,7 @@ from fewshot_np.experiment.records import read_record
 FILE = Path(__file__).with_name("spread.json")
 TRAINED = [module for number, module, *_ in LESSONS if number >= "3"]
 UNTRAINED = re.compile(r"pixel|no training|random, |, 0 steps|shuffled")      # nothing that was trained
-NO_RESULT = re.compile(r"minus| difference|flattering|distance|rates|interval over|results on|images? per class")
+NO_RESULT = re.compile(r"minus| difference|flattering|distance|rates|interval over|results on|images? per class|^seed ")
 ERROR = re.compile(r"sinusoids|\d points|^(LSTM|Adam|SGD),")                   # of curves: no share between 0 and 1
 
 
