@@ -370,6 +370,13 @@ def above_0_alone(logits, same_class, n_hard):
     return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 
+@mistake("project.3", "The same pairs were hidden by multiplying their logits with 0. But 0 is larger than a negative "
+         "logit, so they take the places of hard pairs.", "np.where(same_class, -np.inf, logits), then the largest.")
+def same_pairs_at_zero(logits, same_class, n_hard):
+    hard = hardest_of_each(logits * ~same_class, onp.zeros_like(same_class), n_hard) & ~same_class
+    return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
+
+
 @mistake("project.3", "The hard pairs were weighted by a softmax of their logits.", "All hard pairs weigh the same.")
 def harder_ones_weigh_more(logits, same_class, n_hard):
     hard = hardest_of_each(logits, same_class, n_hard)

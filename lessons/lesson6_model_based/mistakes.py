@@ -87,8 +87,8 @@ def divided_by_the_root(h, params, x, y):
     return np.sum(h(params, pairs(x, y)), axis=1) / x.shape[1] ** 0.5
 
 
-@mistake("model_based.1", "The axis of the examples is still there: (T,1,R).",
-         "np.mean(..., axis=1), without keepdims.")
+@mistake("model_based.1", "There is an axis too many: (T,1,R).",
+         "np.mean(..., axis=1), without keepdims; and np.concatenate for the pairs: np.stack makes a new axis.")
 def axis_of_examples_kept(h, params, x, y):
     return np.mean(h(params, pairs(x, y)), axis=1, keepdims=True)
 
@@ -157,6 +157,13 @@ def to_every_query(r, x):
          "Give r an axis for the queries, r[:, None], and repeat along that axis alone.")
 def tiled_over_tasks(g, params, r, x):
     rows = np.reshape(np.tile(r, (x.shape[1], 1)), (*x.shape[:2], r.shape[1]))
+    return g(params, np.concatenate([rows, x], axis=-1))
+
+
+@mistake("model_based.2", "The R numbers of an encoding were mixed: each was repeated by itself, and then they were "
+         "cut into rows.", "Give r an axis for the queries, r[:, None], and repeat along that axis alone.")
+def each_number_repeated(g, params, r, x):
+    rows = np.reshape(np.repeat(r, x.shape[1], axis=1), (*x.shape[:2], r.shape[1]))
     return g(params, np.concatenate([rows, x], axis=-1))
 
 
@@ -283,6 +290,12 @@ def decode_with_added_zeros(g, params, r, x):
          "r is the mean of n_points vectors: it has n_points times the weight.")
 def halfway(r, n_points, r_new):
     return (r + r_new) / 2
+
+
+@mistake("model_based.3", "The new example got its share, but the old ones kept all of theirs: together more than 1.",
+         "(n_points r + r_new) / (n_points + 1): r, too, is divided anew.")
+def old_share_kept(r, n_points, r_new):
+    return (r if n_points else 0 * r_new) + r_new / (n_points + 1)
 
 
 @mistake("model_based.3", "The step was divided by n_points; with the new one there are n_points + 1.",
@@ -535,6 +548,12 @@ def masked_after_the_softmax(scores, n_context):
     return softmax(scores) * visible(scores, n_context)
 
 
+@mistake("model_based.5", "The softmax runs over the queries: each *column* was divided by its sum.",
+         "Over the keys, the last axis: each query has weights of its own, which add up to 1.")
+def softmax_over_the_queries(scores, n_context):
+    return softmax(scores.T).T * visible(scores, n_context)
+
+
 @mistake("model_based.5", "The hidden scores were set to 0: exp(0) = 1, so hidden keys still have a weight.",
          "Minus infinity: exp(-inf) = 0.")
 def hidden_scores_zero(scores, n_context):
@@ -679,10 +698,12 @@ def labels_left_behind(answer, x, y, query_x, order):
     return close(answer(x, y, query_x), answer(x[order], y, query_x))
 
 
-@mistake("model_based.6", "Nothing was put in another order: a learner is compared with itself.",
-         "answer(x[order], y[order], query_x) is the other one.")
-def compared_with_itself(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x), answer(x, y, query_x))
+@mistake("model_based.6", "The examples stayed in their order: a learner is compared with itself, or the queries alone "
+         "were put in another order.", "answer(x[order], y[order], query_x) is the other one.",
+         of_queries=(False, True))
+def compared_with_itself(answer, x, y, query_x, order, of_queries):
+    others = order[order < len(query_x)] if of_queries else onp.arange(len(query_x))
+    return close(answer(x, y, query_x)[others], answer(x, y, query_x[others]))
 
 
 @mistake("model_based.6", "== asks for the last bit, but sums in another order round differently.",
@@ -968,6 +989,13 @@ def points_of_length_one(n_features, k_shot, n_query, rng):
 def signs_for_the_rule(n_features, k_shot, n_query, rng):
     x = rng.standard_normal((2, k_shot + n_query, n_features))
     return cut(in_front(x, rng.choice([-1.0, 1.0], n_features)), k_shot)
+
+
+@mistake("model_based.7", "Every feature was turned to the rule's side by itself, so the points of a class fill only a "
+         "quarter of the plane.", "Turn the whole point around where it is on the wrong side: -x.")
+def each_feature_turned(n_features, k_shot, n_query, rng):
+    x = onp.abs(rng.standard_normal((2, k_shot + n_query, n_features))) * onp.sign(rng.standard_normal(n_features))
+    return cut(x * onp.array([-1, 1])[:, None, None], k_shot)
 
 
 @honest("model_based.7")

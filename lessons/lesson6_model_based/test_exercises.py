@@ -422,6 +422,16 @@ def some_features_are_large(inputs, support_x, support_y, query_x, query_y):
         return say("{percent:.1f} % of them beyond 2; 4.6 % would be right", percent=100 * far)
 
 
+def classes_fill_half_the_plane(inputs, support_x, support_y, query_x, query_y):
+    """The points of class 1 fill half of the plane, from one end of the line to the other."""
+    turned = towards_class_1(support_x, support_y, query_x, query_y)
+    angles = onp.sort(onp.arctan2(turned[..., 1], turned[..., 0]), axis=1)
+    gaps = onp.diff(onp.concatenate([angles, angles[:, :1] + 2 * onp.pi], axis=1), axis=1).max(axis=1)
+    widest = 360 - onp.degrees(gaps.min())
+    if widest < 120:  # a straight rule: nearly 180
+        return say("points of class 1 that lie within {angle:.0f} degrees in every task, seen from 0", angle=widest)
+
+
 def weights_differ(inputs, support_x, support_y, query_x, query_y):
     """In half of the rules one feature weighs more than twice as much as the other."""
     middle = onp.sort(onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)), axis=1)
@@ -451,8 +461,8 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
     shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ, no_point_twice,
     no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
-    rules_have_both_signs, rules_have_all_directions, both_features_count, weights_differ, lengths_differ,
-    some_features_are_large, features_are_standard_normal))
+    rules_have_both_signs, rules_have_all_directions, both_features_count,
+    classes_fill_half_the_plane, weights_differ, lengths_differ, some_features_are_large, features_are_standard_normal))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)

@@ -503,10 +503,13 @@ def results_exchanged(accuracy, size):
 
 
 @mistake("pitfalls.4", "The episodes that are left over became a group of their own, a shorter one.",
-         "Leave them out: E // size groups.")
-def short_last_group(accuracy, size):
-    means = np.stack([accuracy[:, i:i + size].mean(axis=1) for i in range(0, accuracy.shape[1], size)], axis=1)
-    return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
+         "Leave them out: E // size groups.", by_episode=(False, True))
+def short_last_group(accuracy, size, by_episode):
+    n, starts = accuracy.shape[1], range(0, accuracy.shape[1], size)
+    means = np.stack([accuracy[:, i:i + size].mean(axis=1) for i in starts], axis=1)
+    lengths = np.array([min(size, n - i) for i in starts])
+    on_others = (accuracy.sum(axis=1, keepdims=True) - lengths * means) / (n - lengths)
+    return means.max(axis=0), taken(on_others if by_episode else means_on_others(means), means.argmax(axis=0))
 
 
 @mistake("pitfalls.4", "`size` was taken for the number of groups. It is the number of episodes in each.",
