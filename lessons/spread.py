@@ -41,7 +41,7 @@ def main(argv=None):
                 subprocess.run([sys.executable, "-m", f"fewshot_np.{lesson}", "--seed", str(seed), "--out", folder],
                                check=True)
     found = {lesson: collected(options.out, lesson) for lesson in options.lessons}
-    content = (json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}) | {
+    content = (committed() if FILE.exists() else {}) | {
         lesson: of_lesson for lesson, of_lesson in found.items() if len(of_lesson["seeds"]) > 1}
     with write_atomically(FILE) as file:
         file.write((json.dumps(dict(sorted(content.items())), indent=1) + "\n").encode())
@@ -60,6 +60,11 @@ def collected(folder, lesson):
             "means": {name: [round(run["metrics"][name]["mean"], 4) for run in runs] for name in names}}
 
 
+def committed():
+    """What spread.json says: {lesson: {"seeds", "means"}}, see `collected`."""
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
 def apart(means):
     """(points between the lowest and the highest accuracy, factor between the lowest and the highest error), a list
     each."""
@@ -70,7 +75,7 @@ def apart(means):
 
 def measured(lesson, content=None):
     """(seeds as words, points, factors) of `apart` for a lesson; None where its seeds were not measured."""
-    content = json.loads(FILE.read_text(encoding="utf-8")) if content is None else content
+    content = committed() if content is None else content
     if lesson not in content:
         return None
     return list(map(str, content[lesson]["seeds"])), *apart(content[lesson]["means"])
@@ -78,8 +83,7 @@ def measured(lesson, content=None):
 
 def percentages(lesson, result):
     """A result of a lesson with each seed, as ["61.6", "72.6", ...]."""
-    means = json.loads(FILE.read_text(encoding="utf-8"))[lesson]["means"]
-    return [f"{100 * mean:.1f}" for mean in means[result]]
+    return [f"{100 * mean:.1f}" for mean in committed()[lesson]["means"][result]]
 
 
 def sentence(lesson, content=None):

@@ -137,8 +137,8 @@ def cross_entropy(logits, labels):
 def linear(x, w, b=None):
     """x @ w: (M,D) @ (D,O) -> (M,O); with tasks (T,M,D) @ (T,D,O) or, w shared, (T,M,D) @ (D,O) -> (T,M,O).
 
-    b: (O,) or (T,O), added to each row. One operation does both, because of a small network's time much is Python's,
-    for each operation.
+    b: (O,) or (T,O), added to each row. One operation does both, because a small network spends much of its time on
+    what Python does for each operation.
     Raises: ValueError where shapes or task axes do not fit, or x is not of floats.
     """
     _check_linear(x, w)

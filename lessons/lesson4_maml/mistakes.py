@@ -405,6 +405,14 @@ def second_order(loss, w, support, query, inner_lr, steps):
     return grad(lambda w: loss(descend(loss, w, *support, inner_lr, steps), *query))(w)
 
 
+def last_step_constant(loss, w, support, query, inner_lr, steps):
+    """The gradient where that of the last inner step is taken for a constant, of the steps before it not."""
+    def objective(w):
+        w = descend(loss, w, *support, inner_lr, steps - 1)
+        return loss(w - inner_lr * stop_gradient(grad(loss)(w, *support)), *query)
+    return grad(objective)(w)
+
+
 @mistake("maml.4", "First and second order changed places.", "Return (first, second).")
 def orders_exchanged(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
@@ -473,10 +481,8 @@ def first_order_of_the_support(loss, w, support_x, support_y, query_x, query_y, 
 @mistake("maml.4", "In the second order the gradient of the last step was taken for a constant.",
          "It flows back through *all* inner steps: no stop_gradient in any of them.")
 def last_step_frozen(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
-    def outer(w):
-        w = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
-        return loss(w - inner_lr * stop_gradient(grad(loss)(w, support_x, support_y)), query_x, query_y)
-    return grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y), grad(outer)(w)
+    first = grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y)
+    return first, last_step_constant(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
 
 
 @mistake("maml.4", "The second-order gradient is that of the support loss.", "The *query* loss after the inner steps.")
@@ -489,11 +495,9 @@ def second_order_of_the_support(loss, w, support_x, support_y, query_x, query_y,
 @mistake("maml.4", "In the first order only the last step's gradient was made a constant.",
          "Every inner gradient is a constant; then the query gradient at the adapted w is all that is left.")
 def first_order_of_the_last_step(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
-    def objective(w):
-        w = descend(loss, w, support_x, support_y, inner_lr, steps - 1)
-        return loss(w - inner_lr * stop_gradient(grad(loss)(w, support_x, support_y)), query_x, query_y)
-    second = second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
-    return grad(objective)(w), second
+    support, query = (support_x, support_y), (query_x, query_y)
+    return (last_step_constant(loss, w, support, query, inner_lr, steps),
+            second_order(loss, w, support, query, inner_lr, steps))
 
 
 @mistake("maml.4", "The first order is Reptile's: from the adapted w back to the start. The query was not asked.",
