@@ -23,6 +23,11 @@ def distort(images, rng):
                     ).reshape(images.shape)
 
 
+def distorted(episode, rng):
+    """The Episode with each image distorted, support and queries."""
+    return episode._replace(support_x=distort(episode.support_x, rng), query_x=distort(episode.query_x, rng))
+
+
 def affine(image, angle, shear, scale, shift):
     """One image (H,W) float32 under scale, then shear, then rotation, about its centre, and a shift; bilinear."""
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -79,6 +79,8 @@ LAKE = {  # (method, learned from); the first two learn nothing
     ("pixels", "background"): None,
     **{(method, background): metric_training(12000, train_way=20, distorted=True, **more)
        for method, more in (("prototypical", {}), ("extended prototypical", {"scores": {"rounds": 5}}),
+                            ("prototypical ensemble", {"start": {"n_networks": 3},
+                                                       "scores": {"rounds": 5, "copies": 16}}),
                             ("Siamese", {"objective": CONTRASTIVE}), ("cross-entropy Siamese", {}))
        for background in ("background", "small1", "small2")},
 }

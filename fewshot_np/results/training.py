@@ -7,7 +7,7 @@ import numpy as np
 
 from fewshot_np.experiment.methods import Training, at_effort, differences, train_method
 from fewshot_np.experiment.records import load_params, read_record, save_params, when_there_is_space
-from fewshot_np.results.distortion import distort, turn_classes
+from fewshot_np.results.distortion import distorted, turn_classes
 from fewshot_np.results.rows import training_identity
 
 
@@ -43,9 +43,7 @@ def sample_for(row, method, classes, n_way, k_shot, rng):
     episode = method.sample(classes, n_way, k_shot, row, rng)
     if row.turned and method.head != "classes":
         episode = turn_classes(episode, rng)
-    if not row.distorted:
-        return episode
-    return episode._replace(support_x=distort(episode.support_x, rng), query_x=distort(episode.query_x, rng))
+    return distorted(episode, rng) if row.distorted else episode
 
 
 def load_trained(options, row):

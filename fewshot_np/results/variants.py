@@ -1,10 +1,12 @@
-"""What the literature found since: two methods of the tables, each with something that helps it; and one as published.
+"""What the literature found since: methods of the tables, each with something that helps it; and one as published.
 
 The plain methods stay plain; these are rows of their own beside them.
 
   extended prototypical  where batch norm sees support and queries, the queries refine the prototypes, too: each counts
                          for a class as much as it probably belongs to it; after the protocol `finn` it is also trained
                          twice as long, on distorted images
+  prototypical ensemble  several networks that started differently, whose embeddings stand side by side, each the mean
+                         over an image and distorted copies of it
   extended MAML          trained on distorted images, with several steps. Each step has its own rate for each array of
                          parameters, learned together with the start, and the query loss is taken after every step and
                          not after the last alone, so that the first steps are trained directly, too
@@ -20,12 +22,20 @@ import numpy as onp
 from autograd import numpy as np
 
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
-from fewshot_np.lesson3_metric import embed, memberships, prototypes, squared_distances, ways
+from fewshot_np.lesson3_metric import (
+    embed,
+    memberships,
+    prototypes,
+    prototypical_objective,
+    squared_distances,
+    ways,
+)
 from fewshot_np.lesson5_project.rewired import embedded_scores, mean_pair_loss
 from fewshot_np.lesson6_optimizer import meta_sgd_step
 from fewshot_np.lesson8_comparison.methods import METHODS as PLAIN
 from fewshot_np.nn.primitives import log_softmax
 from fewshot_np.nn.trees import repeat, tree_map
+from fewshot_np.results.distortion import distorted
 
 # ---------------------------------------------------------------- prototypes that the queries refine
 
@@ -50,11 +60,41 @@ def refine(centres, support, support_y, query, rounds):
 def refined_scores(network, params, episode, statistics, rounds):
     """Minus the squared distance of each query to each prototype, (T, N Q, N); to the refined prototypes where batch
     norm sees the queries, too."""
-    support, query = embed(network, params, episode, statistics)
+    return scores_of_embeddings(*embed(network, params, episode, statistics), episode, statistics, rounds)
+
+
+def scores_of_embeddings(support, query, episode, statistics, rounds):
+    """The same, of embeddings (T, N K, D) and (T, N Q, D)."""
     centres = prototypes(support, episode.support_y, ways(episode))
     if statistics == "support and queries":
         centres = refine(centres, support, episode.support_y, query, rounds)
     return -squared_distances(query, centres)
+
+
+# ---------------------------------------------------------------- several networks, several copies of an image
+
+
+def start_of_networks(network, n_way, rng, n_networks):
+    """{"network1": its parameters, "network2": ...}, drawn one after the other."""
+    return {f"network{i + 1}": network.init(rng) for i in range(n_networks)}
+
+
+def ensemble_objective(network, params, episode):
+    """The mean of the prototypical losses of all networks: the same episodes, and no other connection."""
+    return sum(prototypical_objective(network, each, episode) for each in params.values()) * (1 / len(params))
+
+
+def ensemble_scores(network, params, episode, statistics, rounds, copies):
+    """As `refined_scores`, with averaged embeddings: minus the mean of the networks' squared distances, (T, N Q, N)."""
+    rng = onp.random.default_rng(0)  # the same distortions for the same episode
+    episodes = [episode, *(distorted(episode, rng) for _ in range(copies))]
+
+    def averaged(one):
+        support, query = zip(*(embed(network, one, each, statistics) for each in episodes), strict=True)
+        return onp.mean(support, axis=0), onp.mean(query, axis=0)
+    support, query = (onp.concatenate(parts, axis=-1) * (1 / len(params) ** 0.5)
+                      for parts in zip(*map(averaged, params.values()), strict=True))
+    return scores_of_embeddings(support, query, episode, statistics, rounds)
 
 
 # ---------------------------------------------------------------- MAML with learned rates, one per step and array
@@ -124,6 +164,8 @@ _mean_too = {name: getattr(PLAIN["frozen features"], name) for name in ("objecti
 METHODS = PLAIN | {
     "fine-tuning": PLAIN["fine-tuning"]._replace(**_mean_too),  # one pretraining for both: fine-tuned, and frozen
     "extended prototypical": PLAIN["prototypical"]._replace(scores=refined_scores),
+    "prototypical ensemble": PLAIN["prototypical"]._replace(
+        objective=ensemble_objective, scores=ensemble_scores, start=start_of_networks),
     "cross-entropy Siamese": PLAIN["Siamese"]._replace(
         objective=cross_entropy_objective, scores=cross_entropy_scores, start=start_with_comparison),
     "extended MAML": PLAIN["MAML"]._replace(objective=steps_objective, scores=steps_scores, start=start_of_steps),

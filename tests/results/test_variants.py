@@ -6,14 +6,17 @@ import numpy as np
 
 from fewshot_np.lesson2_episodes import Episode, accuracies
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
-from fewshot_np.lesson3_metric import embed, prototypical_scores
+from fewshot_np.lesson3_metric import embed, prototypical_objective, prototypical_scores
 from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.nn.networks import Network, conv4
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map, value_and_grad
 from fewshot_np.results.variants import (
     cross_entropy_objective,
     cross_entropy_scores,
+    ensemble_objective,
+    ensemble_scores,
     refined_scores,
+    start_of_networks,
     start_of_steps,
     start_with_comparison,
     steps_objective,
@@ -46,6 +49,28 @@ def test_refined_scores_are_those_of_the_prototypes_without_the_queries_and_neve
     np.testing.assert_array_equal(refined["support"], plain["support"])
     assert not np.allclose(refined["support and queries"], plain["support and queries"])
     np.testing.assert_equal(again, refined)
+
+
+def test_an_ensemble_takes_the_mean_of_its_networks_distances_and_trains_each_as_if_alone(rng):
+    params = start_of_networks(EMBEDDING, 3, rng, n_networks=2)
+    for statistics in STATISTICS:
+        alone = [prototypical_scores(EMBEDDING, each, EPISODE, statistics) for each in params.values()]
+        scores = ensemble_scores(EMBEDDING, params, EPISODE, statistics, rounds=0, copies=0)
+        np.testing.assert_allclose(scores, np.mean(alone, axis=0), rtol=1e-4, atol=1e-5)
+        assert scores.dtype == np.float32
+    gradient = grad(partial(ensemble_objective, EMBEDDING))(params, EPISODE)
+    for name, each in params.items():
+        expected = vector(grad(partial(prototypical_objective, EMBEDDING))(each, EPISODE)) / 2
+        np.testing.assert_allclose(vector(gradient[name]), expected, rtol=1e-5)
+
+
+def test_copies_are_distorted_and_averaged_and_the_same_each_time(rng):
+    params = {"only": {}}
+    images = Network(None, lambda params, x, n_reference=None: x.reshape(*x.shape[:2], -1))
+    none, some, again = (ensemble_scores(images, params, EPISODE, "support", rounds=0, copies=copies)
+                         for copies in (0, 40, 40))
+    np.testing.assert_array_equal(some, again)
+    assert np.abs(some).mean() < np.abs(none).mean() / 2  # of noise not much is left: the means are smooth
 
 
 def test_the_cross_entropy_siamese_network_compares_as_lesson_5_does_and_learns(rng):
