@@ -48,6 +48,7 @@ WORDS = {
     "frozen features": "冻结特征",
     "extended MAML": "扩展的 MAML",
     "extended prototypical": "扩展的原型网络",
+    "prototypical ensemble": "原型网络的集成",
     "support": "支持集",
     "queries": "查询集",
     "support and queries": "支持集与查询集",

@@ -103,6 +103,7 @@ PUBLISHED = {  # (protocol, method): (where, {task: number}); accuracies in % af
     ("finn", "extended MAML"): (f"Antoniou et al. 2019, MAML++{SECONDARY}", {"5-way 1-shot": "99.47 (MAML++)"}),
     ("lake", "prototypical"): ("", {}),
     ("lake", "extended prototypical"): ("", {}),
+    ("lake", "prototypical ensemble"): ("", {}),
     ("lake", "modified Hausdorff"): (LAKE, {"background": "38.8"}),
     ("lake", "cross-entropy Siamese"): (f"Koch et al., in Lake et al. 2015{SECONDARY}",
                                         {"background": "8.0 (from 40)"}),
