@@ -24,9 +24,10 @@ def one_bias(n_inputs, n_outputs):
     return n_inputs * n_outputs + 1
 
 
-@mistake("hunger.1", "Inputs and outputs were added.", "Every input is connected with every output: multiply.")
-def one_weight_per_unit(n_inputs, n_outputs):
-    return n_inputs + n_outputs
+@mistake("hunger.1", "Inputs and outputs were added.", "Every input is connected with every output: multiply.",
+         biases=(0, 1))
+def one_weight_per_unit(n_inputs, n_outputs, biases):
+    return n_inputs + n_outputs + biases * n_outputs
 
 
 @mistake("hunger.1", "Biases were counted for the inputs, too.",
@@ -39,6 +40,11 @@ def biases_on_both_sides(n_inputs, n_outputs, one_more):
          "The bias is added once, to the sum over the inputs: one per output.")
 def a_bias_for_each_weight(n_inputs, n_outputs):
     return 2 * n_inputs * n_outputs
+
+
+@mistake("hunger.1", "The biases were subtracted.", "They are learned, too: add one for each output.")
+def biases_subtracted(n_inputs, n_outputs):
+    return n_inputs * n_outputs - n_outputs
 
 
 @honest("hunger.1")
@@ -104,6 +110,11 @@ def bias_subtracted(x, w, b):
 @mistake("hunger.2", "A softmax was applied: each row sums to 1.", "The layer is linear: x @ w + b.")
 def with_softmax(x, w, b):
     return np.exp(log_softmax(x @ w + b))
+
+
+@mistake("hunger.2", "Only the first example was computed.", "x @ w does it for all rows of x at once.")
+def first_row_alone(x, w, b):
+    return np.matmul(x[:1], w) + b
 
 
 @honest("hunger.2")
@@ -181,9 +192,10 @@ def weights_reshaped(x, w, g):
     return g @ w.reshape(w.shape[::-1]), x.T @ g, g.sum(axis=0)
 
 
-@mistake("hunger.3", "Only the first example was used.", "Every example contributes to w and b: add them up.")
-def first_example_alone(x, w, g):
-    return g @ w.T, x[:1].T @ g[:1], g[0]
+@mistake("hunger.3", "Only the first example was used.", "Every example contributes to w and b: add them up.",
+         of=("w and b", "w"))
+def first_example_alone(x, w, g, of):
+    return g @ w.T, x[:1].T @ g[:1], g[0] if "b" in of else g.sum(axis=0)
 
 
 @mistake("hunger.3", "The derivative of b does not depend on g.", "g.sum(axis=0): b adds 1 for 1, so all of g arrives.",
@@ -205,6 +217,17 @@ def summed_before_the_product(x, w, g, part):
          "Each example is a path to the loss, for w and for b: add them up.")
 def weights_averaged(x, w, g):
     return g @ w.T, x.T @ g / len(x), g.sum(axis=0)
+
+
+@mistake("hunger.3", "The derivative of x does not depend on g.", "Each path ends with the factor g[m, o]: g @ w.T.")
+def inputs_without_g(x, w, g):
+    return onp.ones_like(g) @ w.T, x.T @ g, g.sum(axis=0)
+
+
+@mistake("hunger.3", "The derivative of w was made of the outputs x w, not of g.",
+         "x.T @ g: how large an output is does not matter, only how the loss changes with it.")
+def outputs_for_g(x, w, g):
+    return g @ w.T, x.T @ (x @ w), g.sum(axis=0)
 
 
 @honest("hunger.3")
@@ -352,6 +375,13 @@ def divided_by_classes(logits, labels):
     return -np.sum(picked(log_softmax(logits), labels)) / logits.shape[1]
 
 
+@mistake("hunger.4", "The smallest logit of each example was subtracted, not the largest: exp can still overflow.",
+         "np.max(logits, axis=1, keepdims=True): then no logit is above 0.")
+def smallest_logit_subtracted(logits, labels):
+    z = logits - np.min(logits, axis=1, keepdims=True)
+    return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels))
+
+
 @honest("hunger.4")
 def cross_entropy_by_loops(logits, labels):
     total = 0.0
@@ -481,6 +511,18 @@ def kernels_added_up(x, w, stride):
     return np.sum(convolve(x, w, stride), axis=3, keepdims=True)
 
 
+@mistake("hunger.5", "Rows and columns of the map changed places.",
+         "Axis 1 is the row of the place, axis 2 its column: (M,H',W',O).")
+def map_transposed(x, w, stride):
+    return np.transpose(convolve(x, w, stride), (0, 2, 1, 3))
+
+
+@mistake("hunger.5", "The kernel moved on by its own size, not by `stride`.",
+         "The next patch begins `stride` pixels further, so patches may overlap.")
+def steps_of_the_kernel(x, w, stride):
+    return convolve(x, w, 1)[:, ::w.shape[0], ::w.shape[1]]
+
+
 @honest("hunger.5")
 def convolution_by_six_loops(x, w, stride):
     (images, height, width, channels), (kh, kw, _, filters) = x.shape, w.shape
@@ -573,9 +615,11 @@ def patch_transposed(x, kh, kw):
     return stacked(patches_of(x, kh, kw), (0, 3, 2, 1))
 
 
-@mistake("hunger.6", "kh and kw are exchanged: the patches are kw high and kh wide.", "x[:, i:i + kh, j:j + kw].")
-def sides_exchanged(x, kh, kw):
-    places = (range(x.shape[n + 1] - side + 1) for n, side in enumerate((kh, kw)))
+@mistake("hunger.6", "kh and kw are exchanged: the patches are kw high and kh wide.", "x[:, i:i + kh, j:j + kw].",
+         of=("patches", "patches and places"))
+def sides_exchanged(x, kh, kw, of):
+    sides = (kw, kh) if "places" in of else (kh, kw)
+    places = (range(x.shape[n + 1] - side + 1) for n, side in enumerate(sides))
     rows, columns = map(list, places)
     return np.array([[[np.ravel(image[i:i + kw, j:j + kh]) for j in columns] for i in rows] for image in x])
 
@@ -596,6 +640,17 @@ def places_last(x, kh, kw):
          "Only places where the kernel lies inside the image: H - kh + 1 and W - kw + 1.")
 def with_zeros_at_the_end_of_the_image(x, kh, kw):
     return stacked(patches_of(np.pad(x, ((0, 0), (0, kh - 1), (0, kw - 1), (0, 0)), "constant"), kh, kw))
+
+
+@mistake("hunger.6", "The channels were added up.", "A row keeps every channel of each pixel: kh * kw * C numbers.")
+def channels_added(x, kh, kw):
+    return stacked(patches_of(np.sum(x, axis=3, keepdims=True), kh, kw))
+
+
+@mistake("hunger.6", "The places stand in front of the images: (H',W',M,...).",
+         "The images are the first axis: (M,H',W',kh*kw*C).")
+def places_before_images(x, kh, kw):
+    return np.moveaxis(stacked(patches_of(x, kh, kw)), 0, 2)
 
 
 @honest("hunger.6")

@@ -125,11 +125,14 @@ def positions_for_numbers(images_of, n_way, k_shot, n_query, rng):
 
 
 @mistake("episodes.1", "The images and their labels stand in different orders. Is it np.tile in place of np.repeat, or "
-         "was only one of the two shuffled?", "images 7 8 of label 0 and 1 2 of label 1: the labels are 0 0 1 1.")
-def labels_in_another_order(images_of, n_way, k_shot, n_query, rng):
+         "was only one of the two shuffled?", "images 7 8 of label 0 and 1 2 of label 1: the labels are 0 0 1 1.",
+         how=("tile", "support shuffled"))
+def labels_in_another_order(images_of, n_way, k_shot, n_query, rng, how):
     classes = rng.choice(len(images_of), n_way, replace=False)
-    support, _, query, _ = assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
-    return support, np.tile(np.arange(n_way), k_shot), query, np.tile(np.arange(n_way), n_query)
+    support, support_y, query, query_y = assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
+    if how == "tile":
+        return support, np.tile(np.arange(n_way), k_shot), query, np.tile(np.arange(n_way), n_query)
+    return rng.permutation(support), support_y, query, query_y
 
 
 @mistake("episodes.1", "Some images are in the support more often. Are only the first K + Q of each class ever drawn?",
@@ -148,9 +151,10 @@ def large_classes_more_often(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
 
 
-@mistake("episodes.1", "A class is never drawn.", "rng.choice(n) and rng.integers(n) end at n - 1 by themselves.")
-def last_class_never(images_of, n_way, k_shot, n_query, rng):
-    classes = rng.choice(max(len(images_of) - 1, n_way), n_way, replace=False)
+@mistake("episodes.1", "A class is never drawn.", "Any N of *all* classes: not the first N alone, and rng.choice(n) and "
+         "rng.integers(n) end at n - 1 by themselves.", even_if_too_few=(False, True))
+def last_class_never(images_of, n_way, k_shot, n_query, rng, even_if_too_few):
+    classes = rng.choice(max(len(images_of) - 1, 0 if even_if_too_few else n_way), n_way, replace=False)
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
 
 
@@ -162,6 +166,12 @@ def other_classes_for_the_queries(images_of, n_way, k_shot, n_query, rng):
         classes = rng.choice(len(images_of), n_way, replace=False)
         tasks.append(assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot))
     return *tasks[0][:2], *tasks[1][2:]
+
+
+@mistake("episodes.1", "The labels were counted from 1.", "The first class of a task is 0: enumerate and range begin there.")
+def labels_from_one(images_of, n_way, k_shot, n_query, rng):
+    classes = rng.choice(len(images_of), n_way, replace=False)
+    return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot, np.arange(n_way) + 1)
 
 
 @honest("episodes.1")
@@ -234,9 +244,12 @@ def percent(scores, labels):
 
 
 @mistake("episodes.2", "The best query of each class was looked for.",
-         "Each query is answered with a class: argmax over the classes, axis=-1.")
-def best_query_of_each_class(scores, labels):
-    return np.mean(scores.argmax(axis=1) == labels, axis=-1)
+         "Each query is answered with a class: argmax over the classes, axis=-1.", judged=("the position", "its label"))
+def best_query_of_each_class(scores, labels, judged):
+    best = scores.argmax(axis=1)  # (T,N)
+    if judged == "the position":
+        return np.mean(best == labels, axis=-1)
+    return np.mean(np.take_along_axis(labels, best, axis=1) == np.arange(scores.shape[-1]), axis=-1)
 
 
 @mistake("episodes.2", "The scores of the own classes were averaged. They do not say which class scores highest.",
@@ -254,6 +267,12 @@ def average_of_the_classes(scores, labels):
 @mistake("episodes.2", "The count was divided by the number of tasks.", "Divide by the number of queries, M.")
 def divided_by_tasks(scores, labels):
     return np.sum(scores.argmax(-1) == labels, axis=-1) / len(scores)
+
+
+@mistake("episodes.2", "A query counted as right when its class was among the two highest.",
+         "The highest score is the answer, and no other.")
+def among_the_two_highest(scores, labels):
+    return np.mean((np.argsort(scores, axis=-1)[:, :, -2:] == labels[:, :, None]).any(axis=-1), axis=-1)
 
 
 @honest("episodes.2")
@@ -347,9 +366,20 @@ def median_of_the_values(values):
 
 
 @mistake("episodes.3", "The absolute deviations were averaged; s is the root of the mean square.",
-         "np.std(values, ddof=1).")
-def mean_absolute_deviation(values):
-    return values.mean(), t_factor(len(values)) * np.abs(values - values.mean()).mean() / len(values) ** 0.5
+         "np.std(values, ddof=1).", ddof=(0, 1))
+def mean_absolute_deviation(values, ddof):
+    spread = np.abs(values - values.mean()).sum() / (len(values) - ddof)
+    return values.mean(), t_factor(len(values)) * spread / len(values) ** 0.5
+
+
+@mistake("episodes.3", "Mean and half-width changed places.", "Return (mean, half-width).")
+def half_width_first(values):
+    return t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5, values.mean()
+
+
+@mistake("episodes.3", "The half-width was halved once more.", "t s / sqrt(n) is the half-width already.")
+def half_of_the_half_width(values):
+    return values.mean(), t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5 / 2
 
 
 @honest("episodes.3")

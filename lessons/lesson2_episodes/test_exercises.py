@@ -59,6 +59,13 @@ def ids_are_not_positions(inputs, support_ids, support_y, query_ids, query_y):
                    n=len(support_ids), largest=largest)
 
 
+def labels_begin_at_zero(inputs, support_ids, support_y, query_ids, query_y):
+    """The labels begin at 0, not at 1."""
+    labels = np.concatenate([support_y, query_y], axis=1)
+    if (labels.min(axis=1) == 1).all() and (labels.max(axis=1) == inputs["n_way"]).all():
+        return say("labels {labels}", labels=support_y[0])
+
+
 def labels_are_numbered(inputs, support_ids, support_y, query_ids, query_y):
     """The labels are 0...N-1, each K times in the support and Q times in the query."""
     for stack, each in [(support_y, inputs["k_shot"]), (query_y, inputs["n_query"])]:
@@ -235,8 +242,8 @@ def numbered(*sizes):
 
 
 @exercise("episodes.1", draw_by_the_library, predicates=(
-    ids_exist, ids_are_not_positions, labels_are_numbered, labels_and_images_go_together, labels_name_classes,
-    classes_differ, images_differ, tasks_differ, labels_say_nothing, every_class_is_drawn, classes_are_equally_likely,
+    ids_exist, ids_are_not_positions, labels_begin_at_zero, labels_are_numbered, labels_and_images_go_together,
+    labels_name_classes, classes_differ, images_differ, tasks_differ, labels_say_nothing, every_class_is_drawn, classes_are_equally_likely,
     supports_differ, classes_are_drawn_apart, images_are_equally_likely, any_classes_meet,
     every_class_gets_every_label, queries_are_equally_likely, any_images_meet))
 def test_draw_task(rng):

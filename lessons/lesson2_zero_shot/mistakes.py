@@ -92,6 +92,29 @@ def every_word_in_every_place(parts):
     return marked(parts, [(place, word) for place in range(len(parts[0])) for word in words])
 
 
+@mistake("zero_shot.1", "A 1 stands wherever the name has the word, in whatever place.",
+         "one[place] == word: the same word in another place is another part.")
+def word_in_any_place(parts):
+    return marked(parts, columns_of(parts), lambda one, column: column[1] in one)
+
+
+@mistake("zero_shot.1", "A part that several names have got a column for each of them.",
+         "Each pair of a place and a word once: a set.")
+def a_column_for_each_name(parts):
+    return marked(parts, sorted((place, word) for one in parts for place, word in enumerate(one)))
+
+
+@mistake("zero_shot.1", "Only the first place of the names was used.", "Every place has columns of its own.")
+def first_place_alone(parts):
+    return marked(parts, [column for column in columns_of(parts) if column[0] == 0])
+
+
+@mistake("zero_shot.1", "The columns of the last place stand first.",
+         "Those of the first place before those of the second.")
+def places_backwards(parts):
+    return marked(parts, sorted(columns_of(parts), key=lambda column: (-column[0], column[1])))
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []
@@ -138,11 +161,15 @@ def regularisers_exchanged(features, labels, signatures, gamma, lam):
                        signatures.T @ signatures + gamma * np.eye(a))
 
 
-@mistake("zero_shot.2", "gamma and lam were added to every number of the matrices.",
-         "V + V is V (2 I): a number beside a matrix stands for that number times the identity, np.eye.")
-def added_to_every_number(features, labels, signatures, gamma, lam):
-    return closed_form(features.T @ features + gamma, features.T @ wanted(labels, len(signatures)) @ signatures,
-                       signatures.T @ signatures + lam)
+@mistake("zero_shot.2", "gamma or lam, or both, were added to every number of their matrix.",
+         "V + V is V (2 I): a number beside a matrix stands for that number times the identity, np.eye.",
+         which=("gamma and lam", "gamma", "lam"))
+def added_to_every_number(features, labels, signatures, gamma, lam, which):
+    beside_f, beside_s = (1.0 if name in which else np.eye(len(of.T)) for name, of in (
+        ("gamma", features), ("lam", signatures)))
+    return closed_form(features.T @ features + gamma * beside_f,
+                       features.T @ wanted(labels, len(signatures)) @ signatures,
+                       signatures.T @ signatures + lam * beside_s)
 
 
 @mistake("zero_shot.2", "The regularisers are missing: this is the least-squares solution.",
@@ -245,6 +272,26 @@ def regularisers_squared(features, labels, signatures, gamma, lam):
 @mistake("zero_shot.2", "The features were centred first.", "F as it is: the objective has no mean in it.")
 def features_centred(features, labels, signatures, gamma, lam):
     return closed_form_of_all(features - features.mean(axis=0), labels, signatures, gamma, lam)
+
+
+@mistake("zero_shot.2", "The inverse on the left is missing: the features were never solved for.",
+         "V stands between two matrices; bring both to the other side.")
+def left_inverse_missing(features, labels, signatures, gamma, lam):
+    right = signatures.T @ signatures + lam * np.eye(signatures.shape[1])
+    return features.T @ wanted(labels, len(signatures)) @ signatures @ np.linalg.inv(right)
+
+
+@mistake("zero_shot.2", "F'F was divided by the number of images, F'Y S was not.",
+         "|F V S' - Y|^2 is a sum over all images: nothing is divided.")
+def left_side_averaged(features, labels, signatures, gamma, lam):
+    (m, d), (z, a) = features.shape, signatures.shape
+    return closed_form(features.T @ features / m + gamma * np.eye(d), features.T @ wanted(labels, z) @ signatures,
+                       signatures.T @ signatures + lam * np.eye(a))
+
+
+@mistake("zero_shot.2", "The signatures were centred first.", "S as it is: the objective has no mean in it.")
+def signatures_centred(features, labels, signatures, gamma, lam):
+    return closed_form_of_all(features, labels, signatures - signatures.mean(axis=0), gamma, lam)
 
 
 @honest("zero_shot.2")
@@ -379,6 +426,28 @@ def product_of_the_two(scores, labels, unseen, factor):
 def lowest_score_wins(scores, labels, unseen):
     s, u = shares(scores.argmin(1) == labels, labels, unseen)
     return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "An image of an unseen class counted as right with any unseen class.",
+         "Only its own class is right: answer == label.")
+def any_unseen_class_is_right(scores, labels, unseen):
+    answers, is_unseen = scores.argmax(1), np.isin(labels, unseen)
+    s, u = shares(np.where(is_unseen, np.isin(answers, unseen), answers == labels), labels, unseen)
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The unseen classes were taken to be the last ones.",
+         "np.isin(labels, unseen): they may have any numbers.")
+def last_classes_for_unseen(scores, labels, unseen):
+    n_classes = scores.shape[1]
+    s, u = shares(scores.argmax(1) == labels, labels, np.arange(n_classes - len(unseen), n_classes))
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "The harmonic mean stands first.", "Return (seen, unseen, harmonic mean).")
+def harmonic_mean_first(scores, labels, unseen):
+    s, u = shares(scores.argmax(1) == labels, labels, unseen)
+    return harmonic(s, u), s, u
 
 
 @honest("zero_shot.3")
