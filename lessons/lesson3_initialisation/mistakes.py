@@ -4,7 +4,7 @@ import autograd
 import numpy as onp
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import cross_entropy
+from fewshot_np.nn.primitives import cross_entropy, log_softmax, stop_gradient
 from fewshot_np.nn.trees import grad, repeat, tree_map
 from lessons.teacher.checking import honest, mistake
 
@@ -41,7 +41,7 @@ def head_summed(features, labels, n_way, learning_rate, steps):
     return head
 
 
-@mistake("initialisation.1", "Every step started from zeros again, so only one was taken.",
+@mistake("initialisation.1", "Only one step counts: `steps` was not used, or every step started from zeros again.",
          "Make the empty head before the loop. The next step starts where the last one ended.")
 def head_always_from_zeros(features, labels, n_way, learning_rate, steps):
     head = empty_head(features, n_way)
@@ -61,11 +61,11 @@ def head_without_bias(features, labels, n_way, learning_rate, steps):
 
 
 @mistake("initialisation.1", "The softmax is missing in the gradient: logits - one-hot is that of a squared error.",
-         "The gradient of the cross-entropy for the logits is (softmax(logits) - one-hot) / M.")
-def head_of_squared_errors(features, labels, n_way, learning_rate, steps):
+         "The gradient of the cross-entropy for the logits is (softmax(logits) - one-hot) / M.", factor=(0.5, 1.0))
+def head_of_squared_errors(features, labels, n_way, learning_rate, steps, factor):
     def squared_error(head, features, labels):
         errors = features @ head["w"] + head["b"] - np.eye(n_way)[labels]
-        return np.sum(errors ** 2) / 2 / len(labels)
+        return factor * np.sum(errors ** 2) / len(labels)
     head = empty_head(features, n_way)
     for _ in range(steps):
         head = descend(head, grad(squared_error)(head, features, labels), learning_rate)
@@ -121,9 +121,10 @@ def head_from_random_numbers(features, labels, n_way, learning_rate, steps, size
 
 
 @mistake("initialisation.1", "The number of classes is that of the labels: a class without an example got no output.",
-         "N is n_way.")
-def head_of_the_classes_seen(features, labels, n_way, learning_rate, steps):
-    return head_by_autograd(features, labels, int(labels.max()) + 1, learning_rate, steps)
+         "N is n_way.", counted=("up to the largest", "that occur"))
+def head_of_the_classes_seen(features, labels, n_way, learning_rate, steps, counted):
+    kept = onp.unique(labels) if counted == "that occur" else onp.arange(labels.max() + 1)
+    return head_by_autograd(features, onp.searchsorted(kept, labels), len(kept), learning_rate, steps)
 
 
 @mistake("initialisation.1", "One step too many was taken.", "range(steps)")
@@ -214,6 +215,31 @@ def head_softmax_over_examples(features, labels, n_way, learning_rate, steps):
         g = (exp / np.sum(exp, axis=0, keepdims=True) - np.eye(n_way)[labels]) / len(labels)
         w, b = w - learning_rate * features.T @ g, b - learning_rate * np.sum(g, axis=0)
     return {"w": w, "b": b}
+
+
+@mistake("initialisation.1", "The features were taken for constants: the head is right, but no derivative flows back "
+         "into them.", "No stop_gradient, and autograd's np throughout.")
+def head_of_constant_features(features, labels, n_way, learning_rate, steps):
+    return tree_map(lambda a: a + 0 * np.sum(features),
+                    head_by_autograd(stop_gradient(features), labels, n_way, learning_rate, steps))
+
+
+@mistake("initialisation.1", "The one-hot labels are missing in the gradient: every logit went down.",
+         "(softmax - one-hot) / M: the logit of the own class goes up.")
+def head_without_labels(features, labels, n_way, learning_rate, steps):
+    w, b = np.zeros((features.shape[1], n_way)), np.zeros(n_way)
+    for _ in range(steps):
+        exp = np.exp(features @ w + b)
+        g = exp / np.sum(exp, axis=1, keepdims=True) / len(labels)
+        w, b = w - learning_rate * features.T @ g, b - learning_rate * np.sum(g, axis=0)
+    return {"w": w, "b": b}
+
+
+@mistake("initialisation.1", "w is (N,D): the wrong way round for features @ w.",
+         "A row for each feature, a column for each class: (D,N).")
+def head_transposed(features, labels, n_way, learning_rate, steps):
+    head = head_by_autograd(features, labels, n_way, learning_rate, steps)
+    return {"w": head["w"].T, "b": head["b"]}
 
 
 @honest("initialisation.1")
@@ -398,6 +424,25 @@ def minus_the_gradient(loss, params, x, y, learning_rate, steps, update):
     return task_by_task(loss, params, x, y, learning_rate, steps, uphill)
 
 
+@mistake("initialisation.2", "The gradient was taken where the last update ended, but every update started from params.",
+         "end, state = update(end, gradient, state, learning_rate): the step starts where its gradient was taken.")
+def updates_of_the_start(loss, params, x, y, learning_rate, steps, update):
+    ends = []
+    for t in range(len(x)):
+        end, state = params, None
+        for _ in range(steps):
+            end, state = update(params, grad(loss)(end, x[t], y[t]), state, learning_rate)
+        ends.append(end)
+    return stack(ends)
+
+
+@mistake("initialisation.2", "The end of the last task came back for all tasks.",
+         "Keep the end of each task, in a list, and stack them afterwards.")
+def end_of_the_last_task(loss, params, x, y, learning_rate, steps, update):
+    last = task_by_task(loss, params, x[-1:], y[-1:], learning_rate, steps, update)
+    return tree_map(lambda a: np.concatenate([a] * len(x)), last)
+
+
 @honest("initialisation.2")
 def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -490,6 +535,24 @@ def divided_by_tasks_twice(params, adapted, outer_lr):
 @mistake("initialisation.3", "The differences were squared.", "phi - theta, which has a sign: it points to the task.")
 def differences_squared(params, adapted, outer_lr):
     return tree_map(lambda theta, phi: theta + outer_lr * np.mean((phi - theta) ** 2, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "Only the sign of the mean difference was used.",
+         "A task that ended far away pulls harder: the difference as it is.")
+def sign_of_the_difference(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.sign(np.mean(phi - theta, axis=0)), params, adapted)
+
+
+@mistake("initialisation.3", "The mean has T + 1 terms: the start counts as one more task.",
+         "The mean over the T tasks alone.")
+def start_counted_as_a_task(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.sum(phi - theta, axis=0) / (len(phi) + 1), params, adapted)
+
+
+@mistake("initialisation.3", "The mean of phi stands there without outer_lr.",
+         "(1 - outer_lr) * theta + outer_lr * mean: the two weights sum to 1.")
+def mean_without_rate(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: (1 - outer_lr) * theta + np.mean(phi, axis=0), params, adapted)
 
 
 @honest("initialisation.3")
@@ -646,6 +709,31 @@ def frozen_distances_to_examples(features_s, labels_s, features_q, n_way, mean, 
          "Centre and normalise every example before the mean of the class.")
 def frozen_means_centred_alone(features_s, labels_s, features_q, n_way, mean):
     return nearest_mean(features_s - mean, labels_s, normalised(features_q - mean), n_way)
+
+
+@mistake("initialisation.4", "Support and queries were centred with a mean of their own each.",
+         "`mean` is that of the training images, for both alike.")
+def frozen_each_by_its_own_mean(features_s, labels_s, features_q, n_way, mean):
+    support, query = (normalised(x - x.mean(axis=0)) for x in (features_s, features_q))
+    return nearest_mean(support, labels_s, query, n_way)
+
+
+@mistake("initialisation.4", "Absolute differences were summed, not squares.", "Minus the *squared* distance.")
+def frozen_absolute_differences(features_s, labels_s, features_q, n_way, mean):
+    centres = class_means(normalised(features_s - mean), labels_s, n_way)
+    return -np.sum(np.abs(normalised(features_q - mean)[:, None] - centres), axis=2)
+
+
+@mistake("initialisation.4", "The squares were averaged over the features, not summed.", "np.sum over D.")
+def frozen_averaged_over_features(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way) / len(mean)
+
+
+@mistake("initialisation.4", "A softmax was applied, or a log_softmax.", "Minus the squared distance, as it is.",
+         log=(False, True))
+def frozen_softmax(features_s, labels_s, features_q, n_way, mean, log):
+    log_p = log_softmax(nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way))
+    return log_p if log else np.exp(log_p)
 
 
 @honest("initialisation.4")

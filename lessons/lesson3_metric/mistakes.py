@@ -51,9 +51,9 @@ def divided_by_an_equal_share(embeddings, labels, n_way):
 
 
 @mistake("metric.1", "One example stands for each class; the others were not used.",
-         "The prototype is the *mean* of all the class's examples.")
-def first_example(embeddings, labels, n_way):
-    return np.array([embeddings[labels == n][0] for n in range(n_way)])
+         "The prototype is the *mean* of all the class's examples.", which=(0, -1))
+def one_example(embeddings, labels, n_way, which=0):
+    return np.array([embeddings[labels == n][which] for n in range(n_way)])
 
 
 @mistake("metric.1", "Each class became one number: the mean was taken over examples and features.",
@@ -70,13 +70,13 @@ def counted_from_one(embeddings, labels, n_way):
 
 
 @mistake("metric.1", "The example in the middle of each class was taken, feature by feature: the median.",
-         "The mean of all the class's examples, np.mean(..., axis=0).", upper=(False, True))
-def medians(embeddings, labels, n_way, upper):
+         "The mean of all the class's examples, np.mean(..., axis=0).", of_two=("both", "upper", "lower"))
+def medians(embeddings, labels, n_way, of_two):
     rows = []
     for n in range(n_way):
         ordered = np.sort(embeddings[labels == n], axis=0)
-        high = len(ordered) // 2
-        rows.append(ordered[high] if upper else (ordered[(len(ordered) - 1) // 2] + ordered[high]) / 2)
+        upper, lower = ordered[len(ordered) // 2], ordered[(len(ordered) - 1) // 2]
+        rows.append({"both": (lower + upper) / 2, "upper": upper, "lower": lower}[of_two])
     return np.array(rows)
 
 
@@ -89,6 +89,22 @@ def unit_prototypes(embeddings, labels, n_way):
 @mistake("metric.1", "Classes and features changed places.", "A row for each class: (N,D).")
 def prototypes_in_columns(embeddings, labels, n_way):
     return means(embeddings, labels, n_way).T
+
+
+@mistake("metric.1", "The largest number of each feature was taken.", "np.mean(..., axis=0), not np.max.")
+def largest_of_each_feature(embeddings, labels, n_way):
+    return np.array([np.max(embeddings[labels == n], axis=0) for n in range(n_way)])
+
+
+@mistake("metric.1", "There is a row for each example, that of its class.", "One row for each class: range(n_way).")
+def a_row_for_each_example(embeddings, labels, n_way):
+    return means(embeddings, labels, n_way)[labels]
+
+
+@mistake("metric.1", "The examples of all the *other* classes were averaged.", "labels == n, not !=.")
+def means_of_the_others(embeddings, labels, n_way):
+    others = 1 - np.eye(n_way)[labels]
+    return others.T @ embeddings / np.maximum(np.sum(others, axis=0), 1)[:, None]
 
 
 @honest("metric.1")
@@ -193,6 +209,22 @@ def one_square_missing(a, b, missing):
     return kept - 2 * a @ b.T
 
 
+@mistake("metric.2", "The squares were subtracted: |a|^2 - |b|^2.", "First the difference, then its square.")
+def difference_of_squares(a, b):
+    return np.sum(a ** 2, axis=1)[:, None] - np.sum(b ** 2, axis=1)
+
+
+@mistake("metric.2", "The lengths of a and b were not squared.", "|a|^2 - 2 a.b + |b|^2: squares, without a root.")
+def lengths_for_squares(a, b):
+    return safe_norm(a)[:, None] - 2 * a @ b.T + safe_norm(b)
+
+
+@mistake("metric.2", "The sum ran over the rows of b, not over the features.",
+         "Sum over the last axis of (A,B,D): axis=2.")
+def summed_over_the_rows(a, b):
+    return np.sum(differences(a, b) ** 2, axis=1)
+
+
 @honest("metric.2")
 def distances_by_loops(a, b):
     return np.array([[sum((p - q) ** 2 for p, q in zip(x, y, strict=True)) for y in b] for x in a])
@@ -275,29 +307,23 @@ def prototypes_frozen(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     return loss_of(-squared(embeddings_q, centres), labels_q)
 
 
-@mistake("metric.3", "The queries are in the prototypes, too: each has pulled its class's towards itself.",
-         "Prototypes are means of the support alone; the labels of the queries are for the loss.")
-def prototypes_of_all(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
-    centres = means(np.concatenate([embeddings_s, embeddings_q]), np.concatenate([labels_s, labels_q]), n_way)
+@mistake("metric.3", "The queries are in the prototypes, with the support or in its place: each has pulled its class's "
+         "towards itself.", "Prototypes are means of the support alone; the labels of the queries are for the loss.",
+         of=("support and queries", "queries"))
+def prototypes_of_the_queries(embeddings_s, labels_s, embeddings_q, labels_q, n_way, of):
+    members, embeddings = np.eye(n_way)[labels_q], embeddings_q
+    if of == "support and queries":
+        members, embeddings = (np.concatenate(two) for two in (
+            (np.eye(n_way)[labels_s], members), (embeddings_s, embeddings_q)))
+    centres = members.T @ embeddings / np.maximum(np.sum(members, axis=0), 1)[:, None]
     return loss_of(-squared(embeddings_q, centres), labels_q)
 
 
-@mistake("metric.3", "Cosines were compared, as in Matching Networks.", "Minus the squared Euclidean distance.")
-def cosines_to_the_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
-    return loss_of(cosines(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q)
-
-
-@mistake("metric.3", "The squared distances were divided by sqrt(D), as attention does it.",
-         "Snell et al. do not scale: minus the squared distance, as it is.")
-def scaled_by_the_root_of_d(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+@mistake("metric.3", "The squared distances were divided by D, as in a mean over the features, or by its root.",
+         "Snell et al. do not scale: np.sum over D, and minus that.", power=(1, 0.5))
+def scaled_by_the_features(embeddings_s, labels_s, embeddings_q, labels_q, n_way, power):
     centres = means(embeddings_s, labels_s, n_way)
-    return loss_of(-squared(embeddings_q, centres) / centres.shape[1] ** 0.5, labels_q)
-
-
-@mistake("metric.3", "The squared differences were averaged over the features, not summed.", "np.sum over D.")
-def averaged_distances(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
-    centres = means(embeddings_s, labels_s, n_way)
-    return loss_of(-squared(embeddings_q, centres) / centres.shape[1], labels_q)
+    return loss_of(-squared(embeddings_q, centres) / centres.shape[1] ** power, labels_q)
 
 
 @mistake("metric.3", "The losses of the queries were summed, not averaged.", "Divide by the number of queries.")
@@ -324,12 +350,14 @@ def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n
     if which == "nearest":
         apart = squared(embeddings_q, embeddings_s)
         return loss_of(-np.array([np.min(apart[:, labels_s == n], axis=1) for n in range(n_way)]).T, labels_q)
-    return loss_of(-squared(embeddings_q, first_example(embeddings_s, labels_s, n_way)), labels_q)
+    return loss_of(-squared(embeddings_q, one_example(embeddings_s, labels_s, n_way)), labels_q)
 
 
-@mistake("metric.3", "Dot products with the prototypes were taken.", "Minus the squared Euclidean distance.")
-def dot_products_with_prototypes(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
-    return loss_of(embeddings_q @ means(embeddings_s, labels_s, n_way).T, labels_q)
+@mistake("metric.3", "Dot products with the prototypes were taken, or cosines.", "Minus the squared Euclidean distance.",
+         name=("dot products", "cosines"))
+def alike_by_angle(embeddings_s, labels_s, embeddings_q, labels_q, n_way, name):
+    centres = means(embeddings_s, labels_s, n_way)
+    return loss_of(cosines(embeddings_q, centres) if name == "cosines" else embeddings_q @ centres.T, labels_q)
 
 
 @mistake("metric.3", "This is the mean squared distance to the own prototype: it is 0 with all embeddings equal.",
@@ -381,6 +409,18 @@ def log_of_the_mean(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
 def without_logarithm(embeddings_s, labels_s, embeddings_q, labels_q, n_way, least):
     log_p = log_softmax(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)))
     return np.mean(least - np.exp(log_p[range(len(labels_q)), labels_q]))
+
+
+@mistake("metric.3", "The mean went over all numbers of the table (A,N), so the sum was divided by N, too.",
+         "One number for each query, then the mean of A numbers.")
+def divided_by_classes_too(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)), labels_q) / n_way
+
+
+@mistake("metric.3", "The support itself was classified, not the queries.",
+         "The distances are those of embeddings_q, and the labels are labels_q.")
+def loss_of_the_support(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    return loss_of(-squared(embeddings_s, means(embeddings_s, labels_s, n_way)), labels_s)
 
 
 @honest("metric.3")
@@ -635,10 +675,11 @@ def ridge_of_signs(embeddings_s, labels_s, embeddings_q, n_way, strength):
                  strength * np.eye(embeddings_s.shape[1]))
 
 
-@mistake("metric.5", "No equations were solved: X'Y is the sum of each class's embeddings, divided by the strength.",
-         "np.linalg.solve(X'X + strength * I, X'Y).")
-def ridge_of_sums(embeddings_s, labels_s, embeddings_q, n_way, strength):
-    return embeddings_q @ (embeddings_s.T @ np.eye(n_way)[labels_s]) / strength
+@mistake("metric.5", "No equations were solved: X'Y holds the sum of each class's embeddings, and dividing it by the "
+         "strength does not make it W.", "np.linalg.solve(X'X + strength * I, X'Y).", divided=(True, False))
+def ridge_of_sums(embeddings_s, labels_s, embeddings_q, n_way, strength, divided):
+    sums = embeddings_s.T @ np.eye(n_way)[labels_s]
+    return embeddings_q @ sums / (strength if divided else 1.0)
 
 
 @mistake("metric.5", "A softmax was applied to the predictions.", "Return queries @ W as it is.")
@@ -706,6 +747,24 @@ def ridge_centred(embeddings_s, labels_s, embeddings_q, n_way, strength):
 @mistake("metric.5", "Queries and classes changed places in the result.", "Row a belongs to query a: (A,N).")
 def ridge_transposed(embeddings_s, labels_s, embeddings_q, n_way, strength):
     return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, strength * np.eye(embeddings_s.shape[1])).T
+
+
+@mistake("metric.5", "The matrix was multiplied, not inverted.", "np.linalg.solve(X'X + strength * I, X'Y).")
+def ridge_not_inverted(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    x = embeddings_s
+    return embeddings_q @ (x.T @ x + strength * np.eye(x.shape[1])) @ (x.T @ np.eye(n_way)[labels_s])
+
+
+@mistake("metric.5", "Only the diagonal of X'X was used, as if no two features ever occurred together.",
+         "The whole of X'X: embeddings_s.T @ embeddings_s.")
+def ridge_of_the_diagonal(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    squares = np.sum(embeddings_s ** 2, axis=0)
+    return embeddings_q @ (embeddings_s.T @ np.eye(n_way)[labels_s] / (squares + strength)[:, None])
+
+
+@mistake("metric.5", "These are predictions for the support, not for the queries.", "embeddings_q @ W.")
+def ridge_for_the_support(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_s, strength * np.eye(embeddings_s.shape[1]))
 
 
 @honest("metric.5")
@@ -836,6 +895,41 @@ def relation_sigmoid_before_the_sum(w, b, v, classes, queries):
 def relation_shares(w, b, v, classes, queries):
     scores = sigmoid(relu(pairs_of(classes, queries) @ w + b) @ v)
     return scores / np.sum(scores, axis=1, keepdims=True)
+
+
+@mistake("metric.6", "The ReLU was applied to the pair, before the dense layer.", "relu(pair @ w + b).")
+def relation_relu_of_the_pair(w, b, v, classes, queries):
+    return sigmoid((relu(pairs_of(classes, queries)) @ w + b) @ v)
+
+
+@mistake("metric.6", "v was multiplied inside the ReLU: where it is negative, the other half of the numbers was kept.",
+         "First relu(pair @ w + b), then @ v.")
+def relation_v_inside_the_relu(w, b, v, classes, queries):
+    return sigmoid(np.sum(relu(v * (pairs_of(classes, queries) @ w + b)), axis=-1))
+
+
+@mistake("metric.6", "The numbers of class and query take turns in the pair.",
+         "All D numbers of the class, then those of the query: np.concatenate([class, query]).")
+def relation_of_numbers_in_turn(w, b, v, classes, queries):
+    n_features = classes.shape[1]
+    in_turn = np.reshape(np.arange(2 * n_features), (2, n_features)).T.ravel()
+    return sigmoid(relu(pairs_of(classes, queries)[:, :, in_turn] @ w + b) @ v)
+
+
+@mistake("metric.6", "The difference of class and query took the place of the pair.",
+         "np.concatenate([class, query]): the network finds out by itself how to compare them.")
+def relation_of_differences(w, b, v, classes, queries):
+    return sigmoid(relu((classes[None] - queries[:, None]) @ w[:classes.shape[1]] + b) @ v)
+
+
+@mistake("metric.6", "There is a second ReLU, on the score: none is below 1/2.", "sigmoid(relu(...) @ v).")
+def relation_relu_of_the_score(w, b, v, classes, queries):
+    return sigmoid(relu(relu(pairs_of(classes, queries) @ w + b) @ v))
+
+
+@mistake("metric.6", "The sigmoid has the wrong sign: 1 / (1 + exp(x)) falls as x grows.", "1 / (1 + exp(-x)).")
+def relation_sigmoid_falls(w, b, v, classes, queries):
+    return sigmoid(-relu(pairs_of(classes, queries) @ w + b) @ v)
 
 
 @honest("metric.6")
