@@ -151,8 +151,8 @@ def large_classes_more_often(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
 
 
-@mistake("episodes.1", "A class is never drawn.", "Any N of *all* classes: not the first N alone, and rng.choice(n) and "
-         "rng.integers(n) end at n - 1 by themselves.", even_if_too_few=(False, True))
+@mistake("episodes.1", "A class is never drawn.", "Any N of *all* classes: not the first N alone, and rng.choice(n) "
+         "and rng.integers(n) end at n - 1 by themselves.", even_if_too_few=(False, True))
 def last_class_never(images_of, n_way, k_shot, n_query, rng, even_if_too_few):
     classes = rng.choice(max(len(images_of) - 1, 0 if even_if_too_few else n_way), n_way, replace=False)
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
@@ -168,7 +168,8 @@ def other_classes_for_the_queries(images_of, n_way, k_shot, n_query, rng):
     return *tasks[0][:2], *tasks[1][2:]
 
 
-@mistake("episodes.1", "The labels were counted from 1.", "The first class of a task is 0: enumerate and range begin there.")
+@mistake("episodes.1", "The labels were counted from 1.",
+         "The first class of a task is 0: enumerate and range begin there.")
 def labels_from_one(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot, np.arange(n_way) + 1)

@@ -424,7 +424,7 @@ def minus_the_gradient(loss, params, x, y, learning_rate, steps, update):
     return task_by_task(loss, params, x, y, learning_rate, steps, uphill)
 
 
-@mistake("initialisation.2", "The gradient was taken where the last update ended, but every update started from params.",
+@mistake("initialisation.2", "The gradient was taken where the last update ended, but each update started from params.",
          "end, state = update(end, gradient, state, learning_rate): the step starts where its gradient was taken.")
 def updates_of_the_start(loss, params, x, y, learning_rate, steps, update):
     ends = []

@@ -307,8 +307,9 @@ def prototypes_frozen(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
     return loss_of(-squared(embeddings_q, centres), labels_q)
 
 
-@mistake("metric.3", "The queries are in the prototypes, with the support or in its place: each has pulled its class's "
-         "towards itself.", "Prototypes are means of the support alone; the labels of the queries are for the loss.",
+@mistake("metric.3", "The queries are in the prototypes, with the support or in its place: each has pulled its "
+         "class's towards itself.",
+         "Prototypes are means of the support alone; the labels of the queries are for the loss.",
          of=("support and queries", "queries"))
 def prototypes_of_the_queries(embeddings_s, labels_s, embeddings_q, labels_q, n_way, of):
     members, embeddings = np.eye(n_way)[labels_q], embeddings_q
@@ -353,7 +354,8 @@ def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n
     return loss_of(-squared(embeddings_q, one_example(embeddings_s, labels_s, n_way)), labels_q)
 
 
-@mistake("metric.3", "Dot products with the prototypes were taken, or cosines.", "Minus the squared Euclidean distance.",
+@mistake("metric.3", "Dot products with the prototypes were taken, or cosines.",
+         "Minus the squared Euclidean distance.",
          name=("dot products", "cosines"))
 def alike_by_angle(embeddings_s, labels_s, embeddings_q, labels_q, n_way, name):
     centres = means(embeddings_s, labels_s, n_way)

@@ -48,11 +48,12 @@ def one_parameter_alone(loss, params, x, y, inner_lr, which):
 
 
 @mistake("maml.1", "The gradient was divided by its length.",
-         "A steep loss takes a long step: use the gradient as it is.")
-def unit_length(loss, params, x, y, inner_lr):
+         "A steep loss takes a long step: use the gradient as it is.", of=("all keys", "each key"))
+def unit_length(loss, params, x, y, inner_lr, of):
     gradient = grad(loss)(params, x, y)
-    length = sum(np.sum(g ** 2) for g in gradient.values()) ** 0.5
-    return tree_map(lambda p, g: p - inner_lr * g / length, params, gradient)
+    squares = {key: np.sum(g ** 2) for key, g in gradient.items()}
+    lengths = {key: (s if of == "each key" else sum(squares.values())) ** 0.5 for key, s in squares.items()}
+    return {key: params[key] - inner_lr * gradient[key] / lengths[key] for key in params}
 
 
 @mistake("maml.1", "The gradient was divided by the number of examples.", "Use the gradient of the loss as it is.")
@@ -184,12 +185,12 @@ def uphill_before_the_query(loss, w, support_x, support_y, query_x, query_y, inn
                tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
-@mistake("maml.2", "The support loss was added to the query loss.",
-         "The outer loss is the query's alone; the support is for the inner step.")
-def support_loss_added(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+@mistake("maml.2", "The support loss was added to the query loss, or averaged with it.",
+         "The outer loss is the query's alone; the support is for the inner step.", share=(1.0, 0.5))
+def support_loss_added(loss, w, support_x, support_y, query_x, query_y, inner_lr, share):
     def both(sx, sy, qx, qy):
         adapted = step(loss, w, sx, sy, inner_lr)
-        return loss(adapted, sx, sy) + loss(adapted, qx, qy)
+        return share * (loss(adapted, sx, sy) + loss(adapted, qx, qy))
     return sum(both(*task) for task in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
@@ -232,10 +233,29 @@ def hardest_task(loss, w, support_x, support_y, query_x, query_y, inner_lr):
     return np.max(np.array(losses))
 
 
-@mistake("maml.2", "The query loss before the step was subtracted: this is what the step gains.",
-         "The query loss after the step, alone.")
-def gain_of_the_step(loss, w, support_x, support_y, query_x, query_y, inner_lr):
-    return sum(loss(step(loss, w, sx, sy, inner_lr), qx, qy) - loss(w, qx, qy)
+@mistake("maml.2", "The query losses before and after the step were subtracted: this is what the step gains.",
+         "The query loss after the step, alone.", sign=(1, -1))
+def gain_of_the_step(loss, w, support_x, support_y, query_x, query_y, inner_lr, sign):
+    return sign * sum(loss(step(loss, w, sx, sy, inner_lr), qx, qy) - loss(w, qx, qy)
+                      for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
+
+
+@mistake("maml.2", "All tasks were judged on the query of one task.", "Task t is judged on query_x[t], query_y[t].",
+         task=(0, -1))
+def query_of_one_task(loss, w, support_x, support_y, query_x, query_y, inner_lr, task):
+    return sum(loss(step(loss, w, x, y, inner_lr), query_x[task], query_y[task])
+               for x, y in zip(support_x, support_y, strict=True)) / len(query_x)
+
+
+@mistake("maml.2", "The losses of the tasks came back one by one.", "One number: their mean.")
+def losses_of_the_tasks(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return np.array([loss(step(loss, w, sx, sy, inner_lr), qx, qy)
+                     for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)])
+
+
+@mistake("maml.2", "inner_lr was not used.", "w - inner_lr * gradient.")
+def inner_step_without_rate(loss, w, support_x, support_y, query_x, query_y, inner_lr):
+    return sum(loss(step(loss, w, sx, sy, 1.0), qx, qy)
                for sx, sy, qx, qy in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
@@ -383,6 +403,28 @@ def gradient_a_step_early(gradient, hessian_product, w, support, query, inner_lr
     return carried_back(g, path[-2::-1] if steps else [], hessian_product, support, inner_lr)
 
 
+@mistake("maml.3", "The inner steps were taken on the query.", "Inner steps on the support; the query judges them.")
+def path_on_the_query(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, query, inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+
+
+@mistake("maml.3", "The inner steps go uphill: the gradient was added.", "w_1 = w_0 - inner_lr gradient(w_0, support).")
+def path_uphill(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, -inner_lr, steps)
+    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+
+
+@mistake("maml.3", "The Hessians were multiplied with the gradients of the support, not with what is carried back.",
+         "g = g - inner_lr * hessian_product(w_i, support, g).")
+def hessians_of_the_support_gradient(gradient, hessian_product, w, support, query, inner_lr, steps):
+    path = path_of(gradient, w, support, inner_lr, steps)
+    g = gradient(path[-1], query)
+    for point in path[-2::-1] if steps else []:
+        g = g - inner_lr * hessian_product(point, support, gradient(point, support))
+    return g
+
+
 @honest("maml.3")
 def meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, steps):
     if steps == 0:
@@ -523,6 +565,21 @@ def steps_on_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr
             second_order(loss, w, query, query, inner_lr, steps))
 
 
+@mistake("maml.4", "All inner steps took the gradient at the starting point w.",
+         "Each step takes the gradient where the step before it ended.")
+def steps_by_one_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    return orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, steps * inner_lr, 1)
+
+
+@mistake("maml.4", "The support loss was added before the second order was taken.",
+         "The *query* loss alone; the support is for the inner steps.")
+def second_order_of_both_losses(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    support, query = (support_x, support_y), (query_x, query_y)
+    first = grad(loss)(descend(loss, w, *support, inner_lr, steps), *query)
+    return first, second_order(loss, w, support, query, inner_lr, steps) + second_order(
+        loss, w, support, support, inner_lr, steps)
+
+
 @honest("maml.4")
 def orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     def objective(w, cut):
@@ -591,6 +648,26 @@ def nothing_moved(loss, params, x, y, inner_lr):
 @mistake("maml.5", "inner_lr was not used.", "head - inner_lr * gradient.")
 def head_without_rate(loss, params, x, y, inner_lr):
     return {"body": params["body"], "head": params["head"] - grad(loss)(params, x, y)["head"]}
+
+
+@mistake("maml.5", "The head started from zeros.", "It starts from params[\"head\"], which the outer loop learns.")
+def head_from_zeros(loss, params, x, y, inner_lr):
+    zeros = {"body": params["body"], "head": 0 * params["head"]}
+    return {"body": params["body"], "head": -inner_lr * grad(loss)(zeros, x, y)["head"]}
+
+
+@mistake("maml.5", "The gradient of the head was taken after the body had moved.",
+         "The body stays as it is: one gradient, at params.")
+def head_after_the_body(loss, params, x, y, inner_lr):
+    moved = {"body": params["body"] - inner_lr * grad(loss)(params, x, y)["body"], "head": params["head"]}
+    return {"body": params["body"], "head": params["head"] - inner_lr * grad(loss)(moved, x, y)["head"]}
+
+
+@mistake("maml.5", "The start of the head was cut off: only its gradient depends on params as far as autograd can see.",
+         "params[\"head\"] - inner_lr * gradient, both without stop_gradient.")
+def start_of_the_head_frozen(loss, params, x, y, inner_lr):
+    gradient = grad(loss)(params, x, y)["head"]
+    return {"body": params["body"], "head": stop_gradient(params["head"]) - inner_lr * gradient}
 
 
 @honest("maml.5")
@@ -731,6 +808,20 @@ def start_cut_off(loss, w, x, y, inner_lr, steps):
     return ws + 0 * np.sum(w)
 
 
+@mistake("maml.6", "The changes came back, not the adapted parameters.", "ws after the last step.")
+def changes_of_the_tasks(loss, w, x, y, inner_lr, steps):
+    return adapt_with_added_zeros(loss, w, x, y, inner_lr, steps) - w
+
+
+@mistake("maml.6", "The gradients were taken where the last step ended, but every step started from w.",
+         "ws = ws - inner_lr * gradient: the step starts where its gradient was taken.")
+def steps_from_w(loss, w, x, y, inner_lr, steps):
+    ws = repeat(w, len(x))
+    for _ in range(steps):
+        ws = w - inner_lr * grad(total(loss))(ws, x, y)
+    return ws
+
+
 @honest("maml.6")
 def adapt_all_by_the_sum(loss, w, x, y, inner_lr, steps):
     ws = np.array([w] * len(x))
@@ -820,9 +911,10 @@ def residual_grows(product, b, steps):
     return steps_of(product, b, steps, shrink=-1.0)
 
 
-@mistake("maml.7", "It began at x = b, not at 0.", "x = 0, so the first residual is b itself.")
-def started_from_b(product, b, steps):
-    return steps_of(product, b, steps, start=1.0)
+@mistake("maml.7", "It began at x = b, not at 0.", "x = 0, so the first residual is b itself.",
+         residual=("b - A b", "b"))
+def started_from_b(product, b, steps, residual):
+    return steps_of(product, b, steps, start=1.0) if residual == "b - A b" else b + steps_of(product, b, steps)
 
 
 @mistake("maml.7", "One step too many was taken.", "range(steps)")
@@ -887,6 +979,43 @@ def share_of_the_residual(product, b, steps):
          "d = new r + (new r.new r / old r.old r) * d.")
 def direction_from_the_old_residual(product, b, steps):
     return steps_of(product, b, steps, next_direction=lambda new, old, d, b: old + (new @ new) / (old @ old) * d)
+
+
+@mistake("maml.7", "d.d stands above d.Ad in the length.", "length = r.r / d.Ad.")
+def length_of_the_direction(product, b, steps):
+    return steps_of(product, b, steps, length_of=lambda r, d, image: (d @ d) / (d @ image))
+
+
+@mistake("maml.7", "The length was divided by Ad.Ad, not by d.Ad.", "length = r.r / d.Ad.")
+def length_by_the_image(product, b, steps):
+    return steps_of(product, b, steps, length_of=lambda r, d, image: (r @ r) / (image @ image))
+
+
+@mistake("maml.7", "The residual shrank by length * d, as if A were the identity.",
+         "r - length * Ad, so that it stays b - A x.")
+def residual_without_a(product, b, steps):
+    x, r, d = 0 * b, b, b
+    for _ in range(steps):
+        if not np.any(r):
+            break
+        length = (r @ r) / (d @ product(d))
+        x, new = x + length * d, r - length * d
+        d, r = new + (new @ new) / (r @ r) * d, new
+    return x
+
+
+@mistake("maml.7", "x moved along the *next* direction.", "x grows by length * d before d is made anew.")
+def along_the_next_direction(product, b, steps):
+    x, r, d = 0 * b, b, b
+    for _ in range(steps):
+        if not np.any(r):
+            break
+        image = product(d)
+        length = (r @ r) / (d @ image)
+        new = r - length * image
+        d, r = new + (new @ new) / (r @ r) * d, new
+        x = x + length * d
+    return x
 
 
 @honest("maml.7")
@@ -1001,6 +1130,39 @@ def head_in_order_of_appearance(features, labels, n_way):
          "Count the examples of each class.")
 def divided_by_an_equal_share(features, labels, n_way):
     return head_of(np.eye(n_way)[labels].T @ features * (n_way / len(labels)))
+
+
+@mistake("maml.8", "The bias was made a constant: no gradient reaches the body through it.",
+         "No stop_gradient: the meta-gradient flows through w and b.")
+def bias_frozen(features, labels, n_way):
+    head = head_of(centres_of(features, labels, n_way))
+    return {"w": head["w"], "b": stop_gradient(head["b"])}
+
+
+@mistake("maml.8", "The numbers of a prototype were summed first and squared afterwards.",
+         "|c|^2: square each number, then sum over D.")
+def bias_sum_squared(features, labels, n_way):
+    centres = centres_of(features, labels, n_way)
+    return {"w": 2 * centres.T, "b": -np.sum(centres, axis=1) ** 2}
+
+
+@mistake("maml.8", "w has the wrong sign: the farthest class would win.",
+         "w = 2 c: -|f - c|^2 = 2 c.f - |c|^2 - |f|^2.")
+def weights_negative(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), factor=-2.0)
+
+
+@mistake("maml.8", "The prototypes were brought to the length 1.", "The mean, as it is.")
+def centres_of_length_one(features, labels, n_way):
+    centres = centres_of(features, labels, n_way)
+    return head_of(centres / np.sqrt(np.sum(centres ** 2, axis=1, keepdims=True)))
+
+
+@mistake("maml.8", "The squares were summed over the classes, not over the features.",
+         "One bias for each class: the sum over D, (N,).")
+def bias_summed_over_classes(features, labels, n_way):
+    centres = centres_of(features, labels, n_way)
+    return {"w": 2 * centres.T, "b": -np.sum(centres ** 2, axis=0)}
 
 
 @honest("maml.8")

@@ -5,7 +5,7 @@ from itertools import cycle, pairwise
 import numpy as onp
 from autograd import numpy as np
 
-from fewshot_np.nn.primitives import relu, safe_norm
+from fewshot_np.nn.primitives import relu, safe_norm, stop_gradient
 from lessons.teacher.checking import honest, mistake
 
 # ---------------------------------------------------------------- siamese.1: the contrastive loss
@@ -99,9 +99,12 @@ def nothing_squared(e1, e2, same, margin):
     return each_pair(same, d, relu(margin - d))
 
 
-@mistake("siamese.1", "d is the sum of the absolute differences.", "The Euclidean distance: safe_norm(e1 - e2).")
-def sum_of_absolute_differences(e1, e2, same, margin):
+@mistake("siamese.1", "d is another distance: the sum of the absolute differences, or 1 - cosine.",
+         "The Euclidean distance: safe_norm(e1 - e2).", name=("absolute differences", "cosine"))
+def another_distance(e1, e2, same, margin, name):
     d = np.sum(np.abs(e1 - e2), axis=1)
+    if name == "cosine":
+        d = 1 - np.sum(e1 * e2, axis=1) / (safe_norm(e1) * safe_norm(e2) + 1e-12)
     return each_pair(same, d ** 2, relu(margin - d) ** 2)
 
 
@@ -121,12 +124,6 @@ def one_distance_for_all(e1, e2, same, margin):
          "max(0, margin - d)^2 where same is 0.")
 def different_pairs_cost_nothing(e1, e2, same, margin):
     return np.mean(same * safe_norm(e1 - e2) ** 2)
-
-
-@mistake("siamese.1", "d is 1 - cosine, not the Euclidean distance.", "safe_norm(e1 - e2).")
-def cosine_distance(e1, e2, same, margin):
-    d = 1 - np.sum(e1 * e2, axis=1) / (safe_norm(e1) * safe_norm(e2) + 1e-12)
-    return np.mean(same * d ** 2 + (1 - same) * relu(margin - d) ** 2)
 
 
 @mistake("siamese.1", "Same pairs cost nothing within the margin: max(0, d - margin)^2.",
@@ -173,6 +170,20 @@ def same_pairs_cost_nothing(e1, e2, same, margin):
 def divided_by_the_same_pairs(e1, e2, same, margin):
     d = safe_norm(e1 - e2)
     return each_pair(same, d ** 2, relu(margin - d) ** 2) * len(d) / max(sum(same), 1)
+
+
+@mistake("siamese.1", "d is the *squared* distance, so that its square is the fourth power.",
+         "safe_norm(e1 - e2): with the root. Then d^2 and max(0, margin - d)^2.")
+def distance_without_root(e1, e2, same, margin):
+    d = np.sum((e1 - e2) ** 2, axis=1)
+    return each_pair(same, d ** 2, relu(margin - d) ** 2)
+
+
+@mistake("siamese.1", "Every pair got both parts: `same` was not used.",
+         "same * d^2 + (1 - same) * max(0, margin - d)^2.")
+def both_parts_for_every_pair(e1, e2, same, margin):
+    d = safe_norm(e1 - e2)
+    return np.mean(d ** 2 + relu(margin - d) ** 2)
 
 
 @honest("siamese.1")
@@ -273,6 +284,32 @@ def all_zero_if_one_is(a, b):
 def one_taken_away_everywhere(a, b):
     s = np.sum((a - b) ** 2, axis=1)
     return np.sqrt(s + (s == 0)) - 1
+
+
+@mistake("siamese.2", "A small number was added under the root, and its root taken away again: right for equal rows, "
+         "and too small for all others.", "Only where s is 0: np.sqrt(s + (s == 0)) - (s == 0).",
+         number=(1e-4, 1e-6, 1e-8))
+def small_number_taken_away_again(a, b, number):
+    return np.sqrt(np.sum((a - b) ** 2, axis=1) + number) - number ** 0.5
+
+
+@mistake("siamese.2", "The distances are right, but everything was made a constant: the derivative is 0 everywhere.",
+         "0 where the rows are equal, and there alone: no stop_gradient.")
+def constant_distances(a, b):
+    return safe_norm(stop_gradient(a - b)) + 0 * np.sum(a + b)
+
+
+@mistake("siamese.2", "One of a and b was made a constant: no derivative flows back into it.",
+         "Both rows can move: no stop_gradient.", which=("a", "b"))
+def one_of_the_two_constant(a, b, which):
+    return safe_norm(stop_gradient(a) - b + 0 * a if which == "a" else a - stop_gradient(b) + 0 * b)
+
+
+@mistake("siamese.2", "Rows whose differences sum to 0 were taken for equal.",
+         "s is the sum of the *squares*: ask whether s == 0.")
+def equal_sums_taken_for_equal(a, b):
+    s, equal = np.sum((a - b) ** 2, axis=1), np.sum(a - b, axis=1) == 0
+    return np.sqrt(np.where(equal, 1.0, s)) * (1 - equal)
 
 
 @honest("siamese.2")
@@ -391,6 +428,12 @@ def one_example_of_each_class(support, labels, query, which):
 @mistake("siamese.3", "The most frequent label came back, whatever the query.", "The label of the nearest example.")
 def most_frequent_label(support, labels, query):
     return onp.full(len(query), onp.bincount(labels).argmax())
+
+
+@mistake("siamese.3", "The second nearest example was taken, as if the nearest were the query itself.",
+         "The query is not in the support: argmin over all examples.")
+def second_nearest(support, labels, query):
+    return labels[to_each(support, query).argsort(axis=1)[:, 1]]
 
 
 @honest("siamese.3")
@@ -561,9 +604,11 @@ def one_class_against_all(images_of, n_pairs, rng):
 
 
 @mistake("siamese.4", "Positions within the class came back, not the numbers of the images.",
-         "images_of[c] holds the numbers: rng.choice(images_of[c], 2, replace=False).")
-def positions_for_numbers(images_of, n_pairs, rng):
-    return pairs_of([onp.arange(len(ids)) for ids in images_of], n_pairs, rng)
+         "images_of[c] holds the numbers: rng.choice(images_of[c], 2, replace=False).", of=("all", "same pairs"))
+def positions_for_numbers(images_of, n_pairs, rng, of):
+    def one(rng):
+        return rng.choice(len(images_of[rng.integers(len(images_of))]), 2, replace=False)
+    return pairs_of([onp.arange(len(ids)) for ids in images_of] if of == "all" else images_of, n_pairs, rng, one)
 
 
 @mistake("siamese.4", "In different pairs some classes meet more often than others. Were two images drawn first, and "
@@ -580,9 +625,9 @@ def large_classes_meet_more_often(images_of, n_pairs, rng):
 
 
 @mistake("siamese.4", "Every call has same pairs of the same classes. Do they come in turn, or each exactly once?",
-         "Draw a class anew for each pair: rng.integers(len(images_of)).")
-def classes_in_turn(images_of, n_pairs, rng):
-    turn = cycle(images_of)
+         "Draw a class anew for each pair: rng.integers(len(images_of)).", shuffled=(False, True))
+def classes_in_turn(images_of, n_pairs, rng, shuffled):
+    turn = cycle([images_of[c] for c in rng.permutation(len(images_of))] if shuffled else images_of)
     return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(next(turn), 2, replace=False))
 
 
@@ -590,6 +635,36 @@ def classes_in_turn(images_of, n_pairs, rng):
 def last_class_never(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng,
                     one=lambda rng: rng.choice(images_of[rng.integers(len(images_of) - 1)], 2, replace=False))
+
+
+@mistake("siamese.4", "Some pairs labelled 1 are of two classes. Were the labels shuffled without the pairs?",
+         "One order for all three: order = rng.permutation(n_pairs), then first[order], second[order], same[order].")
+def labels_shuffled_alone(images_of, n_pairs, rng):
+    first, second, same = pairs_of(images_of, n_pairs, rng)
+    return first, second, rng.permutation(same)
+
+
+@mistake("siamese.4", "Same pairs: some images of a class come more often. Are the two neighbours in its list, of "
+         "whose ends each has but one?", "Any two different images: rng.choice(images_of[c], 2, replace=False).")
+def neighbours_in_the_list_of_images(images_of, n_pairs, rng):
+    def one(rng):
+        ids = images_of[rng.integers(len(images_of))]
+        i = rng.integers(len(ids) - 1)
+        return ids[i], ids[i + 1]
+    return pairs_of(images_of, n_pairs, rng, one)
+
+
+@mistake("siamese.4", "A same pair and a different pair share a class too often. Was one image, or one class, drawn "
+         "for both, as an anchor?",
+         "Every pair is drawn anew: a class for a same pair, and any two for a different one.")
+def one_anchor_for_both(images_of, n_pairs, rng):
+    ids = []
+    for _ in range(n_pairs // 2):
+        c, d = rng.choice(len(images_of), 2, replace=False)
+        anchor, partner = rng.choice(images_of[c], 2, replace=False)
+        ids += [(anchor, partner), (anchor, rng.choice(images_of[d]))]
+    first, second = onp.array(ids).T
+    return first, second, onp.tile([1, 0], n_pairs // 2)
 
 
 @honest("siamese.4")
@@ -678,8 +753,8 @@ def same_pairs_alone(distances, same):
     return best_of(midpoints(distances), lambda t: shares(distances, same, t)[0])
 
 
-@mistake("siamese.5", "Only the different pairs were counted: the threshold rejects nearly everything.",
-         "Same pairs that are not below the threshold are errors, too.")
+@mistake("siamese.5", "The threshold rejects nearly everything. Were only the different pairs counted, or only what "
+         "lies below the threshold, as a precision?", "Same pairs that are not below the threshold are errors, too.")
 def different_pairs_alone(distances, same):
     return best_of(midpoints(distances), lambda t: shares(distances, same, t)[1])
 
@@ -731,6 +806,28 @@ def neighbours_in_the_list(distances, same):
 @mistake("siamese.5", "The position of the best candidate came back.", "candidates[np.argmax(...)].")
 def position_of_the_best(distances, same):
     return int(onp.argmax([round(sum(shares(distances, same, t)), 9) for t in midpoints(distances)]))
+
+
+@mistake("siamese.5", "The last midpoint was not tried.", "n different distances have n - 1 midpoints: try them all.")
+def last_midpoint_left_out(distances, same):
+    return best_of(midpoints(distances)[:-1], lambda t: sum(shares(distances, same, t)))
+
+
+@mistake("siamese.5", "The median of the distances came back.", "Try each midpoint, and count what it decides rightly.")
+def median_of_the_distances(distances, same):
+    return onp.median(distances)
+
+
+@mistake("siamese.5", "The largest distance of a same pair came back.",
+         "The kinds overlap: try each midpoint, and count what it decides rightly.")
+def farthest_same_pair(distances, same):
+    return distances[same == 1].max()
+
+
+@mistake("siamese.5", "The middle of the largest gap between two distances was taken, whatever kinds the pairs are.",
+         "Try each midpoint, and count what it decides rightly.")
+def middle_of_the_largest_gap(distances, same):
+    return midpoints(distances)[onp.diff(onp.unique(distances)).argmax()]
 
 
 @honest("siamese.5")

@@ -46,6 +46,8 @@ def test_distance(rng):
     yield case("5 rows, 3 features", a=a, b=b)
     yield case("equal rows", expected=[0.0], a=np.array([[7.0, 7.0]]), b=np.array([[7.0, 7.0]]))
     yield case("equal rows among others", a=a, b=np.concatenate([a[:2], b[2:]]))
+    yield case("rows of equal sums", expected=[8 ** 0.5, 5.0], a=np.array([[1.0, 3.0], [0.0, 2.0]]),
+               b=np.array([[3.0, 1.0], [5.0, 2.0]]))
     yield case("rows that are nearly equal", a=1e-3 * a, b=1e-3 * b)
 
 
@@ -136,6 +138,13 @@ def half_are_the_same(inputs, first_ids, second_ids, same):
     wrong = (np.sort(same, axis=1) != np.repeat([0, 1], inputs["n_pairs"] // 2)).any(axis=1)
     if wrong.any():
         return say("labels {labels}", labels=same[wrong.argmax()])
+
+
+def labels_are_not_turned_round(inputs, first_ids, second_ids, same):
+    """1 stands for one class and 0 for two, not the other way round."""
+    ones, zeros = (classes_drawn(inputs, first_ids, second_ids, same, kind) for kind in (1, 0))
+    if (ones[:, 0] != ones[:, 1]).all() and (zeros[:, 0] == zeros[:, 1]).all():
+        return say("all pairs labelled 1 of two classes, all labelled 0 of one")
 
 
 def ones_are_of_one_class(inputs, first_ids, second_ids, same):
@@ -306,6 +315,17 @@ def no_class_is_in_all_different_pairs_of_a_call(inputs, first_ids, second_ids, 
             return say("in {count} of {n} calls one class is in all different pairs", count=sum(held), n=len(held))
 
 
+def same_pairs_say_nothing_of_different_ones(inputs, first_ids, second_ids, same):
+    """A same pair says nothing about the different pairs of its call."""
+    of_ones, of_zeros = (classes_drawn(inputs, first_ids, second_ids, same, kind).reshape(len(same), -1, 2)
+                         for kind in (1, 0))
+    shared = (of_ones[:, :, None, :1] == of_zeros[:, None]).any(axis=3)  # (S, P/2, P/2): whether they share a class
+    p = 2 / len(inputs["images_of"])
+    if shared.sum() > shared.size * p and far_from(shared.sum(), shared.size, p):
+        return say("a same pair and a different pair of one call share a class {count} times of {n}; about {right} "
+                   "would be right", count=int(shared.sum()), n=shared.size, right=round(p * shared.size))
+
+
 def numbered(*sizes):
     """images_of for classes of these sizes: 0 1 2 ... in order."""
     ends = np.cumsum(sizes)
@@ -313,13 +333,13 @@ def numbered(*sizes):
 
 
 @exercise("siamese.4", pairs_by_the_library, predicates=(
-    ids_exist, ids_are_not_positions, about_half_are_the_same, half_are_the_same, ones_are_of_one_class,
-    zeros_are_of_two_classes, images_of_a_pair_differ, pairs_are_drawn_anew, every_class_has_same_pairs,
-    classes_are_not_the_same_in_every_call, classes_are_equally_likely, any_two_classes_meet,
-    couples_are_equally_likely, no_image_is_in_every_same_pair, images_are_equally_likely,
+    ids_exist, ids_are_not_positions, about_half_are_the_same, half_are_the_same, labels_are_not_turned_round,
+    ones_are_of_one_class, zeros_are_of_two_classes, images_of_a_pair_differ, pairs_are_drawn_anew,
+    every_class_has_same_pairs, classes_are_not_the_same_in_every_call, classes_are_equally_likely,
+    any_two_classes_meet, couples_are_equally_likely, no_image_is_in_every_same_pair, images_are_equally_likely,
     any_two_images_are_a_same_pair, images_of_different_pairs_are_equally_likely,
     images_of_different_pairs_are_drawn_apart, pairs_of_a_call_are_drawn_apart,
-    no_class_is_in_all_different_pairs_of_a_call))
+    no_class_is_in_all_different_pairs_of_a_call, same_pairs_say_nothing_of_different_ones))
 def test_balanced_pairs(rng):
     yield case("classes of unequal size", images_of=numbered(3, 12, 3, 5), n_pairs=8)
     yield case("just two classes of two images", images_of=numbered(2, 2), n_pairs=6)
@@ -345,5 +365,7 @@ def test_choose_threshold(rng):
     same = np.array([1] * 5 + [0] * 12)[rng.permutation(17)]
     yield case("17 pairs", distances=rng.normal(size=17) ** 2 + 1.5 * (1 - same), same=same)
     yield case("equal distances", distances=np.round(2 * rng.random(17)) + (1 - same), same=same)
+    yield case("the different pairs equally far", expected=4.0, distances=np.array([2.0, 5.0, 1.0, 5.0, 3.0]),
+               same=np.array([1, 0, 1, 0, 1]))
     yield case("nothing overlaps", expected=3.0, distances=np.array([5.0, 1.0, 0.5, 8.0, 6.0]),
                same=np.array([0, 1, 1, 0, 0]))
