@@ -45,7 +45,8 @@ def classes_as_labels(images_of, n_way, k_shot, n_query, rng):
 
 
 @mistake("episodes.1", "The labels follow the order of the classes. A network could learn that early classes have "
-         "small labels, and score without looking at the support.", "Do not sort the classes that were drawn.")
+         "small labels, and score without looking at the support.",
+         "Any order of the N classes is equally likely: leave them as rng.choice or rng.permutation drew them.")
 def classes_in_order(images_of, n_way, k_shot, n_query, rng):
     classes = np.sort(rng.choice(len(images_of), n_way, replace=False))
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
@@ -135,7 +136,8 @@ def labels_in_another_order(images_of, n_way, k_shot, n_query, rng, how):
     return rng.permutation(support), support_y, query, query_y
 
 
-@mistake("episodes.1", "Some images are in the support more often. Are only the first K + Q of each class ever drawn?",
+@mistake("episodes.1", "Some images are in the support more often. Are only some of each class ever drawn, such as the "
+         "first K + Q?",
          "Any K + Q images: rng.choice(images, K + Q, replace=False), or the front of a permutation of *all* of them.")
 def first_images_alone(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)

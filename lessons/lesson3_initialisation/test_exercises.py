@@ -70,7 +70,7 @@ def test_reptile_step(rng):
     yield case("by hand", expected={"w": [3.0]}, params={"w": np.array([1.0])}, adapted={"w": np.array([[3.0], [7.0]])},
                outer_lr=0.5)
     params = {"w": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
-    for n_tasks, outer_lr in [(2, 0.3), (5, 0.7), (1, 0.4)]:
+    for n_tasks, outer_lr in [(3, 0.3), (5, 0.7), (1, 0.4)]:
         adapted = {"w": rng.normal(size=(n_tasks, 4, 3)), "b": rng.normal(size=(n_tasks, 3))}
         yield case(f"T = {n_tasks}", params=params, adapted=adapted, outer_lr=outer_lr)
     yield case("no step", expected=params, params=params, adapted=adapted, outer_lr=0.0)

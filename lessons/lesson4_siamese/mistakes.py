@@ -494,7 +494,8 @@ def labels_of_hadsell(images_of, n_pairs, rng):
     return first, second, 1 - same
 
 
-@mistake("siamese.4", "Some pairs called different are of one class: the two classes were drawn independently.",
+@mistake("siamese.4", "Some pairs called different are of one class. Were the two classes drawn independently, or only "
+         "one?",
          "rng.choice(number of classes, 2, replace=False).")
 def different_by_luck(images_of, n_pairs, rng):
     def two(rng):
@@ -637,15 +638,16 @@ def last_class_never(images_of, n_pairs, rng):
                     one=lambda rng: rng.choice(images_of[rng.integers(len(images_of) - 1)], 2, replace=False))
 
 
-@mistake("siamese.4", "Some pairs labelled 1 are of two classes. Were the labels shuffled without the pairs?",
+@mistake("siamese.4", "The labels stand in another order than the pairs. Were they shuffled by themselves?",
          "One order for all three: order = rng.permutation(n_pairs), then first[order], second[order], same[order].")
 def labels_shuffled_alone(images_of, n_pairs, rng):
     first, second, same = pairs_of(images_of, n_pairs, rng)
     return first, second, rng.permutation(same)
 
 
-@mistake("siamese.4", "Same pairs: some images of a class come more often. Are the two neighbours in its list, of "
-         "whose ends each has but one?", "Any two different images: rng.choice(images_of[c], 2, replace=False).")
+@mistake("siamese.4", "Same pairs: some images of a class come more often. Are others never drawn, or are the "
+         "two neighbours in its list, of whose ends each has but one?",
+         "Any two different images: rng.choice(images_of[c], 2, replace=False).")
 def neighbours_in_the_list_of_images(images_of, n_pairs, rng):
     def one(rng):
         ids = images_of[rng.integers(len(images_of))]
@@ -665,6 +667,13 @@ def one_anchor_for_both(images_of, n_pairs, rng):
         ids += [(anchor, partner), (anchor, rng.choice(images_of[d]))]
     first, second = onp.array(ids).T
     return first, second, onp.tile([1, 0], n_pairs // 2)
+
+
+@mistake("siamese.4", "The numbers of the classes came back, not those of the images.",
+         "A class is drawn first, and then an image of it: rng.choice(images_of[c], ...).")
+def classes_for_images(images_of, n_pairs, rng):
+    first, second, same = pairs_of(images_of, n_pairs, rng)
+    return class_of(images_of)[first], class_of(images_of)[second], same
 
 
 @honest("siamese.4")

@@ -119,6 +119,14 @@ def ids_exist(inputs, first_ids, second_ids, same):
             return say("an id {id}, where the images have the numbers 0...{last}", id=ids[wrong][0], last=n_images - 1)
 
 
+def ids_are_not_classes(inputs, first_ids, second_ids, same):
+    """The ids are numbers of images, not of classes."""
+    n_classes, highest = len(inputs["images_of"]), int(max(first_ids.max(), second_ids.max()))
+    if highest < n_classes < max(map(len, inputs["images_of"])):
+        return say("no id above {highest} in {n} calls, for images of {n_classes} classes", highest=highest,
+                   n=len(first_ids), n_classes=n_classes)
+
+
 def ids_are_not_positions(inputs, first_ids, second_ids, same):
     """The ids count all images, class after class: those of the last classes are larger than any class."""
     largest, highest = max(map(len, inputs["images_of"])), int(max(first_ids.max(), second_ids.max()))
@@ -145,6 +153,14 @@ def labels_are_not_turned_round(inputs, first_ids, second_ids, same):
     ones, zeros = (classes_drawn(inputs, first_ids, second_ids, same, kind) for kind in (1, 0))
     if (ones[:, 0] != ones[:, 1]).all() and (zeros[:, 0] == zeros[:, 1]).all():
         return say("all pairs labelled 1 of two classes, all labelled 0 of one")
+
+
+def labels_go_with_their_pairs(inputs, first_ids, second_ids, same):
+    """The labels stand in the order of the pairs."""
+    ones, zeros = (classes_drawn(inputs, first_ids, second_ids, same, kind) for kind in (1, 0))
+    apart, together = int((ones[:, 0] != ones[:, 1]).sum()), int((zeros[:, 0] == zeros[:, 1]).sum())
+    if apart and apart == together:
+        return say("{n} pairs labelled 1 of two classes, and as many labelled 0 of one", n=apart)
 
 
 def ones_are_of_one_class(inputs, first_ids, second_ids, same):
@@ -333,10 +349,11 @@ def numbered(*sizes):
 
 
 @exercise("siamese.4", pairs_by_the_library, predicates=(
-    ids_exist, ids_are_not_positions, about_half_are_the_same, half_are_the_same, labels_are_not_turned_round,
-    ones_are_of_one_class, zeros_are_of_two_classes, images_of_a_pair_differ, pairs_are_drawn_anew,
-    every_class_has_same_pairs, classes_are_not_the_same_in_every_call, classes_are_equally_likely,
-    any_two_classes_meet, couples_are_equally_likely, no_image_is_in_every_same_pair, images_are_equally_likely,
+    ids_exist, ids_are_not_classes, ids_are_not_positions, about_half_are_the_same, half_are_the_same,
+    labels_are_not_turned_round, labels_go_with_their_pairs, ones_are_of_one_class, zeros_are_of_two_classes,
+    images_of_a_pair_differ, pairs_are_drawn_anew, every_class_has_same_pairs,
+    classes_are_not_the_same_in_every_call, classes_are_equally_likely, any_two_classes_meet,
+    couples_are_equally_likely, no_image_is_in_every_same_pair, images_are_equally_likely,
     any_two_images_are_a_same_pair, images_of_different_pairs_are_equally_likely,
     images_of_different_pairs_are_drawn_apart, pairs_of_a_call_are_drawn_apart,
     no_class_is_in_all_different_pairs_of_a_call, same_pairs_say_nothing_of_different_ones))
