@@ -365,6 +365,18 @@ def away_from_the_new_one(r, n_points, r_new):
     return r - (r_new - r) / (n_points + 1) if n_points else r_new
 
 
+@mistake("model_based.3", "Where there are no examples yet, the result is 0: the first example is lost.",
+         "If n_points is 0, return r_new.")
+def zeros_for_the_first(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 1) if n_points else np.zeros_like(r_new)
+
+
+@mistake("model_based.3", "NaN alone was replaced. But r may be anything where there are no examples yet, and 0 times "
+         "infinity is NaN, too.", "If n_points is 0, return r_new.")
+def nan_alone_replaced(r, n_points, r_new):
+    return (n_points * np.where(np.isnan(r), 0.0, r) + r_new) / (n_points + 1)
+
+
 @honest("model_based.3")
 def by_the_sum(r, n_points, r_new):
     return r_new if n_points == 0 else (n_points * r + r_new) / (n_points + 1)
@@ -579,10 +591,11 @@ def one_off(scores, n_context, off):
 
 
 @mistake("model_based.5", "A causal mask, as in a language model: query a sees keys 0...a.",
-         "Here every query sees the whole context, and nothing else.")
-def causal(scores, n_context):
+         "Here every query sees the whole context, and nothing else.", of_the_context=(False, True))
+def causal(scores, n_context, of_the_context):
     a, b = onp.indices(scores.shape)
-    return softmax(np.where(b <= a, scores, -1e30))
+    seen = (b <= a) & (visible(scores, n_context) if of_the_context else True)
+    return softmax(np.where(seen, scores, -1e30))
 
 
 @mistake("model_based.5", "The softmax was taken over the queries: the columns add up to 1, not the rows.",
@@ -665,6 +678,14 @@ def the_last_ones(scores, n_context):
     return softmax(np.where(onp.arange(n_keys) < n_keys - n_context, -np.inf, scores))
 
 
+@mistake("model_based.5", "exp of a large score is infinite, and infinity times the mask's 0 is NaN.",
+         "Replace the hidden scores before exp, and subtract the largest one that is left.")
+def exp_times_the_mask(scores, n_context):
+    with onp.errstate(over="ignore", invalid="ignore"):
+        parts = np.exp(scores) * visible(scores, n_context)
+        return parts / np.sum(parts, axis=1, keepdims=True)
+
+
 @honest("model_based.5")
 def cut_off_and_filled_with_zeros(scores, n_context):
     hidden = onp.zeros((scores.shape[0], scores.shape[1] - n_context))
@@ -724,10 +745,10 @@ def any_will_do(answer, x, y, query_x, order):
     return bool(onp.isclose(answer(x, y, query_x), answer(x[order], y[order], query_x)).any())
 
 
-@mistake("model_based.6", "The tolerance is so wide that a learner that prefers late examples passes.",
-         "A hundred-thousandth of the largest answer.")
-def far_too_tolerant(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x), answer(x[order], y[order], query_x), share=0.1)
+@mistake("model_based.6", "The tolerance is so wide that a learner passes whose answers do change.",
+         "A hundred-thousandth of the largest answer.", share=(0.1, 0.01, 0.001))
+def far_too_tolerant(answer, x, y, query_x, order, share):
+    return close(answer(x, y, query_x), answer(x[order], y[order], query_x), share)
 
 
 @mistake("model_based.6", "The result is the wrong way round: True where the order does matter.",
@@ -783,9 +804,11 @@ def answers_too(answer, x, y, query_x, order):
     return close(before[order] if len(before) == len(order) else before, after)
 
 
-@mistake("model_based.6", "The examples were turned round; `order` was not used.", "x[order] and y[order].")
-def turned_round(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x), answer(x[::-1], y[::-1], query_x))
+@mistake("model_based.6", "The examples were put in an order of their own; `order` was not used.",
+         "x[order] and y[order].", turned=(True, False))
+def another_order(answer, x, y, query_x, order, turned):
+    mine = onp.arange(len(x))[::-1] if turned else onp.roll(onp.arange(len(x)), 1)
+    return close(answer(x, y, query_x), answer(x[mine], y[mine], query_x))
 
 
 @mistake("model_based.6", "Only the first query was asked: the order may matter for another one.",
@@ -843,14 +866,16 @@ def answers_sorted(answer, x, y, query_x, order):
     return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
 
 
-@mistake("model_based.6", "The examples were moved on by one place; `order` was not used.", "x[order] and y[order].")
-def rolled_by_one(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x), answer(onp.roll(x, 1, axis=0), onp.roll(y, 1, axis=0), query_x))
-
-
 @mistake("model_based.6", "Only the first number of each answer was compared.", "All E of them.")
 def first_number_alone(answer, x, y, query_x, order):
     return close(answer(x, y, query_x)[:, 0], answer(x[order], y[order], query_x)[:, 0])
+
+
+@mistake("model_based.6", "The mean of the differences was compared: one answer of many may change.",
+         "The largest difference.")
+def mean_of_the_differences(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).mean() <= 1e-5 * onp.abs(before).max())
 
 
 @honest("model_based.6")
@@ -1068,10 +1093,11 @@ def a_step_too_many(labels, n_way):
 
 
 @mistake("model_based.8", "All labels up to the step before are marked: a network that sees this need not remember.",
-         "Step t gets one label, that of step t - 1.")
-def all_labels_so_far(labels, n_way):
+         "Step t gets one label, that of step t - 1.", counted=(False, True))
+def all_labels_so_far(labels, n_way, counted):
     known = one_hot(labels, n_way)
-    return onp.minimum(1, onp.cumsum(onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1), axis=1))
+    sums = onp.cumsum(onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1), axis=1)
+    return sums if counted else onp.minimum(1, sums)
 
 
 @mistake("model_based.8", "The labels are two steps late.",
@@ -1129,6 +1155,12 @@ def zeros_at_the_end(labels, n_way):
 @mistake("model_based.8", "The first step is told its own label.", "Nothing is known at the first step: zeros.")
 def first_label_twice(labels, n_way):
     return one_hot(onp.concatenate([labels[:, :1], labels[:, :-1]], axis=1), n_way)
+
+
+@mistake("model_based.8", "Only the first step was emptied; at all others the network is told the answer.",
+         "Step t gets the label of step t - 1.")
+def first_step_emptied(labels, n_way):
+    return one_hot(labels, n_way) * (onp.arange(labels.shape[1]) > 0)[:, None]
 
 
 @honest("model_based.8")
@@ -1291,6 +1323,12 @@ def empty_slots_a_little(query, keys, filled, sharpness, blank):
 @mistake("model_based.9", "The score of the blank has the wrong sign.", "`blank` as it is.")
 def minus_the_blank(query, keys, filled, sharpness, blank):
     return with_blank(query, keys, filled, sharpness, -blank)[:-1]
+
+
+@mistake("model_based.9", "The blank stands first, but the last weight was left out: that of a slot.",
+         "Leave out the weight of the blank, where its score stands.")
+def blank_in_front(query, keys, filled, sharpness, blank):
+    return np.roll(with_blank(query, keys, filled, sharpness, blank), 1)[:-1]
 
 
 @honest("model_based.9")

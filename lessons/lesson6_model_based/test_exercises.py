@@ -137,6 +137,7 @@ def test_context_weights(rng):
     far = rng.normal(size=(3, 5))
     far[:, 2:] += 900
     yield case("hidden keys with scores of 900", scores=far, n_context=2)
+    yield case("all keys with scores of 900", scores=900 + rng.integers(-4, 5, (3, 5)) / 4, n_context=2)
 
 
 # ---------------------------------------------------------------- does the order matter?
@@ -227,6 +228,17 @@ def neighbours_in_a_ring(x, y, query_x):
     return query_x[:, :1] + (y * onp.roll(y, 1, axis=0)).sum(axis=0)
 
 
+def one_number_a_little(x, y, query_x):
+    """One number in twelve changes with the order, by 3 / 100000 of the largest answer."""
+    answers = onp.ones((4, 3))
+    answers[0, 0] += 1e-5 * y[0, 0]
+    return answers
+
+
+def every_number_a_little(x, y, query_x):
+    return onp.ones((4, 3)) + 1e-4 * y[0, 0]
+
+
 def last_one_in_the_last_number(x, y, query_x):
     answers = softly(x, y, query_x)
     return onp.concatenate([answers[:, :-1], 0 * answers[:, -1:] + y[-1, -1]], axis=1)
@@ -267,6 +279,10 @@ def test_ignores_order(rng):
     yield case("to each query the label at its place", answer=label_at_its_place, x=x, y=rng.normal(size=(6, 3)),
                query_x=query_x, order=order)
     yield case("all answers below 0", answer=softly, x=x, y=-1 - rng.random((6, 3)), query_x=query_x[:4], order=order)
+    for name, answer in [("one number in twelve, a little", one_number_a_little),
+                         ("every number, a little", every_number_a_little)]:
+        yield case(name, expected=False, answer=answer, x=x, y=onp.tile(onp.arange(6.0)[:, None], 3),
+                   query_x=query_x[:4], order=order)
     for name, y in [("the first label, a larger one after it", np.arange(6.0)),
                     ("the first label, a smaller one after it", 6 - np.arange(6.0))]:
         yield case(name, answer=first_of_all, x=x, y=y[:, None], query_x=query_x[:4], order=order)

@@ -441,6 +441,22 @@ def signs_in_both_numbers(gradients, p):
     return two_numbers(gradients, p, large=(sign * log, sign))
 
 
+@mistake("optimizer.3", "exp(-p) was added to |g| before the logarithm. That avoids log(0), but changes the numbers of "
+         "all gradients.", "np.where: log|g| / p where |g| >= exp(-p), and -1 elsewhere.")
+def logarithm_of_a_sum(gradients, p):
+    first = onp.log(onp.abs(gradients) + onp.exp(-p)) / p
+    return onp.stack([first, two_numbers(gradients, p)[:, 1]], axis=1)
+
+
+@mistake("optimizer.3", "One decision was made for all gradients, by the largest.",
+         "np.where decides for each gradient by itself.")
+def one_decision_for_all(gradients, p):
+    size = onp.maximum(onp.abs(gradients), 1e-300)
+    if size.max() >= onp.exp(-p):
+        return onp.stack([onp.log(size) / p, onp.sign(gradients)], axis=1)
+    return onp.stack([-1 + 0 * size, onp.exp(p) * gradients], axis=1)
+
+
 @honest("optimizer.3")
 def preprocess_one_by_one(gradients, p):
     rows = []
@@ -565,13 +581,13 @@ def all_shown(params, x, h, c):
     return np.tanh(c), c
 
 
-@mistake("optimizer.4", "The gates went through tanh: a gate of -1 writes the opposite.",
-         "sigmoid for the three gates, tanh for the candidate alone.")
-def gates_by_tanh(params, x, h, c):
-    seen = np.concatenate([x, h], axis=1)
-    keep, put, show, candidate = (np.tanh(dense(params[gate], seen)) for gate in ("forget", "input", "output",
-                                                                                  "candidate"))
-    c = keep * c + put * candidate
+@mistake("optimizer.4", "All gates went through tanh, or the output gate alone: a gate of -1 does the opposite.",
+         "sigmoid for the three gates, tanh for the candidate.", which=("all", "output"))
+def gates_by_tanh(params, x, h, c, which):
+    z = {gate: dense(params[gate], np.concatenate([x, h], axis=1)) for gate in params}
+    keep, put, show = ((np.tanh if which in ("all", gate) else sigmoid)(z[gate])
+                       for gate in ("forget", "input", "output"))
+    c = keep * c + put * np.tanh(z["candidate"])
     return show * np.tanh(c), c
 
 
@@ -617,14 +633,6 @@ def memory_overwritten(params, x, h, c):
     return show * np.tanh(c), c
 
 
-@mistake("optimizer.4", "The output gate went through tanh.", "All three gates are sigmoids.")
-def output_gate_by_tanh(params, x, h, c):
-    keep, put, _, candidate = cell(params, x, h)
-    show = np.tanh(dense(params["output"], np.concatenate([x, h], axis=1)))
-    c = keep * c + put * candidate
-    return show * np.tanh(c), c
-
-
 @mistake("optimizer.4", "The memory was shown through a sigmoid: h can never be negative.", "tanh(new c).")
 def shown_by_sigmoid(params, x, h, c):
     keep, put, show, candidate = cell(params, x, h)
@@ -645,6 +653,14 @@ def memory_through_tanh(params, x, h, c, times):
     keep, put, show, candidate = cell(params, x, h)
     c = np.tanh(keep * c + put * candidate)
     return show * (c if times == 1 else np.tanh(c)), c
+
+
+@mistake("optimizer.4", "The memory c stands beside x in the row, where the output h should.",
+         "np.concatenate([x, h], axis=-1).")
+def memory_for_the_output(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, c + 0 * h)
+    c = keep * c + put * candidate
+    return show * np.tanh(c), c
 
 
 @honest("optimizer.4")
@@ -857,11 +873,13 @@ def nothing_to_learn_from(update, loss, phi, theta, steps_before, segment):
     return sum(walk(update, loss, stop_gradient(phi), theta, segment, state)[0]) / segment + 0 * np.sum(phi)
 
 
-@mistake("optimizer.5", "The gradient was taken once, at the beginning, and used in every step.",
-         "grad(loss)(stop_gradient(theta)) anew in each step.")
-def gradient_of_the_beginning(update, loss, phi, theta, steps_before, segment):
+@mistake("optimizer.5", "The gradient was taken once, before a loop, and used in all of its steps.",
+         "grad(loss)(stop_gradient(theta)) anew in each step.", of=("all", "segment"))
+def gradient_of_the_beginning(update, loss, phi, theta, steps_before, segment, of):
     state, losses, gradient = None, [], grad(loss)(stop_gradient(theta))
     for step in range(steps_before + segment):
+        if of == "segment" and step <= steps_before:
+            gradient = grad(loss)(stop_gradient(theta))
         change, state = update(phi if step >= steps_before else stop_gradient(phi), gradient, state)
         theta = theta + change
         losses.append(loss(theta))
@@ -876,6 +894,20 @@ def step_for_the_learner(update, loss, phi, theta, steps_before, segment):
         theta, state = update(phi if step >= steps_before else stop_gradient(phi), gradient, state)
         losses.append(loss(theta))
     return sum(losses[steps_before:]) / segment
+
+
+@mistake("optimizer.5", "One step too few was made before the segment.", "steps_before steps, and then the segment.")
+def one_step_too_few_before(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, max(steps_before - 1, 0))
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+
+
+@mistake("optimizer.5", "`segment` was taken for the number of all steps, those before among them.",
+         "steps_before + segment steps in all.")
+def segment_of_all_steps(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    segment = max(segment - steps_before, 1)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
 
 
 @honest("optimizer.5")
