@@ -723,7 +723,9 @@ def labels_left_behind(answer, x, y, query_x, order):
          "were put in another order.", "answer(x[order], y[order], query_x) is the other one.",
          of_queries=(False, True))
 def compared_with_itself(answer, x, y, query_x, order, of_queries):
-    others = order[order < len(query_x)] if of_queries else onp.arange(len(query_x))
+    if not of_queries:
+        return close(answer(x, y, query_x), answer(x, y, query_x))
+    others = order[order < len(query_x)]
     return close(answer(x, y, query_x)[others], answer(x, y, query_x[others]))
 
 
