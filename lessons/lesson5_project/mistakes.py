@@ -48,8 +48,8 @@ def minus_the_weighted_sum(query, support, w, b):
     return b - np.abs(differences(query, support)) @ w
 
 
-@mistake("project.1", "The absolute value was taken after the weights: each part counts |w|, and no sign of w is left. "
-         "But a negative weight has to say: what is far apart here is *not* the same.", "w * np.abs(q - s).")
+@mistake("project.1", "The absolute value was taken of the weights, too: each part counts |w|, and no sign of w is "
+         "left. But a negative weight has to say: what is far apart here is *not* the same.", "w * np.abs(q - s).")
 def absolute_after_the_weights(query, support, w, b):
     return np.sum(np.abs(differences(query, support) * w), axis=-1) + b
 
@@ -265,6 +265,18 @@ def half_of_the_logit(logits, same):
     return np.logaddexp(0.0, (0.5 - same) * logits)
 
 
+@mistake("project.2", "The logits are constants to autograd: nothing could be trained.",
+         "No stop_gradient, and no conversion into plain numbers.")
+def logits_cut_off(logits, same):
+    return np.logaddexp(0.0, stop_gradient(logits)) - same * stop_gradient(logits)
+
+
+@mistake("project.2", "`same` was taken for a sign. But it is 0 for different pairs, not -1: each of them costs log 2.",
+         "The sign is 2 * same - 1.")
+def zero_for_a_sign(logits, same):
+    return np.logaddexp(0.0, -same * logits)
+
+
 @honest("project.2")
 def losses_by_where(logits, same):
     return np.logaddexp(0.0, np.where(same == 1, -logits, logits))
@@ -434,6 +446,19 @@ def hardest_left_out(logits, same_class, n_hard):
 def last_hard_pair_alone(logits, same_class, n_hard):
     before = hardest_of_each(logits, same_class, n_hard - 1)
     return half_each(same_class, hardest_of_each(logits, same_class, n_hard) & ~before)
+
+
+@mistake("project.3", "Same pairs weigh nothing: the hard pairs have all the weight.",
+         "0.5 * same_class / same_class.sum() besides.")
+def hard_pairs_alone(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return hard / hard.sum()
+
+
+@mistake("project.3", "One hard pair too few was taken.", "order[:n_hard]; with a limit: >=, not >.")
+def one_hard_pair_too_few(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard - 1)
+    return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 
 @honest("project.3")

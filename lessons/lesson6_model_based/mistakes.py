@@ -100,9 +100,11 @@ def all_x_before_all_y(h, params, x, y):
     return np.mean(h(params, mixed), axis=1)
 
 
-@mistake("model_based.1", "The network saw x twice, and never y.", "np.concatenate([x, y], axis=-1).")
-def x_twice(h, params, x, y):
-    return np.mean(h(params, pairs(x, x)), axis=1) + 0 * np.sum(y)
+@mistake("model_based.1", "The network saw x twice, and never y; or the other way round.",
+         "np.concatenate([x, y], axis=-1).", which=("x", "y"))
+def one_of_them_twice(h, params, x, y, which):
+    twice = pairs(x, x) if which == "x" else pairs(y, y)
+    return np.mean(h(params, twice), axis=1) + 0 * np.sum(x) + 0 * np.sum(y)
 
 
 @mistake("model_based.1", "The encoding was brought to the length 1.", "The mean as it is.")
@@ -114,6 +116,11 @@ def of_length_one(h, params, x, y):
 @mistake("model_based.1", "The sum was divided by K + 1.", "There are K examples.")
 def one_too_many_counted(h, params, x, y):
     return np.sum(h(params, pairs(x, y)), axis=1) / (x.shape[1] + 1)
+
+
+@mistake("model_based.1", "The sum was divided by K - 1, as in a variance.", "There are K examples.")
+def one_too_few_counted(h, params, x, y):
+    return np.sum(h(params, pairs(x, y)), axis=1) / max(x.shape[1] - 1, 1)
 
 
 @honest("model_based.1")
@@ -172,9 +179,10 @@ def x_before_r(g, params, r, x):
     return g(params, np.concatenate([x, to_every_query(r, x)], axis=-1))
 
 
-@mistake("model_based.2", "All tasks were answered from the encoding of the first.", "Task t has the encoding r[t].")
-def encoding_of_the_first_task(g, params, r, x):
-    return g(params, np.concatenate([to_every_query(r[:1] + 0 * r, x), x], axis=-1))
+@mistake("model_based.2", "All tasks were answered from the encoding of one, the first or the last.",
+         "Task t has the encoding r[t].", task=(0, -1))
+def encoding_of_one_task(g, params, r, x, task):
+    return g(params, np.concatenate([to_every_query(r[task] + 0 * r, x), x], axis=-1))
 
 
 @mistake("model_based.2", "r was put beside x as it is, (T,R): it has no axis for the queries yet.",
@@ -207,9 +215,11 @@ def mean_of_the_queries(g, params, r, x):
     return g(params, np.concatenate([to_every_query(r, x), same], axis=-1))
 
 
-@mistake("model_based.2", "The encodings of all tasks were averaged.", "Task t is answered from r[t] alone.")
-def mean_encoding(g, params, r, x):
-    return g(params, np.concatenate([to_every_query(np.mean(r, axis=0) + 0 * r, x), x], axis=-1))
+@mistake("model_based.2", "The encodings of all tasks were averaged or summed.", "Task t is answered from r[t] alone.",
+         summed=(False, True))
+def mean_encoding(g, params, r, x, summed):
+    of_all = np.sum(r, axis=0) if summed else np.mean(r, axis=0)
+    return g(params, np.concatenate([to_every_query(of_all + 0 * r, x), x], axis=-1))
 
 
 @mistake("model_based.2", "The last axis is missing: (T,Q).", "g returns (T,Q,1), and so does decode.")
@@ -265,6 +275,12 @@ def queries_before_tasks(g, params, r, x):
          "Add r[:, None] to the zeros.")
 def without_the_encoding(g, params, r, x):
     return g(params, np.concatenate([np.zeros((*x.shape[:2], r.shape[1])), x], axis=-1)) + 0 * np.sum(r)
+
+
+@mistake("model_based.2", "The queries are constants to autograd.",
+         "No stop_gradient, and no conversion into plain numbers.")
+def queries_cut_off(g, params, r, x):
+    return g(params, np.concatenate([to_every_query(r, x), stop_gradient(x)], axis=-1))
 
 
 @honest("model_based.2")
@@ -406,7 +422,7 @@ def divided_by_d(query, keys, values):
 
 
 @mistake("model_based.4", "The scores were divided by the root of the number of examples.",
-         "D is the length of the query, keys.shape[1]; B is the number of keys, and may be any.")
+         "D is how many numbers the query has, keys.shape[1]; B is the number of keys, and may be any.")
 def divided_by_the_examples(query, keys, values):
     return np.matmul(softmax(np.matmul(keys, query) / len(keys) ** 0.5), values)
 
@@ -484,7 +500,7 @@ def values_cut_off(query, keys, values):
 
 
 @mistake("model_based.4", "The scores were divided by the root of E, the length of a value.",
-         "D is the length of the query.")
+         "D is how many numbers the query has.")
 def divided_by_the_root_of_e(query, keys, values):
     return np.matmul(softmax(np.matmul(keys, query) / values.shape[1] ** 0.5), values)
 
@@ -526,6 +542,12 @@ def minus_the_scores(query, keys, values):
 def each_by_a_sigmoid(query, keys, values):
     scores = np.matmul(keys, query) / len(query) ** 0.5
     return np.matmul(0.5 * (1 + np.tanh(scores / 2)), values)
+
+
+@mistake("model_based.4", "The scores were divided by the norm of the query, not by sqrt(D).",
+         "D is how many numbers the query has: len(query) ** 0.5.")
+def divided_by_the_norm(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query) / np.sqrt(np.sum(query ** 2))), values)
 
 
 @honest("model_based.4")
@@ -735,11 +757,11 @@ def to_the_last_bit(answer, x, y, query_x, order):
     return bool((answer(x, y, query_x) == answer(x[order], y[order], query_x)).all())
 
 
-@mistake("model_based.6", "The sums of the answers were compared: two that move in opposite directions cancel.",
-         "Compare answer by answer.")
-def sums_compared(answer, x, y, query_x, order):
-    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
-    return bool(onp.abs(before.sum() - after.sum()) <= 1e-5 * onp.abs(before).max())
+@mistake("model_based.6", "Sums of answers were compared: two numbers that move in opposite directions cancel.",
+         "Compare number by number.", axis=(None, 0, 1))
+def sums_compared(answer, x, y, query_x, order, axis):
+    before, after = answer(x, y, query_x).sum(axis), answer(x[order], y[order], query_x).sum(axis)
+    return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before).max())
 
 
 @mistake("model_based.6", "One answer that stays the same was enough.", "All of them must: .all(), not .any().")
@@ -977,7 +999,7 @@ def labels_by_sign(n_features, k_shot, n_query, rng):
     return support_x, 2 * support_y - 1, query_x, 2 * query_y - 1
 
 
-@mistake("model_based.7", "The classes are mixed: the points of class 0 do not all come first.",
+@mistake("model_based.7", "The points of class 0 do not all come first.",
          "K points of class 0 and then K of class 1; the query likewise.")
 def classes_mixed(n_features, k_shot, n_query, rng):
     support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
@@ -1023,6 +1045,13 @@ def signs_for_the_rule(n_features, k_shot, n_query, rng):
 def each_feature_turned(n_features, k_shot, n_query, rng):
     x = onp.abs(rng.standard_normal((2, k_shot + n_query, n_features))) * onp.sign(rng.standard_normal(n_features))
     return cut(x * onp.array([-1, 1])[:, None, None], k_shot)
+
+
+@mistake("model_based.7", "The features do not have mean 0 and standard deviation 1, as standard normal numbers have.",
+         "rng.standard_normal as it comes: not rng.uniform, and no factor.")
+def another_deviation(n_features, k_shot, n_query, rng):
+    x = rng.uniform(-1, 1, (2, k_shot + n_query, n_features))
+    return cut(in_front(x, rng.standard_normal(n_features)), k_shot)
 
 
 @honest("model_based.7")

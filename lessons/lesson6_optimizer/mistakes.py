@@ -126,6 +126,13 @@ def start_and_rates_exchanged(loss, start, rates, x, y):
     return tree_map(lambda p, a, g: a - p * g, start, rates, grad(loss)(start, x, y))
 
 
+@mistake("optimizer.1", "The gradient was brought to the length 1.", "rates * gradient, with its size.")
+def gradient_of_length_one(loss, start, rates, x, y):
+    gradient = grad(loss)(start, x, y)
+    length = np.sqrt(sum(np.sum(g ** 2) for g in gradient.values()))
+    return tree_map(lambda p, r, g: p - r * g / length, start, rates, gradient)
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -270,6 +277,12 @@ def mean_over_the_numbers(gradient, w, rates, supports, queries):
 def step_on_the_query(gradient, w, rates, supports, queries):
     pairs = [(gradient(w, s), gradient(w - rates * gradient(w, q), q)) for s, q in zip(supports, queries, strict=True)]
     return -np.mean([s * q for s, q in pairs], axis=0)
+
+
+@mistake("optimizer.2", "The step was made without the rates: w - support gradient.",
+         "w' = w - rates * support gradient.")
+def step_without_the_rates(gradient, w, rates, supports, queries):
+    return -onp.mean([s * q for s, q in both_gradients(gradient, w, 1.0, supports, queries)], axis=0)
 
 
 @honest("optimizer.2")
@@ -455,6 +468,11 @@ def one_decision_for_all(gradients, p):
     if size.max() >= onp.exp(-p):
         return onp.stack([onp.log(size) / p, onp.sign(gradients)], axis=1)
     return onp.stack([-1 + 0 * size, onp.exp(p) * gradients], axis=1)
+
+
+@mistake("optimizer.3", "The second number of a small gradient is exp(p), the same for all.", "exp(p) g.")
+def without_the_gradient(gradients, p):
+    return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(p) + 0 * gradients))
 
 
 @honest("optimizer.3")

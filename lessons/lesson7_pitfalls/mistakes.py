@@ -101,6 +101,15 @@ def sorted_within_the_group(network, queries, groups):
     return np.concatenate([network(queries[group])[np.argsort(group)] for group in groups])
 
 
+@mistake("pitfalls.1", "Only the first group went through the network; the scores of the others are 0.",
+         "Is the `return` inside the loop?")
+def first_group_alone(network, queries, groups):
+    scores = network(queries[groups[0]])
+    out = np.zeros((len(queries), scores.shape[1]))
+    out[groups[0]] = scores
+    return out
+
+
 @honest("pitfalls.1")
 def scores_put_back(network, queries, groups):
     scores = [None] * len(queries)
@@ -232,9 +241,11 @@ def sorted_before(flattering, honest):
     return mean_confidence_interval(np.sort(flattering) - np.sort(honest))
 
 
-@mistake("pitfalls.2", "The half-width is that of `flattering` alone.", "That of the differences, one per episode.")
-def half_width_of_one(flattering, honest):
-    return np.mean(flattering) - np.mean(honest), half_width(flattering)
+@mistake("pitfalls.2", "The half-width is that of one of the two results alone.",
+         "That of the differences, one per episode.", which=("flattering", "honest"))
+def half_width_of_one(flattering, honest, which):
+    mine = flattering if which == "flattering" else honest
+    return np.mean(flattering) - np.mean(honest), half_width(mine)
 
 
 @mistake("pitfalls.2", "Student's factor is that for one value less.", "t_factor(E): it counts the values itself.")
@@ -400,6 +411,12 @@ def support_of_the_task_before(support_ids, query_ids):
          "What is in the support of the same task is a leak, whatever the other tasks have.")
 def not_if_elsewhere(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=2) & ~shown_in_other_tasks(support_ids, query_ids)
+
+
+@mistake("pitfalls.3", "Only the first leak of each task was marked.", "All of them: no break after the first.")
+def first_leak_alone(support_ids, query_ids):
+    leaks = same(support_ids, query_ids).any(axis=2)
+    return leaks & (leaks.cumsum(axis=1) == 1)
 
 
 @honest("pitfalls.3")
