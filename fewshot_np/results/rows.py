@@ -27,7 +27,7 @@ def maml_training(iterations, inner_lr=2.0, test_lr=1.0, batch=16, **more):
 def metric_training(iterations, **more):
     """A metric-based method's on Omniglot: 60-way episodes, all features of the last map.
 
-    The convolutions have stride 2; the papers pool, which is two to three times as slow here, and done where it is told.
+    The convolutions have stride 2, but for the rows that say "pool", as the papers do: two to three times as slow here.
     """
     return Training(**{"iterations": iterations, "learning_rate": 3e-3, "batch": 1, "train_way": 60, "n_query": 5,
                        "features": "flatten", **more})
