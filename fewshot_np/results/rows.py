@@ -77,11 +77,11 @@ FINN = {key: row._replace(turned=True) for key, row in FINN.items()}
 LAKE = {  # (method, learned from); the first two learn nothing
     ("modified Hausdorff", "background"): None,
     ("pixels", "background"): None,
-    **{(method, background): metric_training(12000, train_way=20, distorted=True, **more)
-       for method, more in (("prototypical", {}), ("extended prototypical", {"scores": {"rounds": 5}}),
-                            ("prototypical ensemble", {"start": {"n_networks": 3},
-                                                       "scores": {"rounds": 5, "copies": 16}}),
-                            ("Siamese", {"objective": CONTRASTIVE}), ("cross-entropy Siamese", {}))
+    **{(method, background): metric_training(iterations, train_way=20, distorted=True, **more)
+       for method, iterations, more in (
+           ("prototypical", 12000, {}), ("extended prototypical", 12000, {"scores": {"rounds": 5}}),
+           ("prototypical ensemble", 8000, {"start": {"n_networks": 3}, "scores": {"rounds": 5, "copies": 16}}),
+           ("Siamese", 12000, {"objective": CONTRASTIVE}), ("cross-entropy Siamese", 12000, {}))
        for background in ("background", "small1", "small2")},
 }
 SINUSOIDS = {(name,): Training(70000, 1e-3, 25, n_query=10, schedule="constant") for name in ("MAML", "pretraining")}
