@@ -99,6 +99,13 @@ def absolute_before_the_difference(query, support, w, b):
     return differences(np.abs(query), np.abs(support)) @ w + b
 
 
+@mistake("project.1", "The values are right, but where nothing differs the derivative is that of one branch, 1 or -1, "
+         "and not 0.", "np.abs, whose derivative at 0 counts as 0.", upper=(True, False))
+def derivative_of_one_branch(query, support, w, b, upper):
+    d = differences(query, support)
+    return np.where(d >= 0 if upper else d > 0, d, -d) @ w + b
+
+
 @honest("project.1")
 def log_odds_by_loops(query, support, w, b):
     return np.array([[sum(w[i] * abs(q[i] - s[i]) for i in range(len(w))) + b for s in support] for q in query])

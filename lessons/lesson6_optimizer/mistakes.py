@@ -637,10 +637,11 @@ def all_written(params, x, h, c):
     return show * np.tanh(c), c
 
 
-@mistake("optimizer.4", "The old memory was made a constant: no derivative flows back through the steps.",
-         "No stop_gradient.")
-def memory_cut_off(params, x, h, c):
-    return cell_with_weights_cut_in_two(params, x, h, stop_gradient(c))
+@mistake("optimizer.4", "The old memory or the old output was made a constant: no derivative flows back through the "
+         "steps by this way.", "No stop_gradient.", which=("c", "h"))
+def memory_cut_off(params, x, h, c, which):
+    h, c = (h, stop_gradient(c)) if which == "c" else (stop_gradient(h), c)
+    return cell_with_weights_cut_in_two(params, x, h, c)
 
 
 @mistake("optimizer.4", "The old memory is gone: only what is written now is in the new one.",
