@@ -132,9 +132,6 @@ def test_rotations_are_further_classes(root):
             assert np.array_equal(images, np.rot90(upright, turns, axes=(1, 2)))
 
 
-# --- The one-shot runs -----------------------------------------------------------------------------------
-
-
 def test_runs(root):
     first, second = omniglot.load_runs(root, size=105)
     assert first.test_labels.tolist() == [1, 2, 0]
@@ -146,9 +143,6 @@ def test_runs(root):
         for label, image in zip(run.test_labels, run.test_images, strict=True):
             assert np.array_equal(image[..., 0], ink_of(11 + label))
     assert omniglot.load_runs(root)[0].test_images.shape == (3, 28, 28, 1)
-
-
-# --- The cache -------------------------------------------------------------------------------------------
 
 
 def test_drawings_are_decoded_once_for_each_archive(root, monkeypatch):

@@ -23,7 +23,7 @@ from fewshot_np.experiment.figures import (
     new_figure,
     save_figure,
 )
-from tests.scaffolding import files, no_space
+from tests.scaffolding import files
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,9 +39,6 @@ def episode_of(support_y, query_y, predictions, **settings):
     support_y, query_y = np.asarray(support_y), np.asarray(query_y)
     support_x, query_x = (rng.uniform(size=(len(y), 6, 6, 1)) for y in (support_y, query_y))
     return draw_episode(support_x, support_y, query_x, query_y, np.asarray(predictions), "title", **settings)
-
-
-# ---------------------------------------------------------------- no display
 
 
 @pytest.mark.parametrize("backend", [{}, {"MPLBACKEND": "tkagg"}])
@@ -76,17 +73,6 @@ def test_a_figure_is_saved_as_png_and_its_path_given_back(tmp_path):
         assert picture.size == (4 * 130, 2 * 130)
         assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
     assert files(path.parent) == ["line.png"]
-
-
-def test_a_failed_save_keeps_the_previous_picture(tmp_path, monkeypatch):
-    figure, _ = new_figure(2, 2)
-    path = save_figure(figure, tmp_path / "a.png")
-    before = path.read_bytes()
-    monkeypatch.setattr("os.replace", no_space)
-    with pytest.raises(OSError, match="No space left"):
-        save_figure(new_figure(3, 3)[0], path)
-    assert path.read_bytes() == before
-    assert files(tmp_path) == ["a.png"]
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
