@@ -701,6 +701,12 @@ def losses_before_the_steps(update, loss, phi, theta, steps_before, segment):
     return sum(losses[:-1]) / segment
 
 
+@mistake("optimizer.5", "One step too many was made before the segment.", "steps_before steps, and then the segment.")
+def one_step_too_many_before(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before + 1)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+
+
 @mistake("optimizer.5", "The steps before were differentiated, too: a derivative flows back through all steps.",
          "In the steps before, call update(stop_gradient(phi), ...).")
 def steps_before_differentiated(update, loss, phi, theta, steps_before, segment):
