@@ -15,7 +15,7 @@ from fewshot_np.lesson4_maml import adapt
 from fewshot_np.nn.networks import conv4
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad, leaves, repeat, tree_map
-from tests.scaffolding import assert_same_tree, assert_slope, classes_of, episode_of_noise, run_tiny, vector
+from tests.scaffolding import assert_same_tree, assert_slope, classes_of, episode_of_noise, vector
 
 NETWORK = conv4((16, 16, 1), 3, channels=4, down="stride", features="mean")
 PARAMS = NETWORK.init(np.random.default_rng(1))
@@ -59,13 +59,6 @@ def test_a_new_head_guesses_before_its_first_step():
     params = lesson.with_new_head(PARAMS, 5)
     assert not NETWORK.apply(params, draw_episode().query_x[0]).any()
     assert {leaf.dtype for leaf in leaves(params)} == {np.dtype("float32")}
-
-
-def test_pretraining_learns_its_images():
-    batch = draw_episode().support_x[0], draw_episode().support_y[0]
-    trained = lesson.pretrain(NETWORK, PARAMS, lambda: batch, 0.02, 20)
-    before, after = (lesson.classification_objective(NETWORK, params, batch) for params in (PARAMS, trained))
-    assert after < before - 0.1
 
 
 def test_sampled_images_are_different_and_have_their_own_labels():
@@ -150,8 +143,6 @@ def test_mini_batches_take_the_classes_by_turns_and_begin_again():
     assert np.array_equal(images[0], images[4])  # 12 images of 3 at a time
 
 
-# ---------------------------------------------------------------- what is refused
-
 LABELS = np.tile(np.arange(3), (2, 2))
 
 
@@ -176,14 +167,6 @@ def test_what_makes_no_sense_is_refused(call, message):
 
 
 # ---------------------------------------------------------------- the run
-
-
-def test_a_run_with_adam_in_the_inner_loop_measures_with_either_statistics(tmp_path):
-    metrics = run_tiny("lesson3_initialisation", tmp_path, "--pretraining-iterations", "2", "--iterations", "2",
-                       "--episodes", "5", "--test-steps", "2", "--inner-optimizer", "adam")["metrics"]
-    assert all(0 <= metric["mean"] <= 1 for name, metric in metrics.items() if name != "learning rates")
-    assert {"Reptile, 2 steps, statistics of the queries, 1-shot",
-            "frozen features, plain, statistics of the support and queries, 1-shot"} < set(metrics)
 
 
 @pytest.mark.slow

@@ -210,12 +210,6 @@ def test_the_numbers_of_a_run_fit_together(tmp_path):
     assert len(list(tmp_path.glob("*.npz"))) == 7
 
 
-def test_other_ways_shots_and_steps_run(tmp_path):
-    metrics = run_tiny("lesson7_pitfalls", tmp_path, *TINY, "--n-way", "3", "--k-shot", "2", "--inner-steps", "2",
-                       "--n-query", "2", "--iterations", "7", "--small-iterations", "1")["metrics"]
-    assert "1 query in 2 is a support image: flattering" in metrics
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "1", "2"])
 def test_every_pitfall_flatters(seed, tmp_path):

@@ -142,6 +142,31 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tiny, seed
     assert (without_times(again["metrics"]) == without_times(tiny.record["metrics"])) == (seed == "5")
 
 
+# Other settings: lesson, options, sizes of the classes of an own folder, names in the record, and what none of them has
+OTHERS = [
+    ("lesson1_data_hunger", ["--n-way", "3"], [8, 9, 12], {"nearest pixels, 2 images per class"}, "3 images"),
+    ("lesson3_metric", ["--train-way", "8", "--n-way", "7", "--k-shot", "2", "--down", "pool", "--n-query", "2"], [],
+     {"prototypical, 7-way, 28-way 2-shot", "prototypical, 7-way, 7-way 10-shot"}, "1-shot"),
+    ("lesson3_metric", ["--n-way", "3", "--n-query", "2"], [5] * 12,
+     {"prototypical, 6-way, 3-way 1-shot", "nearest prototype, 1 images per class"}, "5-shot"),
+    ("lesson3_metric", ["--n-query", "2"], [4] * 5, {"prototypical, 20-way, 5-way 1-shot"}, "5-shot"),
+    ("lesson3_initialisation", ["--inner-optimizer", "adam"], [],
+     {"Reptile, 2 steps, statistics of the queries, 1-shot",
+      "frozen features, plain, statistics of the support and queries, 1-shot"}, "5 steps"),
+    ("lesson4_siamese", ["--n-way", "7", "--k-shot", "3", "--train-ways", "400", "--n-query", "2"], [], set(), "5-way"),
+    ("lesson7_pitfalls", ["--n-way", "3", "--k-shot", "2", "--inner-steps", "2", "--n-query", "2"], [],
+     {"1 query in 2 is a support image: flattering"}, "15 queries"),
+]
+
+
+@pytest.mark.parametrize(("lesson", "argv", "sizes", "names", "absent"), OTHERS)
+def test_other_settings_and_small_folders_run_and_name_what_they_measure(lesson, argv, sizes, names, absent, tmp_path):
+    own = ["--data", str(folder_of(tmp_path / "own", *sizes))] if sizes else []
+    metrics = run_tiny(lesson, tmp_path / "out", *TINY[lesson], *argv, *own)["metrics"]
+    assert names <= metrics.keys()
+    assert not [name for name in metrics if absent in name]
+
+
 def without_times(metrics):
     """The metrics, dicts of dicts, without what a clock measured, or what the process held in memory."""
     return {name: without_times(value) if isinstance(value, dict) else value

@@ -48,8 +48,8 @@ def minus_the_weighted_sum(query, support, w, b):
     return b - np.abs(differences(query, support)) @ w
 
 
-@mistake("project.1", "The absolute value was taken after the weights: each part counts |w|, and no sign of w is left. "
-         "But a negative weight has to say: what is far apart here is *not* the same.", "w * np.abs(q - s).")
+@mistake("project.1", "The absolute value was taken of the weights, too: each part counts |w|, and no sign of w is "
+         "left. But a negative weight has to say: what is far apart here is *not* the same.", "w * np.abs(q - s).")
 def absolute_after_the_weights(query, support, w, b):
     return np.sum(np.abs(differences(query, support) * w), axis=-1) + b
 
@@ -91,6 +91,19 @@ def root_of_the_square(query, support, w, b):
          "that makes the embeddings.", "No stop_gradient, and no conversion into plain numbers.")
 def embeddings_cut_off(query, support, w, b):
     return np.abs(differences(stop_gradient(query), stop_gradient(support))) @ w + b
+
+
+@mistake("project.1", "The absolute values of q and of s were subtracted: 2 and -2 would be equal.",
+         "First the difference, then np.abs.")
+def absolute_before_the_difference(query, support, w, b):
+    return differences(np.abs(query), np.abs(support)) @ w + b
+
+
+@mistake("project.1", "The values are right, but where nothing differs the derivative is that of one branch, 1 or -1, "
+         "and not 0.", "np.abs, whose derivative at 0 counts as 0.", upper=(True, False))
+def derivative_of_one_branch(query, support, w, b, upper):
+    d = differences(query, support)
+    return np.where(d >= 0 if upper else d > 0, d, -d) @ w + b
 
 
 @honest("project.1")
@@ -247,6 +260,30 @@ def different_pairs_alone(logits, same):
     return (1 - same) * np.logaddexp(0.0, logits)
 
 
+@mistake("project.2", "max(0, z) + log(1 + exp(-z)) is right for z above 0 alone: below 0 it is too large, and "
+         "overflows.", "log(1 + exp(-|z|)); or np.logaddexp(0.0, z), which does it all.")
+def softplus_without_the_absolute_value(logits, same):
+    with onp.errstate(over="ignore", invalid="ignore"):
+        return np.maximum(0.0, logits) + np.log(1 + np.exp(-logits)) - same * logits
+
+
+@mistake("project.2", "The logit was halved: same - 0.5 is 1/2 or -1/2.", "The sign is 2 * same - 1.")
+def half_of_the_logit(logits, same):
+    return np.logaddexp(0.0, (0.5 - same) * logits)
+
+
+@mistake("project.2", "The logits are constants to autograd: nothing could be trained.",
+         "No stop_gradient, and no conversion into plain numbers.")
+def logits_cut_off(logits, same):
+    return np.logaddexp(0.0, stop_gradient(logits)) - same * stop_gradient(logits)
+
+
+@mistake("project.2", "`same` was taken for a sign. But it is 0 for different pairs, not -1: each of them costs log 2.",
+         "The sign is 2 * same - 1.")
+def zero_for_a_sign(logits, same):
+    return np.logaddexp(0.0, -same * logits)
+
+
 @honest("project.2")
 def losses_by_where(logits, same):
     return np.logaddexp(0.0, np.where(same == 1, -logits, logits))
@@ -370,8 +407,8 @@ def above_0_alone(logits, same_class, n_hard):
     return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 
-@mistake("project.3", "The same pairs were hidden by multiplying their logits with 0. But 0 is larger than a negative "
-         "logit, so they take the places of hard pairs.", "np.where(same_class, -np.inf, logits), then the largest.")
+@mistake("project.3", "The same pairs were hidden by the logit 0. But 0 is larger than a negative logit, so they take "
+         "the places of hard pairs.", "np.where(same_class, -np.inf, logits), then the largest.")
 def same_pairs_at_zero(logits, same_class, n_hard):
     hard = hardest_of_each(logits * ~same_class, onp.zeros_like(same_class), n_hard) & ~same_class
     return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
@@ -395,6 +432,40 @@ def each_row_adds_up_to_one(logits, same_class, n_hard):
 def numbers_exchanged(logits, same_class, n_hard):
     hard = hardest_of_each(logits, same_class, n_hard)
     return 0.5 * same_class / hard.sum() + 0.5 * hard / same_class.sum()
+
+
+@mistake("project.3", "Only n_hard same pairs of a query count, those with the smallest logits.",
+         "All same pairs: n_hard is for the different ones.")
+def n_hard_same_pairs(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return half_each(same_class & hardest_of_each(-logits, ~same_class, n_hard), hard)
+
+
+@mistake("project.3", "The hardest pair of each query was left out, and the next n_hard were taken.",
+         "order[:n_hard], from the first on.")
+def hardest_left_out(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard + 1) & ~hardest_of_each(logits, same_class, 1) & ~same_class
+    return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
+
+
+@mistake("project.3", "Of each query one hard pair counts, number n_hard, and not those before it.",
+         "order[:n_hard]: all n_hard of them.")
+def last_hard_pair_alone(logits, same_class, n_hard):
+    before = hardest_of_each(logits, same_class, n_hard - 1)
+    return half_each(same_class, hardest_of_each(logits, same_class, n_hard) & ~before)
+
+
+@mistake("project.3", "Same pairs weigh nothing: the hard pairs have all the weight.",
+         "0.5 * same_class / same_class.sum() besides.")
+def hard_pairs_alone(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard)
+    return hard / hard.sum()
+
+
+@mistake("project.3", "One hard pair too few was taken.", "order[:n_hard]; with a limit: >=, not >.")
+def one_hard_pair_too_few(logits, same_class, n_hard):
+    hard = hardest_of_each(logits, same_class, n_hard - 1)
+    return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 
 @honest("project.3")
@@ -575,6 +646,14 @@ def chosen_by_mean_probability(logits, labels, threshold):
     best = by_class(probability(logits), labels, onp.mean).argmax(axis=1)
     p = probability(by_class(logits, labels, onp.mean))
     return onp.where(p[onp.arange(len(p)), best] > threshold, best, -1)
+
+
+@mistake("project.4", "The examples were taken as if they came class after class.",
+         "They come in any order: labels == n tells which are of class n.", equally_many=(False, True))
+def labels_in_order(logits, labels, threshold, equally_many):
+    n_way = labels.max() + 1
+    blocks = [len(part) for part in onp.array_split(labels, n_way)] if equally_many else onp.bincount(labels)
+    return answers(probability(by_class(logits, onp.repeat(onp.arange(n_way), blocks), onp.mean)), threshold)
 
 
 @honest("project.4")

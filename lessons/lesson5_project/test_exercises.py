@@ -70,6 +70,8 @@ def test_pair_weights(rng):
                same_class=owns([0, 1, 2, 3], [3, 1, 0, 2, 4, 5, 6]), n_hard=2)
     yield case("3 queries, classes of 1, 2 and 3 examples", logits=2 * rng.normal(size=(3, 6)),
                same_class=owns([2, 0, 1], [0, 1, 2, 2, 1, 2]), n_hard=3)
+    yield case("more same pairs than hard ones", logits=2 * rng.normal(size=(2, 7)),
+               same_class=owns([0, 1], [0, 0, 1, 0, 2, 1, 2]), n_hard=1)
     yield case("all different pairs are hard", expected=[[0.5, 0.25, 0.25]], logits=np.array([[-1.0, -2.0, -3.0]]),
                same_class=np.array([[True, False, False]]), n_hard=2)
 

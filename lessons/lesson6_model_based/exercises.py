@@ -79,7 +79,8 @@ def context_weights(scores, n_context):
     """The weights of attention where only the first n_context of the B keys, the labelled examples, may be looked at.
 
     scores: (A,B), of A queries and B keys, already divided by sqrt(D); n_context in 1...B. Returns (A,B), rows that add
-    up to 1, in which the keys after the first n_context have exactly the weight 0. Differentiable.
+    up to 1, in which the keys after the first n_context have exactly the weight 0. Differentiable. Scores may be as
+    large as a thousand.
 
     By hand, the second query: the third key is hidden, and the scores 0 and log 3 have the weights 1/4 and 3/4.
 
@@ -144,7 +145,8 @@ def recall_weights(query, keys, filled, sharpness, blank):
     query: (D,); keys: (S,D), both of length 1, so that their products are cosines; filled: (S,) booleans. The score of
     a slot is sharpness * (query . key), that of the blank is the number `blank`. An empty slot has the weight 0.
     Returns (S,), the weights of the slots; that of the blank is left out, so they add up to less than 1, and the rest
-    says how new the query is. It may be that nothing is filled yet. Differentiable. Santoro et al. 2016, eq. 2 and 3.
+    says how new the query is. It may be that nothing is filled yet. Scores may be as large as some thousands, and as
+    far below 0. Differentiable. Santoro et al. 2016, eq. 2 and 3.
 
     By hand: the scores are log 3, 0 and, for the blank, 0; in the sum of 3, 1 and 1 the first has 3 fifths.
 

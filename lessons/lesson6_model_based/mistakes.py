@@ -100,9 +100,11 @@ def all_x_before_all_y(h, params, x, y):
     return np.mean(h(params, mixed), axis=1)
 
 
-@mistake("model_based.1", "The network saw x twice, and never y.", "np.concatenate([x, y], axis=-1).")
-def x_twice(h, params, x, y):
-    return np.mean(h(params, pairs(x, x)), axis=1) + 0 * np.sum(y)
+@mistake("model_based.1", "The network saw x twice, and never y; or the other way round.",
+         "np.concatenate([x, y], axis=-1).", which=("x", "y"))
+def one_of_them_twice(h, params, x, y, which):
+    twice = pairs(x, x) if which == "x" else pairs(y, y)
+    return np.mean(h(params, twice), axis=1) + 0 * np.sum(x) + 0 * np.sum(y)
 
 
 @mistake("model_based.1", "The encoding was brought to the length 1.", "The mean as it is.")
@@ -114,6 +116,11 @@ def of_length_one(h, params, x, y):
 @mistake("model_based.1", "The sum was divided by K + 1.", "There are K examples.")
 def one_too_many_counted(h, params, x, y):
     return np.sum(h(params, pairs(x, y)), axis=1) / (x.shape[1] + 1)
+
+
+@mistake("model_based.1", "The sum was divided by K - 1, as in a variance.", "There are K examples.")
+def one_too_few_counted(h, params, x, y):
+    return np.sum(h(params, pairs(x, y)), axis=1) / max(x.shape[1] - 1, 1)
 
 
 @honest("model_based.1")
@@ -172,9 +179,10 @@ def x_before_r(g, params, r, x):
     return g(params, np.concatenate([x, to_every_query(r, x)], axis=-1))
 
 
-@mistake("model_based.2", "All tasks were answered from the encoding of the first.", "Task t has the encoding r[t].")
-def encoding_of_the_first_task(g, params, r, x):
-    return g(params, np.concatenate([to_every_query(r[:1] + 0 * r, x), x], axis=-1))
+@mistake("model_based.2", "All tasks were answered from the encoding of one, the first or the last.",
+         "Task t has the encoding r[t].", task=(0, -1))
+def encoding_of_one_task(g, params, r, x, task):
+    return g(params, np.concatenate([to_every_query(r[task] + 0 * r, x), x], axis=-1))
 
 
 @mistake("model_based.2", "r was put beside x as it is, (T,R): it has no axis for the queries yet.",
@@ -207,9 +215,11 @@ def mean_of_the_queries(g, params, r, x):
     return g(params, np.concatenate([to_every_query(r, x), same], axis=-1))
 
 
-@mistake("model_based.2", "The encodings of all tasks were averaged.", "Task t is answered from r[t] alone.")
-def mean_encoding(g, params, r, x):
-    return g(params, np.concatenate([to_every_query(np.mean(r, axis=0) + 0 * r, x), x], axis=-1))
+@mistake("model_based.2", "The encodings of all tasks were averaged or summed.", "Task t is answered from r[t] alone.",
+         summed=(False, True))
+def mean_encoding(g, params, r, x, summed):
+    of_all = np.sum(r, axis=0) if summed else np.mean(r, axis=0)
+    return g(params, np.concatenate([to_every_query(of_all + 0 * r, x), x], axis=-1))
 
 
 @mistake("model_based.2", "The last axis is missing: (T,Q).", "g returns (T,Q,1), and so does decode.")
@@ -265,6 +275,12 @@ def queries_before_tasks(g, params, r, x):
          "Add r[:, None] to the zeros.")
 def without_the_encoding(g, params, r, x):
     return g(params, np.concatenate([np.zeros((*x.shape[:2], r.shape[1])), x], axis=-1)) + 0 * np.sum(r)
+
+
+@mistake("model_based.2", "The queries are constants to autograd.",
+         "No stop_gradient, and no conversion into plain numbers.")
+def queries_cut_off(g, params, r, x):
+    return g(params, np.concatenate([to_every_query(r, x), stop_gradient(x)], axis=-1))
 
 
 @honest("model_based.2")
@@ -365,6 +381,18 @@ def away_from_the_new_one(r, n_points, r_new):
     return r - (r_new - r) / (n_points + 1) if n_points else r_new
 
 
+@mistake("model_based.3", "Where there are no examples yet, the result is 0: the first example is lost.",
+         "If n_points is 0, return r_new.")
+def zeros_for_the_first(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 1) if n_points else np.zeros_like(r_new)
+
+
+@mistake("model_based.3", "NaN alone was replaced. But r may be anything where there are no examples yet, and 0 times "
+         "infinity is NaN, too.", "If n_points is 0, return r_new.")
+def nan_alone_replaced(r, n_points, r_new):
+    return (n_points * np.where(np.isnan(r), 0.0, r) + r_new) / (n_points + 1)
+
+
 @honest("model_based.3")
 def by_the_sum(r, n_points, r_new):
     return r_new if n_points == 0 else (n_points * r + r_new) / (n_points + 1)
@@ -394,7 +422,7 @@ def divided_by_d(query, keys, values):
 
 
 @mistake("model_based.4", "The scores were divided by the root of the number of examples.",
-         "D is the length of the query, keys.shape[1]; B is the number of keys, and may be any.")
+         "D is how many numbers the query has, keys.shape[1]; B is the number of keys, and may be any.")
 def divided_by_the_examples(query, keys, values):
     return np.matmul(softmax(np.matmul(keys, query) / len(keys) ** 0.5), values)
 
@@ -472,7 +500,7 @@ def values_cut_off(query, keys, values):
 
 
 @mistake("model_based.4", "The scores were divided by the root of E, the length of a value.",
-         "D is the length of the query.")
+         "D is how many numbers the query has.")
 def divided_by_the_root_of_e(query, keys, values):
     return np.matmul(softmax(np.matmul(keys, query) / values.shape[1] ** 0.5), values)
 
@@ -514,6 +542,12 @@ def minus_the_scores(query, keys, values):
 def each_by_a_sigmoid(query, keys, values):
     scores = np.matmul(keys, query) / len(query) ** 0.5
     return np.matmul(0.5 * (1 + np.tanh(scores / 2)), values)
+
+
+@mistake("model_based.4", "The scores were divided by the norm of the query, not by sqrt(D).",
+         "D is how many numbers the query has: len(query) ** 0.5.")
+def divided_by_the_norm(query, keys, values):
+    return np.matmul(softmax(np.matmul(keys, query) / np.sqrt(np.sum(query ** 2))), values)
 
 
 @honest("model_based.4")
@@ -579,10 +613,11 @@ def one_off(scores, n_context, off):
 
 
 @mistake("model_based.5", "A causal mask, as in a language model: query a sees keys 0...a.",
-         "Here every query sees the whole context, and nothing else.")
-def causal(scores, n_context):
+         "Here every query sees the whole context, and nothing else.", of_the_context=(False, True))
+def causal(scores, n_context, of_the_context):
     a, b = onp.indices(scores.shape)
-    return softmax(np.where(b <= a, scores, -1e30))
+    seen = (b <= a) & (visible(scores, n_context) if of_the_context else True)
+    return softmax(np.where(seen, scores, -1e30))
 
 
 @mistake("model_based.5", "The softmax was taken over the queries: the columns add up to 1, not the rows.",
@@ -665,6 +700,14 @@ def the_last_ones(scores, n_context):
     return softmax(np.where(onp.arange(n_keys) < n_keys - n_context, -np.inf, scores))
 
 
+@mistake("model_based.5", "exp of a large score is infinite, and infinity times the mask's 0 is NaN.",
+         "Replace the hidden scores before exp, and subtract the largest one that is left.")
+def exp_times_the_mask(scores, n_context):
+    with onp.errstate(over="ignore", invalid="ignore"):
+        parts = np.exp(scores) * visible(scores, n_context)
+        return parts / np.sum(parts, axis=1, keepdims=True)
+
+
 @honest("model_based.5")
 def cut_off_and_filled_with_zeros(scores, n_context):
     hidden = onp.zeros((scores.shape[0], scores.shape[1] - n_context))
@@ -702,7 +745,9 @@ def labels_left_behind(answer, x, y, query_x, order):
          "were put in another order.", "answer(x[order], y[order], query_x) is the other one.",
          of_queries=(False, True))
 def compared_with_itself(answer, x, y, query_x, order, of_queries):
-    others = order[order < len(query_x)] if of_queries else onp.arange(len(query_x))
+    if not of_queries:
+        return close(answer(x, y, query_x), answer(x, y, query_x))
+    others = order[order < len(query_x)]
     return close(answer(x, y, query_x)[others], answer(x, y, query_x[others]))
 
 
@@ -712,11 +757,11 @@ def to_the_last_bit(answer, x, y, query_x, order):
     return bool((answer(x, y, query_x) == answer(x[order], y[order], query_x)).all())
 
 
-@mistake("model_based.6", "The sums of the answers were compared: two that move in opposite directions cancel.",
-         "Compare answer by answer.")
-def sums_compared(answer, x, y, query_x, order):
-    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
-    return bool(onp.abs(before.sum() - after.sum()) <= 1e-5 * onp.abs(before).max())
+@mistake("model_based.6", "Sums of answers were compared: two numbers that move in opposite directions cancel.",
+         "Compare number by number.", axis=(None, 0, 1))
+def sums_compared(answer, x, y, query_x, order, axis):
+    before, after = answer(x, y, query_x).sum(axis), answer(x[order], y[order], query_x).sum(axis)
+    return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before).max())
 
 
 @mistake("model_based.6", "One answer that stays the same was enough.", "All of them must: .all(), not .any().")
@@ -724,10 +769,10 @@ def any_will_do(answer, x, y, query_x, order):
     return bool(onp.isclose(answer(x, y, query_x), answer(x[order], y[order], query_x)).any())
 
 
-@mistake("model_based.6", "The tolerance is so wide that a learner that prefers late examples passes.",
-         "A hundred-thousandth of the largest answer.")
-def far_too_tolerant(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x), answer(x[order], y[order], query_x), share=0.1)
+@mistake("model_based.6", "The tolerance is so wide that a learner passes whose answers do change.",
+         "A hundred-thousandth of the largest answer.", share=(0.1, 0.01, 0.001))
+def far_too_tolerant(answer, x, y, query_x, order, share):
+    return close(answer(x, y, query_x), answer(x[order], y[order], query_x), share)
 
 
 @mistake("model_based.6", "The result is the wrong way round: True where the order does matter.",
@@ -783,9 +828,11 @@ def answers_too(answer, x, y, query_x, order):
     return close(before[order] if len(before) == len(order) else before, after)
 
 
-@mistake("model_based.6", "The examples were turned round; `order` was not used.", "x[order] and y[order].")
-def turned_round(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x), answer(x[::-1], y[::-1], query_x))
+@mistake("model_based.6", "The examples were put in an order of their own; `order` was not used.",
+         "x[order] and y[order].", turned=(True, False))
+def another_order(answer, x, y, query_x, order, turned):
+    mine = onp.arange(len(x))[::-1] if turned else onp.roll(onp.arange(len(x)), 1)
+    return close(answer(x, y, query_x), answer(x[mine], y[mine], query_x))
 
 
 @mistake("model_based.6", "Only the first query was asked: the order may matter for another one.",
@@ -843,14 +890,16 @@ def answers_sorted(answer, x, y, query_x, order):
     return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
 
 
-@mistake("model_based.6", "The examples were moved on by one place; `order` was not used.", "x[order] and y[order].")
-def rolled_by_one(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x), answer(onp.roll(x, 1, axis=0), onp.roll(y, 1, axis=0), query_x))
-
-
 @mistake("model_based.6", "Only the first number of each answer was compared.", "All E of them.")
 def first_number_alone(answer, x, y, query_x, order):
     return close(answer(x, y, query_x)[:, 0], answer(x[order], y[order], query_x)[:, 0])
+
+
+@mistake("model_based.6", "The mean of the differences was compared: one answer of many may change.",
+         "The largest difference.")
+def mean_of_the_differences(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).mean() <= 1e-5 * onp.abs(before).max())
 
 
 @honest("model_based.6")
@@ -950,7 +999,7 @@ def labels_by_sign(n_features, k_shot, n_query, rng):
     return support_x, 2 * support_y - 1, query_x, 2 * query_y - 1
 
 
-@mistake("model_based.7", "The classes are mixed: the points of class 0 do not all come first.",
+@mistake("model_based.7", "The points of class 0 do not all come first.",
          "K points of class 0 and then K of class 1; the query likewise.")
 def classes_mixed(n_features, k_shot, n_query, rng):
     support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
@@ -996,6 +1045,13 @@ def signs_for_the_rule(n_features, k_shot, n_query, rng):
 def each_feature_turned(n_features, k_shot, n_query, rng):
     x = onp.abs(rng.standard_normal((2, k_shot + n_query, n_features))) * onp.sign(rng.standard_normal(n_features))
     return cut(x * onp.array([-1, 1])[:, None, None], k_shot)
+
+
+@mistake("model_based.7", "The features do not have mean 0 and standard deviation 1, as standard normal numbers have.",
+         "rng.standard_normal as it comes: not rng.uniform, and no factor.")
+def another_deviation(n_features, k_shot, n_query, rng):
+    x = rng.uniform(-1, 1, (2, k_shot + n_query, n_features))
+    return cut(in_front(x, rng.standard_normal(n_features)), k_shot)
 
 
 @honest("model_based.7")
@@ -1068,10 +1124,11 @@ def a_step_too_many(labels, n_way):
 
 
 @mistake("model_based.8", "All labels up to the step before are marked: a network that sees this need not remember.",
-         "Step t gets one label, that of step t - 1.")
-def all_labels_so_far(labels, n_way):
+         "Step t gets one label, that of step t - 1.", counted=(False, True))
+def all_labels_so_far(labels, n_way, counted):
     known = one_hot(labels, n_way)
-    return onp.minimum(1, onp.cumsum(onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1), axis=1))
+    sums = onp.cumsum(onp.concatenate([0 * known[:, :1], known[:, :-1]], axis=1), axis=1)
+    return sums if counted else onp.minimum(1, sums)
 
 
 @mistake("model_based.8", "The labels are two steps late.",
@@ -1129,6 +1186,12 @@ def zeros_at_the_end(labels, n_way):
 @mistake("model_based.8", "The first step is told its own label.", "Nothing is known at the first step: zeros.")
 def first_label_twice(labels, n_way):
     return one_hot(onp.concatenate([labels[:, :1], labels[:, :-1]], axis=1), n_way)
+
+
+@mistake("model_based.8", "Only the first step was emptied; at all others the network is told the answer.",
+         "Step t gets the label of step t - 1.")
+def first_step_emptied(labels, n_way):
+    return one_hot(labels, n_way) * (onp.arange(labels.shape[1]) > 0)[:, None]
 
 
 @honest("model_based.8")
@@ -1291,6 +1354,12 @@ def empty_slots_a_little(query, keys, filled, sharpness, blank):
 @mistake("model_based.9", "The score of the blank has the wrong sign.", "`blank` as it is.")
 def minus_the_blank(query, keys, filled, sharpness, blank):
     return with_blank(query, keys, filled, sharpness, -blank)[:-1]
+
+
+@mistake("model_based.9", "The blank stands first, but the last weight was left out: that of a slot.",
+         "Leave out the weight of the blank, where its score stands.")
+def blank_in_front(query, keys, filled, sharpness, blank):
+    return np.roll(with_blank(query, keys, filled, sharpness, blank), 1)[:-1]
 
 
 @honest("model_based.9")

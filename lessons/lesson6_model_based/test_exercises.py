@@ -137,6 +137,7 @@ def test_context_weights(rng):
     far = rng.normal(size=(3, 5))
     far[:, 2:] += 900
     yield case("hidden keys with scores of 900", scores=far, n_context=2)
+    yield case("all keys with scores of 900", scores=900 + rng.integers(-4, 5, (3, 5)) / 4, n_context=2)
 
 
 # ---------------------------------------------------------------- does the order matter?
@@ -227,6 +228,34 @@ def neighbours_in_a_ring(x, y, query_x):
     return query_x[:, :1] + (y * onp.roll(y, 1, axis=0)).sum(axis=0)
 
 
+def one_number_a_little(x, y, query_x):
+    """One number in twelve changes with the order, by 6 / 100000 of the largest answer."""
+    answers = onp.ones((4, 3))
+    answers[0, 0] += 2e-5 * y[0, 0]
+    return answers
+
+
+def up_and_down_in_a_query(x, y, query_x):
+    """The order moves two numbers of each answer, in opposite directions: their sum stays."""
+    return query_x[:, :1] + onp.array([1.0, -1.0, 0.0]) * y[0, 0]
+
+
+def large_and_small(x, y, query_x):
+    """In float32: sums, which round differently in another order, and beside them tiny numbers, which stay."""
+    total = onp.cumsum((1000 * y).astype("float32"), axis=0)[-1:]
+    return onp.concatenate([total, 1e-6 * onp.ones((1, y.shape[1]))])
+
+
+def nearly_equal(x, y, query_x):
+    """In float32: a sum that rounds differently in another order, for all queries, and a little of each query."""
+    total = onp.cumsum((1000 * onp.abs(y)).astype("float32").ravel())[-1]
+    return total + 1e-3 * query_x
+
+
+def every_number_a_little(x, y, query_x):
+    return onp.ones((4, 3)) + 1e-4 * y[0, 0]
+
+
 def last_one_in_the_last_number(x, y, query_x):
     answers = softly(x, y, query_x)
     return onp.concatenate([answers[:, :-1], 0 * answers[:, -1:] + y[-1, -1]], axis=1)
@@ -253,6 +282,9 @@ def test_ignores_order(rng):
                          ("neighbours in a ring", neighbours_in_a_ring),
                          ("the last example for the last number", last_one_in_the_last_number),
                          ("two large answers, one minus the other", opposite),
+                         ("two numbers that move in opposite directions", up_and_down_in_a_query),
+                         ("a large answer, and a tiny one", large_and_small),
+                         ("large answers that are nearly equal", nearly_equal),
                          ("small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-4)),
                          ("very small answers, late ones a little more", scaled(softly_but_late_ones_more, 1e-9))]:
         yield case(name, answer=answer, x=rng.normal(size=(6, 2)), y=rng.normal(size=(6, 3)),
@@ -267,8 +299,13 @@ def test_ignores_order(rng):
     yield case("to each query the label at its place", answer=label_at_its_place, x=x, y=rng.normal(size=(6, 3)),
                query_x=query_x, order=order)
     yield case("all answers below 0", answer=softly, x=x, y=-1 - rng.random((6, 3)), query_x=query_x[:4], order=order)
+    for name, answer in [("one number in twelve, a little", one_number_a_little),
+                         ("every number, a little", every_number_a_little)]:
+        yield case(name, expected=False, answer=answer, x=x, y=onp.tile(onp.arange(6.0)[:, None], 3),
+                   query_x=query_x[:4], order=order)
     for name, y in [("the first label, a larger one after it", np.arange(6.0)),
-                    ("the first label, a smaller one after it", 6 - np.arange(6.0))]:
+                    ("the first label, a smaller one after it", 6 - np.arange(6.0)),
+                    ("the first label, its equal after it", np.array([1.0, 2, 3, 1, 4, 5]))]:
         yield case(name, answer=first_of_all, x=x, y=y[:, None], query_x=query_x[:4], order=order)
 
 
@@ -462,7 +499,7 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
     shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ, no_point_twice,
     no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
     rules_have_both_signs, rules_have_all_directions, both_features_count,
-    classes_fill_half_the_plane, weights_differ, lengths_differ, some_features_are_large, features_are_standard_normal))
+    classes_fill_half_the_plane, weights_differ, lengths_differ, features_are_standard_normal, some_features_are_large))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)

@@ -126,6 +126,13 @@ def start_and_rates_exchanged(loss, start, rates, x, y):
     return tree_map(lambda p, a, g: a - p * g, start, rates, grad(loss)(start, x, y))
 
 
+@mistake("optimizer.1", "The gradient was brought to the length 1.", "rates * gradient, with its size.")
+def gradient_of_length_one(loss, start, rates, x, y):
+    gradient = grad(loss)(start, x, y)
+    length = np.sqrt(sum(np.sum(g ** 2) for g in gradient.values()))
+    return tree_map(lambda p, r, g: p - r * g / length, start, rates, gradient)
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -270,6 +277,12 @@ def mean_over_the_numbers(gradient, w, rates, supports, queries):
 def step_on_the_query(gradient, w, rates, supports, queries):
     pairs = [(gradient(w, s), gradient(w - rates * gradient(w, q), q)) for s, q in zip(supports, queries, strict=True)]
     return -np.mean([s * q for s, q in pairs], axis=0)
+
+
+@mistake("optimizer.2", "The step was made without the rates: w - support gradient.",
+         "w' = w - rates * support gradient.")
+def step_without_the_rates(gradient, w, rates, supports, queries):
+    return -onp.mean([s * q for s, q in both_gradients(gradient, w, 1.0, supports, queries)], axis=0)
 
 
 @honest("optimizer.2")
@@ -441,6 +454,27 @@ def signs_in_both_numbers(gradients, p):
     return two_numbers(gradients, p, large=(sign * log, sign))
 
 
+@mistake("optimizer.3", "exp(-p) was added to |g| before the logarithm. That avoids log(0), but changes the numbers of "
+         "all gradients.", "np.where: log|g| / p where |g| >= exp(-p), and -1 elsewhere.")
+def logarithm_of_a_sum(gradients, p):
+    first = onp.log(onp.abs(gradients) + onp.exp(-p)) / p
+    return onp.stack([first, two_numbers(gradients, p)[:, 1]], axis=1)
+
+
+@mistake("optimizer.3", "One decision was made for all gradients, by the largest.",
+         "np.where decides for each gradient by itself.")
+def one_decision_for_all(gradients, p):
+    size = onp.maximum(onp.abs(gradients), 1e-300)
+    if size.max() >= onp.exp(-p):
+        return onp.stack([onp.log(size) / p, onp.sign(gradients)], axis=1)
+    return onp.stack([-1 + 0 * size, onp.exp(p) * gradients], axis=1)
+
+
+@mistake("optimizer.3", "The second number of a small gradient is exp(p), the same for all.", "exp(p) g.")
+def without_the_gradient(gradients, p):
+    return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(p) + 0 * gradients))
+
+
 @honest("optimizer.3")
 def preprocess_one_by_one(gradients, p):
     rows = []
@@ -565,13 +599,13 @@ def all_shown(params, x, h, c):
     return np.tanh(c), c
 
 
-@mistake("optimizer.4", "The gates went through tanh: a gate of -1 writes the opposite.",
-         "sigmoid for the three gates, tanh for the candidate alone.")
-def gates_by_tanh(params, x, h, c):
-    seen = np.concatenate([x, h], axis=1)
-    keep, put, show, candidate = (np.tanh(dense(params[gate], seen)) for gate in ("forget", "input", "output",
-                                                                                  "candidate"))
-    c = keep * c + put * candidate
+@mistake("optimizer.4", "All gates went through tanh, or the output gate alone: a gate of -1 does the opposite.",
+         "sigmoid for the three gates, tanh for the candidate.", which=("all", "output"))
+def gates_by_tanh(params, x, h, c, which):
+    z = {gate: dense(params[gate], np.concatenate([x, h], axis=1)) for gate in params}
+    keep, put, show = ((np.tanh if which in ("all", gate) else sigmoid)(z[gate])
+                       for gate in ("forget", "input", "output"))
+    c = keep * c + put * np.tanh(z["candidate"])
     return show * np.tanh(c), c
 
 
@@ -603,10 +637,11 @@ def all_written(params, x, h, c):
     return show * np.tanh(c), c
 
 
-@mistake("optimizer.4", "The old memory was made a constant: no derivative flows back through the steps.",
-         "No stop_gradient.")
-def memory_cut_off(params, x, h, c):
-    return cell_with_weights_cut_in_two(params, x, h, stop_gradient(c))
+@mistake("optimizer.4", "The old memory or the old output was made a constant: no derivative flows back through the "
+         "steps by this way.", "No stop_gradient.", which=("c", "h"))
+def memory_cut_off(params, x, h, c, which):
+    h, c = (h, stop_gradient(c)) if which == "c" else (stop_gradient(h), c)
+    return cell_with_weights_cut_in_two(params, x, h, c)
 
 
 @mistake("optimizer.4", "The old memory is gone: only what is written now is in the new one.",
@@ -614,14 +649,6 @@ def memory_cut_off(params, x, h, c):
 def memory_overwritten(params, x, h, c):
     _, put, show, candidate = cell(params, x, h)
     c = put * candidate + 0 * c
-    return show * np.tanh(c), c
-
-
-@mistake("optimizer.4", "The output gate went through tanh.", "All three gates are sigmoids.")
-def output_gate_by_tanh(params, x, h, c):
-    keep, put, _, candidate = cell(params, x, h)
-    show = np.tanh(dense(params["output"], np.concatenate([x, h], axis=1)))
-    c = keep * c + put * candidate
     return show * np.tanh(c), c
 
 
@@ -645,6 +672,14 @@ def memory_through_tanh(params, x, h, c, times):
     keep, put, show, candidate = cell(params, x, h)
     c = np.tanh(keep * c + put * candidate)
     return show * (c if times == 1 else np.tanh(c)), c
+
+
+@mistake("optimizer.4", "The memory c stands beside x in the row, where the output h should.",
+         "np.concatenate([x, h], axis=-1).")
+def memory_for_the_output(params, x, h, c):
+    keep, put, show, candidate = cell(params, x, c + 0 * h)
+    c = keep * c + put * candidate
+    return show * np.tanh(c), c
 
 
 @honest("optimizer.4")
@@ -699,6 +734,12 @@ def losses_before_the_steps(update, loss, phi, theta, steps_before, segment):
     theta, state = held(update, loss, phi, theta, steps_before)
     losses = [loss(theta), *walk(update, loss, phi, theta, segment, state)[0]]
     return sum(losses[:-1]) / segment
+
+
+@mistake("optimizer.5", "One step too many was made before the segment.", "steps_before steps, and then the segment.")
+def one_step_too_many_before(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before + 1)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
 
 
 @mistake("optimizer.5", "The steps before were differentiated, too: a derivative flows back through all steps.",
@@ -851,11 +892,13 @@ def nothing_to_learn_from(update, loss, phi, theta, steps_before, segment):
     return sum(walk(update, loss, stop_gradient(phi), theta, segment, state)[0]) / segment + 0 * np.sum(phi)
 
 
-@mistake("optimizer.5", "The gradient was taken once, at the beginning, and used in every step.",
-         "grad(loss)(stop_gradient(theta)) anew in each step.")
-def gradient_of_the_beginning(update, loss, phi, theta, steps_before, segment):
+@mistake("optimizer.5", "The gradient was taken once, before a loop, and used in all of its steps.",
+         "grad(loss)(stop_gradient(theta)) anew in each step.", of=("all", "segment"))
+def gradient_of_the_beginning(update, loss, phi, theta, steps_before, segment, of):
     state, losses, gradient = None, [], grad(loss)(stop_gradient(theta))
     for step in range(steps_before + segment):
+        if of == "segment" and step <= steps_before:
+            gradient = grad(loss)(stop_gradient(theta))
         change, state = update(phi if step >= steps_before else stop_gradient(phi), gradient, state)
         theta = theta + change
         losses.append(loss(theta))
@@ -870,6 +913,20 @@ def step_for_the_learner(update, loss, phi, theta, steps_before, segment):
         theta, state = update(phi if step >= steps_before else stop_gradient(phi), gradient, state)
         losses.append(loss(theta))
     return sum(losses[steps_before:]) / segment
+
+
+@mistake("optimizer.5", "One step too few was made before the segment.", "steps_before steps, and then the segment.")
+def one_step_too_few_before(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, max(steps_before - 1, 0))
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+
+
+@mistake("optimizer.5", "`segment` was taken for the number of all steps, those before among them.",
+         "steps_before + segment steps in all.")
+def segment_of_all_steps(update, loss, phi, theta, steps_before, segment):
+    theta, state = held(update, loss, phi, theta, steps_before)
+    segment = max(segment - steps_before, 1)
+    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
 
 
 @honest("optimizer.5")

@@ -101,6 +101,15 @@ def sorted_within_the_group(network, queries, groups):
     return np.concatenate([network(queries[group])[np.argsort(group)] for group in groups])
 
 
+@mistake("pitfalls.1", "Only the first group went through the network; the scores of the others are 0.",
+         "Is the `return` inside the loop?")
+def first_group_alone(network, queries, groups):
+    scores = network(queries[groups[0]])
+    out = np.zeros((len(queries), scores.shape[1]))
+    out[groups[0]] = scores
+    return out
+
+
 @honest("pitfalls.1")
 def scores_put_back(network, queries, groups):
     scores = [None] * len(queries)
@@ -232,9 +241,11 @@ def sorted_before(flattering, honest):
     return mean_confidence_interval(np.sort(flattering) - np.sort(honest))
 
 
-@mistake("pitfalls.2", "The half-width is that of `flattering` alone.", "That of the differences, one per episode.")
-def half_width_of_one(flattering, honest):
-    return np.mean(flattering) - np.mean(honest), half_width(flattering)
+@mistake("pitfalls.2", "The half-width is that of one of the two results alone.",
+         "That of the differences, one per episode.", which=("flattering", "honest"))
+def half_width_of_one(flattering, honest, which):
+    mine = flattering if which == "flattering" else honest
+    return np.mean(flattering) - np.mean(honest), half_width(mine)
 
 
 @mistake("pitfalls.2", "Student's factor is that for one value less.", "t_factor(E): it counts the values itself.")
@@ -302,9 +313,10 @@ def support_images_asked(support_ids, query_ids):
 
 
 @mistake("pitfalls.3", "This says for each task whether it has a leak, but not which query it is.",
-         "Return one answer for each query: (T,N*Q).")
-def one_answer_per_task(support_ids, query_ids):
-    return same(support_ids, query_ids).any(axis=(1, 2))
+         "Return one answer for each query: (T,N*Q).", repeated=(False, True))
+def one_answer_per_task(support_ids, query_ids, repeated):
+    leaky = same(support_ids, query_ids).any(axis=(1, 2))
+    return np.repeat(leaky[:, None], query_ids.shape[1], axis=1) if repeated else leaky
 
 
 @mistake("pitfalls.3", "The queries were compared only with the first support image.",
@@ -325,9 +337,13 @@ def asked_twice(support_ids, query_ids):
 
 
 @mistake("pitfalls.3", "Support and queries were compared position by position.",
-         "Compare each query with *every* support image of its task, whatever its position.")
-def place_by_place(support_ids, query_ids):
-    return query_ids == support_ids
+         "Compare each query with *every* support image of its task, whatever its position.", cut=(False, True))
+def place_by_place(support_ids, query_ids, cut):
+    if not cut:
+        return query_ids == support_ids
+    out, n = np.zeros(query_ids.shape, bool), min(support_ids.shape[1], query_ids.shape[1])
+    out[:, :n] = query_ids[:, :n] == support_ids[:, :n]
+    return out
 
 
 @mistake("pitfalls.3", "A leak that is asked twice was marked once: `index` finds the first of equal numbers alone.",
@@ -383,6 +399,24 @@ def last_support_image(support_ids, query_ids):
 def between_the_smallest_and_the_largest(support_ids, query_ids):
     smallest, largest = support_ids.min(axis=1, keepdims=True), support_ids.max(axis=1, keepdims=True)
     return (query_ids >= smallest) & (query_ids <= largest)
+
+
+@mistake("pitfalls.3", "The queries were compared with the support of the task before.",
+         "Row t of query_ids with row t of support_ids.")
+def support_of_the_task_before(support_ids, query_ids):
+    return same(np.roll(support_ids, 1, axis=0), query_ids).any(axis=2)
+
+
+@mistake("pitfalls.3", "A leak was not counted where another task has the image in its support, too.",
+         "What is in the support of the same task is a leak, whatever the other tasks have.")
+def not_if_elsewhere(support_ids, query_ids):
+    return same(support_ids, query_ids).any(axis=2) & ~shown_in_other_tasks(support_ids, query_ids)
+
+
+@mistake("pitfalls.3", "Only the first leak of each task was marked.", "All of them: no break after the first.")
+def first_leak_alone(support_ids, query_ids):
+    leaks = same(support_ids, query_ids).any(axis=2)
+    return leaks & (leaks.cumsum(axis=1) == 1)
 
 
 @honest("pitfalls.3")
@@ -555,9 +589,11 @@ def leftovers_at_the_beginning(accuracy, size):
     return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
 
 
-@mistake("pitfalls.4", "The groups overlap: one begins at every episode.", "One begins every `size` episodes.")
-def overlapping_groups(accuracy, size):
-    means = np.stack([accuracy[:, i:i + size].mean(axis=1) for i in range(accuracy.shape[1] - size + 1)], axis=1)
+@mistake("pitfalls.4", "The groups overlap: one begins at every episode.", "One begins every `size` episodes.",
+         as_many_as_fit=(False, True))
+def overlapping_groups(accuracy, size, as_many_as_fit):
+    n_groups = accuracy.shape[1] // size if as_many_as_fit else accuracy.shape[1] - size + 1
+    means = np.stack([accuracy[:, i:i + size].mean(axis=1) for i in range(n_groups)], axis=1)
     return means.max(axis=0), taken(means_on_others(means), means.argmax(axis=0))
 
 
@@ -581,6 +617,13 @@ def chosen_by_the_median(accuracy, size):
 def others_choose_for_themselves(accuracy, size):
     best = means_of_groups(accuracy, size).max(axis=0)
     return best, (best.sum() - best) / (len(best) - 1)
+
+
+@mistake("pitfalls.4", "`on_others` is what the *other models* have on the group itself.",
+         "The chosen model, on the other *groups*.")
+def other_models(accuracy, size):
+    means = means_of_groups(accuracy, size)
+    return means.max(axis=0), (means.sum(axis=0) - means.max(axis=0)) / max(len(means) - 1, 1)
 
 
 @honest("pitfalls.4")

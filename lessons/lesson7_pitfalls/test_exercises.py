@@ -86,6 +86,8 @@ def test_find_leaks(rng):
                query_ids=np.array([[6, 6, 0]]))
     yield case("a leak that is asked twice", expected=[[True, False, True, True]], support_ids=np.array([[4, 2, 0]]),
                query_ids=np.array([[0, 6, 0, 4]]))
+    yield case("a task of leaks alone", expected=[[False, True], [True, True]],
+               support_ids=np.array([[4, 2, 0], [5, 1, 3]]), query_ids=np.array([[6, 4], [3, 5]]))
     yield case("one image, one query", expected=[[True]], support_ids=np.array([[0]]), query_ids=np.array([[0]]))
 
 

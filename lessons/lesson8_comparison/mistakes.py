@@ -48,11 +48,12 @@ def differences_in_the_order_of_the_rows(accuracy):
 
 @mistake("comparison.1", "The half-widths are those of two results that have nothing to do with each other: the root "
          "of the sum of squares. But the episodes are the same, and what is hard for both drops out.",
-         "First the differences, episode by episode, then the interval of *these* numbers.")
-def as_if_independent(accuracy):
+         "First the differences, episode by episode, then the interval of *these* numbers.",
+         also_of_the_best=(False, True))
+def as_if_independent(accuracy, also_of_the_best):
     order = best_first(accuracy)
     means, own = pairs(accuracy[order])
-    return order, means - means[0], np.where(np.arange(len(own)) > 0, np.hypot(own, own[0]), 0)
+    return order, means - means[0], np.where(also_of_the_best | (np.arange(len(own)) > 0), np.hypot(own, own[0]), 0)
 
 
 @mistake("comparison.1", "The half-widths are those of the accuracies, not of their differences to the best.",
@@ -172,14 +173,6 @@ def worst_first(accuracy):
     return order, *pairs(accuracy[order] - accuracy[accuracy.mean(axis=1).argmax()])
 
 
-@mistake("comparison.1", "The best was compared with itself as if it were two independent results, and so were the "
-         "others with the best.", "First the difference, episode by episode, then the interval of *these* numbers.")
-def independent_also_of_itself(accuracy):
-    order = best_first(accuracy)
-    means, own = pairs(accuracy[order])
-    return order, means - means[0], np.hypot(own, own[0])
-
-
 @mistake("comparison.1", "The half-width was divided by the root of the number of methods.",
          "By that of the number of episodes, E.")
 def root_of_the_methods(accuracy):
@@ -194,6 +187,15 @@ def variance_for_the_deviation(accuracy):
     differences = accuracy[order] - accuracy[order[0]]
     n = differences.shape[1]
     return order, differences.mean(axis=1), t_factor(n) * differences.var(axis=1, ddof=1) / np.sqrt(n)
+
+
+@mistake("comparison.1", "One s was computed of the differences of all methods together.",
+         "axis=1: each method has an s of its own.")
+def one_half_width_for_all(accuracy):
+    order, n = best_first(accuracy), accuracy.shape[1]
+    differences = accuracy[order] - accuracy[order[0]]
+    half_width = t_factor(n) * differences.std(ddof=1) / n ** 0.5
+    return order, differences.mean(axis=1), np.full(len(order), half_width)
 
 
 @honest("comparison.1")
@@ -538,9 +540,12 @@ def labels_of_the_first_task(centres, support, support_y, query, rounds):
 
 
 @mistake("comparison.3", "The examples were taken as if they came class after class.",
-         "They come in any order: support[t][support_y[t] == n].")
-def labels_sorted(centres, support, support_y, query, rounds):
-    return moved_by(lambda d: softmax(-d), centres, support, np.sort(support_y, axis=1), query, rounds)
+         "They come in any order: support[t][support_y[t] == n].", equally_many=(False, True))
+def labels_sorted(centres, support, support_y, query, rounds, equally_many):
+    n_examples, n_way = support.shape[1], centres.shape[1]
+    blocks = np.tile(np.arange(n_examples) * n_way // n_examples, (len(support), 1))
+    labels = blocks if equally_many else np.sort(support_y, axis=1)
+    return moved_by(lambda d: softmax(-d), centres, support, labels, query, rounds)
 
 
 @mistake("comparison.3", "A little was added to the denominator: a query that is far from all prototypes belongs to "

@@ -25,8 +25,8 @@ with AVX-512, 16 or 32 tasks, 1 or 5 inner steps):
 - `grouped`: im2col (`F.unfold`, or slices in channels-last order) and `torch.bmm` in place of grouped
   convolutions are 25 to 40 % slower.
 - oneDNN switched off: 45 to 100 % slower, all three.
-- `torch.compile`: `vmap` becomes 10 % faster (`compiled` below, with --compile), after one minute of
-  compiling for 1 inner step and four for 5; `grouped` 6 %.
+- `torch.compile`: `vmap` becomes 10 % faster, after one minute of compiling for 1 inner step and four for 5, and
+  `grouped` 6 %. It needs a C++ compiler, too, and is left out.
 
 A form is a function (params, episode, dtype, **settings) -> step; step() -> (loss, gradients laid out as the course
 does). conv4's parameters are 14 tensors: four times w, gamma, beta; then, if it has a head, w, b.
@@ -188,37 +188,16 @@ def _query_loss(theta, support_x, support_y, query_x, query_y, task_loss, inner_
     return task_loss(theta, query_x, query_y)
 
 
-def _query_losses(kind, inner_lr, steps):
-    one = partial(_query_loss, task_loss=kind.vmap_loss, inner_lr=inner_lr, steps=steps)
-    return torch.func.vmap(one, in_dims=(None, 0, 0, 0, 0))
-
-
 def vmap(kind, params, episode, dtype, inner_lr, steps):
     """`torch.func.grad` inside `vmap` over the tasks, `torch.autograd.grad` around both."""
     theta = [w.requires_grad_() for w in kind.weights(params, dtype)]
     data = kind.data(episode, dtype)
-    losses = _query_losses(kind, inner_lr, steps)
+    one = partial(_query_loss, task_loss=kind.vmap_loss, inner_lr=inner_lr, steps=steps)
+    losses = torch.func.vmap(one, in_dims=(None, 0, 0, 0, 0))
 
     def step():
         loss = losses(theta, *data).mean()
         return loss.detach(), kind.as_tree(torch.autograd.grad(loss, theta))
-
-    return step
-
-
-def compiled(kind, params, episode, dtype, inner_lr, steps):
-    """The `vmap` form through `torch.compile`, which needs a C++ compiler and minutes on its first step."""
-    theta = kind.weights(params, dtype)
-    data = kind.data(episode, dtype)
-    losses = _query_losses(kind, inner_lr, steps)
-
-    @torch.compile
-    def loss_last(theta, *data):
-        return torch.func.grad_and_value(lambda theta: losses(theta, *data).mean())(theta)
-
-    def step():
-        gradients, loss = loss_last(theta, *data)
-        return loss, kind.as_tree(gradients)
 
     return step
 
@@ -298,8 +277,7 @@ def _product(a, b):
 
 
 FORMS = {
-    "maml": {"loop": partial(loop, CONV4), "vmap": partial(vmap, CONV4), "grouped": grouped,
-             "compiled": partial(compiled, CONV4)},
+    "maml": {"loop": partial(loop, CONV4), "vmap": partial(vmap, CONV4), "grouped": grouped},
     "sinusoids": {"loop": partial(loop, DENSE), "vmap": partial(vmap, DENSE), "batched": batched},
     "prototypical": {"loop": partial(prototypical, torch.contiguous_format, _differences),
                      "last": partial(prototypical, torch.channels_last, _product)},

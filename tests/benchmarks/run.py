@@ -139,7 +139,7 @@ def unlike_new(params, rng):
 
 WORKS = {"maml-1": maml(goal=0.7), "maml-5": maml(steps=5, goal=0.7), "sinusoids": sinusoids(goal=2.0),
          "prototypical": prototypical(goal=1.5)}
-LOOP_GOAL, SAMPLING_GOAL = 0.5, 0.05
+LOOP_GOAL = 0.5
 
 
 def convert(params, episode, dtype):
@@ -226,14 +226,14 @@ def serve(connection, work, name, n_threads):
     keep_freed_memory()
     with opened(work, name, n_threads) as form:
         params, episode = work.make()
-        if name != "compiled":  # it would compile, for minutes, for this one task
-            form(params, one_task(episode), "float32")()  # loads what is loaded on first use
+        one_task = Episode(*(None if field is None else field[:1] for field in episode))
+        form(params, one_task, "float32")()  # loads what is loaded on first use
         step = form(params, episode, "float32")
         before = resident_bytes()
         first = {"float32": first_results(step)}
         peak = peak_bytes()
         first["float64"] = first_results(form(*convert(params, episode, "float64"), "float64"))
-        first["peak_mb"] = (peak - before) / 2**20 if peak and name != "compiled" else None
+        first["peak_mb"] = (peak - before) / 2**20 if peak else None
         first["kernels"] = ", ".join(sorted({pool["architecture"] for pool in threadpool_info()
                                              if "architecture" in pool}))
         if (name, n_threads) == ("here", 1):
@@ -246,10 +246,6 @@ def serve(connection, work, name, n_threads):
                 for _ in range(work.repeats):
                     step()
                 connection.send((time.perf_counter() - start) / work.repeats)
-
-
-def one_task(episode):
-    return Episode(*(None if field is None else field[:1] for field in episode))
 
 
 def first_results(step):
@@ -484,11 +480,8 @@ def summary(results, sampling):
                 f"{best:6.2f} ({result['goal']}){loop:8.2f} ({LOOP_GOAL})  " + label(
                     result["best"]["form"], result["best"]["threads"]))
         lines.append(f"{result['title']:66s}{1e3 * result['here']['median_s']:7.1f}{told}")
-    for result in results:
-        if sampling is not None and result["title"] == WORKS["maml-1"].title:
-            share = sampling / result["here"]["median_s"]
-            lines.append(f"{'drawing those 32 episodes from 4,800 classes':66s}{1e3 * sampling:7.1f}   "
-                         f"{100 * share:.1f} % of the step ({100 * SAMPLING_GOAL:.0f} %)")
+    if sampling is not None:
+        lines.append(f"{'drawing 32 episodes for the first step from 4,800 classes':66s}{1e3 * sampling:7.1f}")
     return "\n".join(lines)
 
 
@@ -500,14 +493,6 @@ def machine(with_torch):
     return {"cpu": cpu_name(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(), "numpy_blas": ", ".join(sorted(blas)),
             **{name: importlib.metadata.version(name) for name in packages}}
-
-
-def introduction(facts, runs):
-    """What was measured, where, and with what."""
-    packages = [key for key in ("python", "numpy", "autograd", "torch") if key in facts]
-    versions = ", ".join(f"{key} {facts[key]}" for key in packages)
-    return (f"{facts['cpu']}, {facts['cores']} cores, {facts['system']}\n{versions}\n"
-            f"NumPy's BLAS: {facts['numpy_blas']}\n{runs} timed runs of each form, in turns")
 
 
 def cpu_name():
@@ -526,8 +511,6 @@ def parse(argv):
     parser.add_argument("--runs", type=int, default=9, help="timed runs of each form (9)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), metavar="N",
                         help="besides one: the threads or worker processes of each form (one for each core)")
-    parser.add_argument("--compile", action="store_true",
-                        help="torch.compile as another form of MAML in PyTorch: several minutes for each step")
     parser.add_argument("--keep-kernels", action="store_true",
                         help="leave OPENBLAS_CORETYPE as it is set, rather than let OpenBLAS know the processor")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to FILE")
@@ -536,11 +519,11 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-def peers_of(work, options):
+def peers_of(work):
     if importlib.util.find_spec("torch") is None:
         return []
     import peers_torch
-    return [name for name in peers_torch.FORMS[work.kind] if name != "compiled" or options.compile]
+    return list(peers_torch.FORMS[work.kind])
 
 
 def main(argv=None):
@@ -553,7 +536,8 @@ def main(argv=None):
     if not options.keep_kernels:  # PyTorch's libraries choose for themselves, too
         os.environ.pop("OPENBLAS_CORETYPE", None)
     facts = machine(with_torch)
-    print(introduction(facts, options.runs), flush=True)
+    print("\n".join(f"{what}: {value}" for what, value in {**facts, "timed runs of each form": options.runs}.items()),
+          flush=True)
     if options.figure:
         forms = [("here", 1)] + [("loop", 1), ("vmap", 1)] * with_torch
         print(f"\nwrote {save_figure(draw_sweep(sweep(forms, options.runs), forms), options.figure)}")
@@ -561,7 +545,7 @@ def main(argv=None):
     results = []
     for name in options.only:
         work = WORKS[name]
-        results.append(measure(work, forms_of(work, options.threads, peers_of(work, options)), options.runs))
+        results.append(measure(work, forms_of(work, options.threads, peers_of(work)), options.runs))
         print("\n" + report(results[-1]), flush=True)
     sampling = sampling_seconds(options.runs) if "maml-1" in options.only else None
     print("\n" + summary(results, sampling))

@@ -15,23 +15,15 @@ def test_makes_the_folder_writes_and_replaces_an_older_file(tmp_path):
         assert list(path.parent.iterdir()) == [path]
 
 
-def write_half(path, interruption):
-    with write_atomically(path) as file:
+@pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("older", [[], [b"old"]], ids=["nothing", "an older file"])
+def test_an_interrupted_write_leaves_what_was_there(tmp_path, interruption, older):
+    for content in older:
+        (tmp_path / "file.bin").write_bytes(content)
+    with pytest.raises(interruption), write_atomically(tmp_path / "file.bin") as file:  # noqa: PT012
         file.write(b"half of the n")
         raise interruption
-
-
-@pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_interrupted_write_leaves_nothing_and_keeps_the_older_file(tmp_path, interruption):
-    path = tmp_path / "file.bin"
-    with pytest.raises(interruption):
-        write_half(path, interruption)
-    assert list(tmp_path.iterdir()) == []
-    path.write_bytes(b"old")
-    with pytest.raises(interruption):
-        write_half(path, interruption)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == older
 
 
 def test_a_folder_that_cannot_be_made_is_an_oserror(tmp_path):

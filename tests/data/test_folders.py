@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fewshot_np.data import folders, omniglot
 from tests.data.archives import huge_png
+
+pytestmark = pytest.mark.filterwarnings("error")  # a warning that is often wrong helps nobody
 
 
 def drawing(width=200, height=200, ink="black", paper="white", pen=9, mode="RGB"):
@@ -90,10 +91,12 @@ DISGUISES = {
 @pytest.mark.parametrize("disguise", DISGUISES)
 def test_every_disguise_is_the_same_drawing(tmp_path, reference, disguise):
     image, suffix, options = DISGUISES[disguise]
-    result = folders.read_image(saved(tmp_path / f"image{suffix}", image, **options))
+    path = saved(tmp_path / f"image{suffix}", image, **options)
+    result = folders.read_image(path)
     assert result.shape == reference.shape
     assert result.dtype == np.uint8
     assert difference(result, reference) < (0.35 if disguise == "small" else 0.15)
+    folders.read_image(path, fitted=True)      # without a doubt
 
 
 def test_the_aspect_is_kept(tmp_path):
@@ -105,14 +108,13 @@ def test_the_aspect_is_kept(tmp_path):
         assert image[7:-7].any()
 
 
-@pytest.mark.parametrize("size", [1, 14, 28, 105, 300])
-def test_any_size_and_a_pen_of_any_width(tmp_path, size):
-    assert folders.read_image(saved(tmp_path / "a.png", drawing()), size).shape == (size, size, 1)
+def test_any_size_and_a_pen_of_any_width(tmp_path):
+    for size in (1, 14, 28, 105, 300):
+        assert folders.read_image(saved(tmp_path / "a.png", drawing()), size).shape == (size, size, 1)
     assert folders.read_image(saved(tmp_path / "b.png", drawing(600, 600, pen=6))).max() == 255      # not pale
     long = Image.new("L", (4000, 3), 255)
     long.paste(0, (1500, 0, 2500, 2))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")                                      # its stroke lies on the border
+    with pytest.warns(UserWarning, match="border"):      # its stroke lies there
         assert folders.read_image(saved(tmp_path / "c.png", long)).max() == 255
 
 
@@ -126,6 +128,7 @@ def test_a_photograph_of_uneven_paper(tmp_path, reference, light):
     assert np.mean(result == 0) > 0.6
     assert difference(result, reference) < 0.35
     assert result[reference == 0].max() < 80
+    folders.read_image(tmp_path / "photo.jpg", fitted=True)
 
 
 def test_ink_that_touches_the_border(tmp_path):
@@ -134,12 +137,17 @@ def test_ink_that_touches_the_border(tmp_path):
     result = folders.read_image(saved(tmp_path / "a.png", image))[..., 0]
     assert result[8].min() > 200
     assert result[2].max() == 0
+    folders.read_image(tmp_path / "a.png", fitted=True)
 
 
 def test_a_drawing_of_omniglot_is_what_omniglot_reads(tmp_path):
     path = saved(tmp_path / "a.png", drawing(105, 105, ink=0, paper=1, pen=3, mode="1"))
-    expected = omniglot.decode(path.read_bytes(), 28).astype(int)
-    assert np.abs(folders.read_image(path) - expected * 255 / expected.max()).max() <= 2
+    plain, fitted = (omniglot.decode(path.read_bytes(), 28, fitted).astype(int) for fitted in (False, True))
+    assert np.abs(folders.read_image(path) - plain * 255 / plain.max()).max() <= 2
+    assert np.abs(folders.read_image(path, fitted=True) - fitted).max() <= 2
+    assert np.abs(plain - fitted).mean() > 10
+    empty = saved(tmp_path / "b.png", Image.new("1", (105, 105), 1))      # of which nothing can be cut out
+    assert not omniglot.decode(empty.read_bytes(), 28, fitted=True).any()
 
 
 @pytest.mark.parametrize("image", [
@@ -157,8 +165,7 @@ def test_an_image_cut_off_anywhere(tmp_path, suffix):
     data = saved(tmp_path / f"a{suffix}", drawing()).read_bytes()
     for share in range(20):
         (tmp_path / f"b{suffix}").write_bytes(data[:len(data) * share // 20])
-        with warnings.catch_warnings(), contextlib.suppress(ValueError):      # and no other error
-            warnings.simplefilter("ignore")
+        with contextlib.suppress(ValueError):      # and no other error
             folders.read_image(tmp_path / f"b{suffix}")
 
 
@@ -179,9 +186,7 @@ def test_a_folder_is_classes_and_hidden_files_are_ignored(own):
         (own / folder).mkdir()
     for name in ("README.txt", "ka/.DS_Store", "ka/Thumbs.db"):      # beside the sub-folders anything may stand
         (own / name).write_bytes(b"\0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        classes = folders.load(own)
+    classes = folders.load(own)
     assert classes.names == ("Zhe", "alef", "ka")
     assert classes.groups == ("folder",) * 3
     assert classes.labels.tolist() == [0, 1, 1, 2, 2, 2]
@@ -250,8 +255,8 @@ def test_a_folder_one_level_too_high_is_told_with_the_one_to_give(own, tmp_path,
         (tmp_path / "set" / part).mkdir(parents=True)
         for name in ("ka", "alef"):
             saved(tmp_path / "set" / part / name / "0.png", drawing())
-    with warnings.catch_warnings(record=True), pytest.raises(
-            ValueError, match=r"its entries are folders: give .*train\?|give .*test\?"):
+    with (pytest.warns(UserWarning, match="a folder, not an image") if len(parts) > 1 else contextlib.nullcontext(),
+          pytest.raises(ValueError, match=r"its entries are folders: give .*train\?|give .*test\?")):
         folders.load(tmp_path / "set")
 
 
@@ -280,21 +285,6 @@ def test_a_sheet_on_a_desk_is_told(tmp_path, fitted):
     assert all(name in message for name in ("a.png", "b.png", "one large blob", "two levels"))
 
 
-@pytest.mark.parametrize("fitted", [False, True])
-def test_nothing_is_told_of_good_pictures(tmp_path, fitted):
-    """Bold, thin, lit from one side, touching the border: no doubt, for a warning that is often wrong helps nobody."""
-    light = Image.fromarray((np.asarray(drawing(600, 600, (60,) * 3, (205,) * 3, 40).convert("L"))
-                             * np.linspace(1, 0.75, 600)).astype(np.uint8))
-    touching = drawing()
-    ImageDraw.Draw(touching).line([(0, 60), (200, 60)], fill="black", width=20)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for name, (image, suffix, options) in [*DISGUISES.items(), ("light", (light, ".png", {})),
-                                               ("bold", (drawing(pen=36), ".png", {})),
-                                               ("touching", (touching, ".png", {}))]:
-            folders.read_image(saved(tmp_path / f"{name.replace(' ', '')}{suffix}", image, **options), fitted=fitted)
-
-
 @pytest.mark.parametrize("darkest", [1, 0.8])
 def test_a_small_letter_on_a_photographed_page_is_found(tmp_path, darkest):
     """4,000 x 3,000 pixels, of which the letter covers one in 4,000, under 0.05 %; evenly lit or from one side."""
@@ -304,9 +294,7 @@ def test_a_small_letter_on_a_photographed_page_is_found(tmp_path, darkest):
     page[1800:1895, 2500:2580] = np.minimum(page[1800:1895, 2500:2580], letter)
     path = saved(tmp_path / "page.jpg", Image.fromarray(page), quality=90)
     expected = folders.read_image(saved(tmp_path / "L.png", drawing(600, 600, pen=40)), fitted=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert difference(folders.read_image(path, fitted=True), expected) < 0.45
+    assert difference(folders.read_image(path, fitted=True), expected) < 0.45
     if darkest == 1:
         with pytest.raises(ValueError, match="hardly anything is drawn on it: crop it to the character"):
             folders.read_image(path)
@@ -366,7 +354,7 @@ def test_a_fitted_line_is_as_broad_as_the_glyphs_but_a_broad_one_stays(tmp_path)
 
     assert across(4) == pytest.approx(28 * folders.PEN, abs=0.7)
     assert across(12) == pytest.approx(28 * folders.PEN, abs=0.7)
-    assert across(90) > 4.5
+    assert across(108) > 4.5
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 20, 31])

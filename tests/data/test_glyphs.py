@@ -169,9 +169,6 @@ def test_another_process_draws_the_same_bytes_and_another_seed_others():
     assert (glyphs.draw_character(ZHE, 0) != glyphs.draw_character(ZHE, 1)).any((1, 2, 3)).all()
 
 
-# --- The data set ----------------------------------------------------------------------------------------
-
-
 def test_load_returns_20_drawings_of_200_classes_spread_over_the_splits(quick):
     assert quick.images.shape == (4000, 28, 28, 1)
     assert quick.images.dtype == np.uint8
@@ -184,7 +181,6 @@ def test_load_returns_20_drawings_of_200_classes_spread_over_the_splits(quick):
         assert part.names == tuple(name for name, group in zip(quick.names, quick.groups, strict=True)
                                    if group in scripts)
         assert len(part) >= 40
-        assert len(set(part.groups)) >= 3
     ink = np.mean(quick.images > 127, axis=(1, 2, 3))
     assert ink.min() > 0.01
     assert ink.max() < 0.6
@@ -196,18 +192,18 @@ def test_load_returns_20_drawings_of_200_classes_spread_over_the_splits(quick):
 
 def test_the_second_call_reads_the_cache_and_without_it_the_same_bytes_are_drawn(cache, few, monkeypatch, capsys):
     first = glyphs.load(quick=True)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "rendering glyphs" in captured.err
-    assert captured.err.endswith("\r")      # the bar vanishes
-    assert captured.err.isascii()
+    assert capsys.readouterr().err.endswith("\r")      # the bar vanishes
     (path,) = cache.iterdir()
     path.unlink()
     np.testing.assert_array_equal(glyphs.load(quick=True).images, first.images)
-    monkeypatch.setattr(glyphs, "draw_character", lambda *_: pytest.fail("drawn, not read from the cache"))
-    second = glyphs.load(quick=True)
-    np.testing.assert_array_equal(first.images, second.images)
-    assert first.names == second.names
+    letters = glyphs.read_list()
+    with monkeypatch.context() as patch:
+        patch.setattr(glyphs, "draw_character", lambda *_: pytest.fail("drawn, not read from the cache"))
+        np.testing.assert_array_equal(glyphs.load(quick=True).images, first.images)
+    monkeypatch.setattr(glyphs, "read_list", lambda: letters[1:])
+    other = glyphs.load(quick=True)      # other letters than kept
+    assert other.names[0] == letters[1][1]
+    np.testing.assert_array_equal(other.images[:glyphs.DRAWINGS], glyphs.draw_character(letters[1][0], 0))
 
 
 def test_the_name_in_the_cache_tells_whatever_changes_the_drawings(monkeypatch):
@@ -223,29 +219,12 @@ def test_the_name_in_the_cache_tells_whatever_changes_the_drawings(monkeypatch):
     assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)      # a name that every file system takes
 
 
-def test_other_letters_than_kept_are_drawn(cache, few, monkeypatch):
-    glyphs.load(quick=True)
-    letters = glyphs.read_list()
-    monkeypatch.setattr(glyphs, "read_list", lambda: letters[1:])
-    other = glyphs.load(quick=True)
-    assert other.names[0] == letters[1][1]
-    np.testing.assert_array_equal(other.images[:glyphs.DRAWINGS], glyphs.draw_character(letters[1][0], 0))
-
-
-# --- How hard they are -----------------------------------------------------------------------------------
-
-
-def pixel_neighbour_accuracy(classes):
-    """5-way 1-shot accuracy, in per cent, of the nearest neighbour in pixels."""
-    episode = sample_episodes(classes, 5, 1, 5, 1000, np.random.default_rng(0))
-    return 100 * accuracies(scores(None, episode), episode.query_y).mean()
-
-
 @pytest.mark.slow
 def test_pixels_alone_are_neither_useless_nor_enough(cache):
     whole = glyphs.load()
     drawings = whole.images.reshape(len(whole), glyphs.DRAWINGS, -1)
     assert all(len({drawing.tobytes() for drawing in of_class}) == glyphs.DRAWINGS for of_class in drawings)
-    accuracy = {split: pixel_neighbour_accuracy(glyphs.load(split)) for split in glyphs.SPLITS}
-    assert all(40 < percent < 60 for percent in accuracy.values()), accuracy
-    assert 44 < accuracy["test"] < 54, accuracy
+    for split in glyphs.SPLITS:
+        episode = sample_episodes(glyphs.load(split), 5, 1, 5, 1000, np.random.default_rng(0))
+        accuracy = accuracies(scores(None, episode), episode.query_y).mean()
+        assert (0.44 < accuracy < 0.54) if split == "test" else (0.4 < accuracy < 0.6), split

@@ -13,17 +13,7 @@ from PIL import Image
 
 import fewshot_np
 from fewshot_np.experiment import figures
-from fewshot_np.experiment.figures import (
-    GREEN,
-    RED,
-    STYLES,
-    draw_episode,
-    draw_image,
-    draw_learning_curve,
-    new_figure,
-    save_figure,
-)
-from tests.scaffolding import files, no_space
+from tests.scaffolding import files
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,10 +28,7 @@ def episode_of(support_y, query_y, predictions, **settings):
     rng = np.random.default_rng(0)
     support_y, query_y = np.asarray(support_y), np.asarray(query_y)
     support_x, query_x = (rng.uniform(size=(len(y), 6, 6, 1)) for y in (support_y, query_y))
-    return draw_episode(support_x, support_y, query_x, query_y, np.asarray(predictions), "title", **settings)
-
-
-# ---------------------------------------------------------------- no display
+    return figures.draw_episode(support_x, support_y, query_x, query_y, np.asarray(predictions), "title", **settings)
 
 
 @pytest.mark.parametrize("backend", [{}, {"MPLBACKEND": "tkagg"}])
@@ -67,9 +54,9 @@ def test_no_lesson_imports_pyplot_or_needs_a_display(tmp_path, backend):
 
 
 def test_a_figure_is_saved_as_png_and_its_path_given_back(tmp_path):
-    figure, axes = new_figure(4, 2)
+    figure, axes = figures.new_figure(4, 2)
     axes.plot([1, 2, 3])
-    path = save_figure(figure, str(tmp_path / "new" / "line.png"))
+    path = figures.save_figure(figure, str(tmp_path / "new" / "line.png"))
     assert path == tmp_path / "new" / "line.png"
     with Image.open(path) as picture:
         assert picture.format == "PNG"
@@ -78,19 +65,8 @@ def test_a_figure_is_saved_as_png_and_its_path_given_back(tmp_path):
     assert files(path.parent) == ["line.png"]
 
 
-def test_a_failed_save_keeps_the_previous_picture(tmp_path, monkeypatch):
-    figure, _ = new_figure(2, 2)
-    path = save_figure(figure, tmp_path / "a.png")
-    before = path.read_bytes()
-    monkeypatch.setattr("os.replace", no_space)
-    with pytest.raises(OSError, match="No space left"):
-        save_figure(new_figure(3, 3)[0], path)
-    assert path.read_bytes() == before
-    assert files(tmp_path) == ["a.png"]
-
-
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
-    first, second = (save_figure(episode_of([0, 1], [0, 1], [0, 0]), tmp_path / name).read_bytes()
+    first, second = (figures.save_figure(episode_of([0, 1], [0, 1], [0, 0]), tmp_path / name).read_bytes()
                      for name in ("a.png", "b.png"))
     assert first == second
 
@@ -99,16 +75,16 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
 
 
 def test_styles_differ_in_colour_marker_and_dashes_and_have_the_colours_of_okabe_and_ito():
-    assert len({style["color"] for style in STYLES}) == len({style["marker"] for style in STYLES}) == len(STYLES)
-    assert len({style["linestyle"] for style in STYLES}) == 4
+    colours, markers, dashes = ({style[key] for style in figures.STYLES} for key in ("color", "marker", "linestyle"))
+    assert (len(colours), len(markers), len(dashes)) == (len(figures.STYLES), len(figures.STYLES), 4)
     okabe_ito = {"#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000"}
     named = {value for name, value in vars(figures).items() if name.isupper() and name != "STYLES"}
-    assert named == {style["color"] for style in STYLES} == okabe_ito
+    assert named == colours == okabe_ito
 
 
 def test_ink_is_drawn_dark_on_light():
-    _, axes = new_figure()
-    draw_image(axes, np.array([[[0.0], [1.0]]]))
+    _, axes = figures.new_figure()
+    figures.draw_image(axes, np.array([[[0.0], [1.0]]]))
     (picture,) = axes.images
     np.testing.assert_array_equal(picture.get_array(), [[1, 0]])
     assert (picture.get_cmap().name, picture.get_clim()) == ("gray", (0, 1))
@@ -116,7 +92,7 @@ def test_ink_is_drawn_dark_on_light():
 
 def test_an_episode_frames_right_and_wrong_answers():
     (first, *row), (second, *_) = np.split(np.array(shown(episode_of([0, 1], [0, 0, 1, 1], [0, 1, 1, 0]))), 2)
-    assert [tuple(image) for image in row] == [("right", GREEN), ("taken for 1", RED)]
+    assert [tuple(image) for image in row] == [("right", figures.GREEN), ("taken for 1", figures.RED)]
     assert (first[0], second[0]) == ("class 0", "class 1")
 
 
@@ -141,7 +117,7 @@ def test_an_episode_of_unequal_numbers_shows_them_all_and_no_empty_frame(support
 @pytest.mark.parametrize("n", [1, 2, 60, 200, 500])
 def test_a_learning_curve_of_any_length_and_its_mean_over_the_last_iterations(tmp_path, n, validation):
     loss, window = 2 / np.arange(1, n + 1), max(1, n // 50)
-    figure = draw_learning_curve({"loss": loss.tolist(), "validation": validation}, "title", "rows correct")
+    figure = figures.draw_learning_curve({"loss": loss.tolist(), "validation": validation}, "title", "rows correct")
     left, right = figure.axes
     raw, smooth = left.lines
     np.testing.assert_array_equal(raw.get_ydata(), loss)
@@ -150,4 +126,4 @@ def test_a_learning_curve_of_any_length_and_its_mean_over_the_last_iterations(tm
     np.testing.assert_allclose(y, [loss[int(i) - window + 1:int(i) + 1].mean() for i in x])
     assert [list(zip(*line.get_data(), strict=True)) for line in right.lines] == [validation] * bool(validation)
     assert right.get_ylabel() == "rows correct"
-    save_figure(figure, tmp_path / "curve.png")
+    figures.save_figure(figure, tmp_path / "curve.png")

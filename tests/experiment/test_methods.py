@@ -5,37 +5,28 @@ import os
 import numpy as np
 import pytest
 
-from fewshot_np.experiment.methods import (
-    Method,
-    Training,
-    at_effort,
-    build_network,
-    fingerprint,
-    load_described,
-    save_described,
-    what_decides,
-)
+from fewshot_np.experiment import methods
 from fewshot_np.experiment.records import save_params
 from tests.scaffolding import classes_of
 
 
 def test_effort_scales_the_iterations_and_nothing_else():
-    training = Training(1000, 0.1, batch=2)
-    assert at_effort(training, 0.25) == training._replace(iterations=250)
-    assert at_effort(training, 2.0).iterations == 2000
-    assert at_effort(training, 1e-6).iterations == 1
+    training = methods.Training(1000, 0.1, batch=2)
+    assert methods.at_effort(training, 0.25) == training._replace(iterations=250)
+    assert methods.at_effort(training, 2.0).iterations == 2000
+    assert methods.at_effort(training, 1e-6).iterations == 1
 
 
 def test_what_is_for_the_test_alone_decides_nothing():
-    training = Training(1000, 0.1, batch=2, scores={"steps": 3})
-    assert what_decides(training) == what_decides(training._replace(scores={}, n_query_test=1))
-    assert what_decides(training) != what_decides(training._replace(objective={"steps": 3}))
+    training = methods.Training(1000, 0.1, batch=2, scores={"steps": 3})
+    assert methods.what_decides(training) == methods.what_decides(training._replace(scores={}, n_query_test=1))
+    assert methods.what_decides(training) != methods.what_decides(training._replace(objective={"steps": 3}))
 
 
 @pytest.mark.parametrize(("head", "outputs"), [(None, None), ("ways", 3), ("classes", 7)])
 def test_a_network_ends_as_its_method_says(head, outputs):
-    classes, training = classes_of(*[2] * 7, side=16), Training(1, 0.1, 1, features="mean")
-    network = build_network(Method("", None, head=head), training, classes, 3, channels=5)
+    classes, training = classes_of(*[2] * 7, side=16), methods.Training(1, 0.1, 1, features="mean")
+    network = methods.build_network(methods.Method("", None, head=head), training, classes, 3, channels=5)
     params = network.init(np.random.default_rng(0))
     assert params["block1"]["w"].shape == (3, 3, 1, 5)
     assert (params["head"]["w"].shape[1] if "head" in params else None) == outputs
@@ -47,26 +38,26 @@ def test_the_fingerprint_sees_every_pixel_and_label():
     images[2, 0, 1] ^= 1
     others = [type(classes)(images, classes.labels, classes.names, classes.groups),
               type(classes)(classes.images, 1 - classes.labels, classes.names, classes.groups)]
-    assert fingerprint(classes) == fingerprint(classes_of(3, 3))
-    assert len({fingerprint(classes), *map(fingerprint, others)}) == 3
+    assert methods.fingerprint(classes) == methods.fingerprint(classes_of(3, 3))
+    assert len({methods.fingerprint(classes), *map(methods.fingerprint, others)}) == 3
 
 
 def test_a_network_is_used_again_only_if_it_is_the_one_described_and_was_trained_alike(tmp_path):
     path, identity = tmp_path / "a.npz", {"seed": 1, "rate": 0.5}
-    described = save_described(path, {"w": np.ones(2)}, identity, 1.234)
+    described = methods.save_described(path, {"w": np.ones(2)}, identity, 1.234)
     assert described["seconds"] == 1.23
-    assert np.array_equal(load_described(path, described, identity)["w"], [1, 1])
+    assert np.array_equal(methods.load_described(path, described, identity)["w"], [1, 1])
     for args, message in [((None, identity), "not in that run"),
                           ((described, identity | {"seed": 2}), "^seed 1 there, 2 here$"),
                           ((described, identity | {"more": 3}), "more None there, 3 here")]:
         with pytest.raises(ValueError, match=message):
-            load_described(path, *args)
+            methods.load_described(path, *args)
     save_params(path, {"w": np.zeros(2)})
     with pytest.raises(ValueError, match=r"a\.npz is not the file that the record describes"):
-        load_described(path, described, identity)
+        methods.load_described(path, described, identity)
     path.unlink()
     with pytest.raises(ValueError, match=r"there is no a\.npz"):
-        load_described(path, described, identity)
+        methods.load_described(path, described, identity)
 
 
 def test_the_hash_is_that_of_what_was_saved_and_not_of_what_is_there(tmp_path, monkeypatch):
@@ -76,6 +67,6 @@ def test_the_hash_is_that_of_what_was_saved_and_not_of_what_is_there(tmp_path, m
         replace(old, new)
         path.write_bytes(b"of another run")
     monkeypatch.setattr(os, "replace", replaced_again)
-    described = save_described(path, {"w": np.ones(2)}, {}, 1)
+    described = methods.save_described(path, {"w": np.ones(2)}, {}, 1)
     with pytest.raises(ValueError, match="not the file that the record describes"):
-        load_described(path, described, {})
+        methods.load_described(path, described, {})

@@ -219,24 +219,18 @@ def wait_until_gone(pids, seconds=20):
 
 
 @needs_signals
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
-def test_workers_end_when_the_run_is_killed(run_with_workers, name):
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_workers_end_when_the_run_is_killed_and_ctrl_c_reaches_the_run_alone(run_with_workers, name):
     process, pids = run_with_workers
     assert all(map(alive, pids))
-    process.send_signal(getattr(signal, name))
-    assert process.wait(timeout=20) == -getattr(signal, name)
-    wait_until_gone(pids)
-
-
-@needs_signals
-def test_ctrl_c_reaches_the_run_alone_and_ends_its_workers(run_with_workers):
-    """A terminal sends it to all processes of the group."""
-    process, pids = run_with_workers
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 1
-    assert "stopped by hand after" in said
-    assert said.count("Traceback") == 1, said  # the run's own, of Stopped: a lesson makes a message of it
+    if name == "SIGINT":  # a terminal sends it to all processes of the group
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert said.count("Traceback") == said.count("stopped by hand after") == 1  # the run's own, of Stopped
+    else:
+        process.send_signal(getattr(signal, name))
+        assert process.wait(timeout=20) == -getattr(signal, name)
     wait_until_gone(pids)
 
 
@@ -292,9 +286,9 @@ with shared_value_and_grad({objective}, 2) as loss_and_gradient:
 """
 
 
-def run_script(*arguments, **options):
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=100,
-                          env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, **options)
+def run_script(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=100, check=False,
+                          env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
 
 
 @pytest.mark.parametrize("objective", ["mine", "long_run.mean_loss"])
@@ -304,9 +298,7 @@ def test_a_script_without_a_main_guard_is_told_to_write_one(tmp_path, objective)
     done = run_script(str(script))
     assert done.returncode != 0
     assert done.stderr.count("Traceback") == 1                       # this process's own
-    assert "ValueError: workers import the script" in done.stderr
     assert 'if __name__ == "__main__":' in done.stderr
-    assert len(done.stderr.splitlines()) < 30
     before, training = UNGUARDED.format(objective=objective).split("with ")
     guarded = textwrap.indent("with " + training, "    ")
     script.write_text(f'{before}if __name__ == "__main__":\n{guarded}', encoding="utf-8")

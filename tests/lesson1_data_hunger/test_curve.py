@@ -108,9 +108,6 @@ def test_interval_anchor_worked_by_hand():
     np.testing.assert_allclose(interval, [3.182 * (0.2 / 3) ** 0.5 / 2, 0], atol=1e-12)  # variance 0.2 / (4 - 1)
 
 
-# ---------------------------------------------------------------- bad input
-
-
 def test_too_few_classes_or_images_are_refused_and_the_class_is_named_whichever_are_drawn():
     with pytest.raises(ValueError, match=r"7 classes at a time are wanted, there are 6.*--n-way"):
         lesson.split_drawings(classes_of(*[9] * 6), 7, 1, 1, np.random.default_rng(0))
@@ -120,9 +117,6 @@ def test_too_few_classes_or_images_are_refused_and_the_class_is_named_whichever_
 
 
 # ---------------------------------------------------------------- the run
-
-TINY = ("--iterations", "2", "--channels", "4")
-
 
 def test_the_table_and_the_figure_count_images_of_these_classes_and_of_others(capsys):
     curves = {"nearest pixels": (np.array([0.3, 0.4]), np.array([0.196, 0])),
@@ -135,13 +129,6 @@ def test_the_table_and_the_figure_count_images_of_these_classes_and_of_others(ca
     assert any("network" in text.get_text() and "12,345" in text.get_text() for text in legend.get_texts())
 
 
-def test_a_folder_of_few_images_gets_the_shots_that_it_suffices_for(tmp_path):
-    images = folder_of(tmp_path / "images", 8, 9, 12)
-    record = run_tiny("lesson1_data_hunger", tmp_path / "out", *TINY, "--data", str(images), "--n-way", "3")
-    assert [name for name in record["metrics"] if "pixels" in name] == [
-        "nearest pixels, 1 images per class", "nearest pixels, 2 images per class"]  # 8 = 2 + 5 held out, 1 over
-
-
 @pytest.mark.parametrize(("sizes", "argv", "message"), [
     ((8, 9), [], "5 classes at a time are wanted, there are 2"),
     ((8, 5), ["--n-way", "2"], "class 'class 01' has 5 images; 1 to learn from and 5 held out need 6"),
@@ -151,9 +138,6 @@ def test_what_is_impossible_is_told_before_anything_is_learned(sizes, argv, mess
     folder_of(tmp_path / "images", *sizes)
     with pytest.raises(ValueError, match=message):
         run_tiny("lesson1_data_hunger", tmp_path / "out", "--data", str(tmp_path / "images"), *argv)
-
-
-# ---------------------------------------------------------------- the claim
 
 
 @pytest.mark.slow

@@ -1,27 +1,20 @@
 """Lesson 1: loops, matrix products and the library's primitives are the same functions with the same derivatives,
 which exercises hunger.2, .5 and .6 and tests/nn hold to second order."""
 
-import numpy
 import pytest
 
 from fewshot_np import lesson1_data_hunger as lesson
 from fewshot_np.nn import layers
 from fewshot_np.nn.primitives import conv2d
-from tests.nn.derivatives import assert_close, gradients
-
-KERNELS = [(1, 1), (3, 3), (5, 5), (2, 3), (5, 6)]  # the last as large as the image
+from tests.nn.derivatives import assert_close, gradients, normal
 
 
-def draw(*shapes, seed=0):
-    rng = numpy.random.default_rng(seed)
-    return [rng.normal(size=shape) for shape in shapes]
-
-
-def assert_same_function(f, g, *arguments, seed=7):
+def assert_same_function(f, g, *shapes):
     """Equal values, and equal gradients against a random cotangent."""
+    arguments = [normal(*shape) for shape in shapes]
     expected = g(*arguments)
     assert_close(f(*arguments), expected)
-    cotangent = numpy.random.default_rng(seed).normal(size=expected.shape)
+    cotangent = normal(*expected.shape, seed=7)
     for mine, other in zip(gradients(f, arguments, cotangent), gradients(g, arguments, cotangent), strict=True):
         assert_close(mine, other)
 
@@ -36,17 +29,14 @@ def test_autograd_in_ten_lines_gives_the_numbers_of_school_calculus():
 
 @pytest.mark.parametrize("f", [lesson.dense_loops, lesson.dense])
 def test_dense_is_the_librarys_layer(f):
-    assert_same_function(f, lambda x, w, b: layers.dense({"w": w, "b": b}, x), *draw((4, 3), (3, 5), (5,)))
+    assert_same_function(f, lambda x, w, b: layers.dense({"w": w, "b": b}, x), (4, 3), (3, 5), (5,))
 
 
 @pytest.mark.parametrize("f", [lesson.conv2d_loops, lesson.conv2d_im2col])
-@pytest.mark.parametrize(("kernel", "padding"), [*((kernel, "valid") for kernel in KERNELS), ((3, 3), "same"),
-                                                 ((5, 5), "same")])
+@pytest.mark.parametrize(("kernel", "padding"), [((2, 3), "valid"), ((5, 6), "valid"), ((5, 5), "same")])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_convolution_by_loops_and_as_one_matrix_product_is_the_librarys_primitive(f, kernel, stride, padding):
     def mine(x, w):
         return f(x, w, stride, (kernel[0] - 1) // 2 if padding == "same" else 0)
 
-    n_images, n_outputs = (2, 3) if f is lesson.conv2d_im2col else (1, 2)  # the tape of the loops is long
-    assert_same_function(mine, lambda x, w: conv2d(x, w, stride, padding),
-                         *draw((n_images, 5, 6, 2), (*kernel, 2, n_outputs)))
+    assert_same_function(mine, lambda x, w: conv2d(x, w, stride, padding), (2, 5, 6, 2), (*kernel, 2, 3))

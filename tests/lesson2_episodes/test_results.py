@@ -48,9 +48,6 @@ def test_accuracies_need_one_label_per_query(shape):
         accuracies(np.zeros((2, 4, 3)), np.zeros(shape, int))
 
 
-# ---------------------------------------------------------------- pixels
-
-
 def draw(n_way=3, k_shot=3, n_query=3, n_tasks=5):
     return sample_episodes(classes_of(*[6] * 6, side=5), n_way, k_shot, n_query, n_tasks, np.random.default_rng(0))
 

@@ -101,9 +101,6 @@ def test_data_without_names_are_refused_with_the_reason(tmp_path, monkeypatch, d
         run_tiny("lesson2_zero_shot", tmp_path, "--data", data)
 
 
-# ---------------------------------------------------------------- the claims
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_names_are_worth_ten_times_chance_and_most_of_braille(seed):

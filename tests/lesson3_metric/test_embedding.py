@@ -97,14 +97,11 @@ def test_training_on_one_episode_teaches_it(name):
 # ---------------------------------------------------------------- the projection
 
 
-def test_principal_components_keep_the_distances_in_a_plane():
+def test_principal_components_are_ordered_centred_uncorrelated_and_keep_the_distances_in_a_plane():
     plane = points(9, 2) @ points(2, D, seed=1) + 4
     components = lesson.principal_components(plane)
     np.testing.assert_allclose(lesson.squared_distances(components, components), lesson.squared_distances(plane, plane),
                                atol=1e-10)
-
-
-def test_principal_components_are_ordered_centred_and_uncorrelated():
     components = lesson.principal_components(points(30, D) * np.arange(1, D + 1), 3)
     np.testing.assert_allclose(components.mean(axis=0), 0, atol=1e-12)
     covariance = components.T @ components

@@ -11,8 +11,6 @@ from fewshot_np.nn.trees import grad
 from tests.lesson3_metric import examples
 from tests.lesson3_metric.examples import METHODS, NETWORK, PARAMS, QUERY, SUPPORT, D, K, N, Q, T, points
 
-# ---------------------------------------------------------------- prototypes
-
 
 @pytest.mark.parametrize(("embeddings", "labels", "n_way", "message"), [
     (points(4, D), [0, 1, 2], 3, r"\(4,\).*\(3,\)"),
@@ -31,9 +29,6 @@ from tests.lesson3_metric.examples import METHODS, NETWORK, PARAMS, QUERY, SUPPO
 def test_prototypes_refuse_what_has_no_mean(embeddings, labels, n_way, message):
     with pytest.raises(ValueError, match=message):
         prototypes(embeddings, onp.array(labels), n_way)
-
-
-# ---------------------------------------------------------------- distances, and cosines beside them
 
 
 @pytest.mark.parametrize(("f", "of_a_pair"), [
@@ -67,9 +62,6 @@ def test_the_plain_distance_has_derivative_zero_where_two_points_are_one():
 def test_rows_that_do_not_pair_are_refused(f, a, b):
     with pytest.raises(ValueError, match=r"same T and D, got"):
         f(points(*a), points(*b))
-
-
-# ---------------------------------------------------------------- lesson 1's learner
 
 
 def test_the_learner_of_the_curve_answers_as_the_scores_do():

@@ -18,7 +18,7 @@ from fewshot_np.nn.optimizers import adam
 from fewshot_np.nn.primitives import cross_entropy
 from fewshot_np.nn.trees import grad
 from tests.lesson3_metric.examples import NETWORK, PARAMS, K, N, Q, shuffled_episode
-from tests.scaffolding import classes_of, folder_of, run_tiny, vector
+from tests.scaffolding import classes_of, run_tiny, vector
 
 TINY = ["--iterations", "3", "--episodes", "5", "--channels", "4", "--n-query", "2", "--train-way", "8",
         "--curve-ways", "3", "--scratch-iterations", "1"]
@@ -61,30 +61,9 @@ def test_what_trains_is_what_tests():
                                                                           rel=1e-10)
 
 
-def test_more_ways_shots_and_pooling_run(tmp_path):
-    record = run(tmp_path, *TINY, "--n-way", "7", "--k-shot", "2", "--down", "pool")
-    assert "prototypical, 7-way, 28-way 2-shot" in record["metrics"]
-    assert "prototypical, 7-way, 7-way 10-shot" in record["metrics"]
-
-
 def test_training_with_the_ways_of_the_test_leaves_fewer_methods(tmp_path):
     metrics = run(tmp_path, *TINY, "--train-way", "5")["metrics"]
     assert sum("5-way 1-shot" in name and "minus" not in name for name in metrics) == 11  # nine without the two equal
-
-
-def test_a_folder_of_the_readers_own(tmp_path, capsys):
-    folder_of(tmp_path / "mine", *[5] * 12)
-    metrics = run(tmp_path / "out", *TINY, "--data", str(tmp_path / "mine"), "--n-way", "3")["metrics"]
-    assert "There are 6 classes to train on: 6-way episodes in place of 8-way." in capsys.readouterr().out
-    assert "prototypical, 6-way, 3-way 1-shot" in metrics
-    assert not [name for name in metrics if "12-way" in name or "5-shot" in name]  # 3 classes, 5 images of each
-    assert "nearest prototype, 1 images per class" in metrics
-
-
-def test_a_small_folder_is_tested_on_and_glyphs_are_trained_on(tmp_path):
-    folder_of(tmp_path / "mine", *[4] * 5)
-    metrics = run(tmp_path / "out", *TINY, "--data", str(tmp_path / "mine"))["metrics"]
-    assert {name.split(", ")[-1] for name in metrics} == {"5-way 1-shot", "1 images per class"}
 
 
 @pytest.mark.parametrize(("n_classes", "n_images", "expected"), [
@@ -102,9 +81,6 @@ def test_the_picture_marks_as_prototypes_the_means_of_the_support():
     for support, query, centre in zip(lines[0::3], lines[1::3], lines[2::3], strict=True):
         assert (len(support), len(query)) == (K, Q)
         np.testing.assert_allclose(centre[0], support.mean(axis=0), rtol=1e-3, atol=1e-4)
-
-
-# ---------------------------------------------------------------- what the lesson claims
 
 
 @pytest.fixture(scope="module", params=range(3))

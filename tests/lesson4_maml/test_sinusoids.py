@@ -11,22 +11,15 @@ from fewshot_np.nn.networks import mlp
 from tests.scaffolding import shaken
 
 
-def test_sinusoids_have_their_shapes_and_ranges():
-    tasks = sample_sinusoids(7, 13, 2000, onp.random.default_rng(0))
-    assert tasks.support_x.shape == tasks.support_y.shape == (2000, 7, 1)
-    assert tasks.query_x.shape == tasks.query_y.shape == (2000, 13, 1)
+def test_every_sinusoid_is_one_curve_of_the_stated_family():
+    tasks, curves = sample_sinusoids(10, 15, 500, onp.random.default_rng(1)), []
+    assert tasks.support_x.shape == tasks.support_y.shape == (500, 10, 1)
+    assert tasks.query_x.shape == tasks.query_y.shape == (500, 15, 1)
     assert {field.dtype for field in tasks[:4]} == {onp.dtype("float32")}
-    assert tasks.support_ids is tasks.query_ids is None
     x = onp.concatenate([tasks.support_x, tasks.query_x], axis=1)
     assert -5 <= x.min() < -4.99
     assert 4.99 < x.max() <= 5
     assert abs(x.mean()) < 0.1
-    assert onp.abs(tasks.query_y).max() <= 5
-
-
-def test_every_sinusoid_is_one_curve_of_the_stated_family():
-    tasks = sample_sinusoids(10, 10, 500, onp.random.default_rng(1))
-    curves = []
     for xs, ys, xq, yq in zip(*tasks[:4], strict=True):
         basis = onp.concatenate([onp.sin(xs), -onp.cos(xs)], axis=1).astype(float)  # a sin(x - p)
         (a, b), *_ = onp.linalg.lstsq(basis, ys[:, 0].astype(float), rcond=None)

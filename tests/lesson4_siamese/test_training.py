@@ -64,9 +64,6 @@ def test_partners_that_cannot_be_balanced_are_refused(support_y, query_y):
     support, query = onp.zeros((*support_y.shape, 2)), onp.zeros((*query_y.shape, 2))
     with pytest.raises(ValueError, match="2 or more classes with equally many support images"):
         lesson.choose_partners(support, query, support_y, query_y, "random")
-
-
-def test_unknown_negatives_are_refused():
     with pytest.raises(ValueError, match="got 'easiest'"):
         lesson.objective(NETWORK, PARAMS, tiny_episode(), negatives="easiest")
 

@@ -68,9 +68,6 @@ def test_a_foreign_file_is_not_overwritten_by_the_model(tmp_path, monkeypatch):
     assert (tmp_path / "mine.npz").read_bytes() == b"mine"
 
 
-# ---------------------------------------------------------------- what the lesson claims
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_rewired_network_recognises_and_the_documents_wiring_cannot(seed):

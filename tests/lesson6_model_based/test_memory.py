@@ -91,9 +91,6 @@ def test_attention_is_a_loop_over_what_came_before():
             onp.testing.assert_allclose(read[task, t], expected, rtol=1e-10, atol=1e-13)
 
 
-# ---------------------------------------------------------------- labels come a step late
-
-
 @every_reader
 @pytest.mark.parametrize("step", [0, 4, 11])
 def test_neither_the_label_of_the_present_step_nor_anything_later_can_be_seen(reader, step):
@@ -167,9 +164,6 @@ def test_training_stays_float32_and_its_five_lines_are_what_the_run_does(reader,
     assert_trained_as_in_a_run(page, objective, params, lambda: stream, 1e-2, 4, tmp_path)
 
 
-# ---------------------------------------------------------------- on episodes
-
-
 def test_an_episode_is_a_stream_whose_last_step_is_the_query():
     rng = onp.random.default_rng(0)
     network = conv4((16, 16, 1), channels=3, down="stride", features="mean")
@@ -209,20 +203,14 @@ def test_readers_refuse_streams_that_do_not_fit(reader, change, message):
         reader(params_of(), *change(keys, late))
 
 
-@pytest.mark.parametrize("n_slots", [0, 1.5, True])
-def test_slots_must_be_a_positive_integer(n_slots):
+def test_streams_of_impossible_length_and_other_slots_than_positive_integers_are_refused():
     keys, _, late = stream_of_keys()
-    with pytest.raises(ValueError, match="slots"):
-        lesson.read_with_memory(params_of(), keys, late, n_slots)
-
-
-@pytest.mark.parametrize("instances", [1, 2.0, True, 7])
-def test_streams_of_impossible_length_are_refused(instances):
-    with pytest.raises(ValueError, match=r"instances|images"):
-        lesson.sample_streams(CLASSES, 3, instances, 1, onp.random.default_rng(0))
-
-
-# ---------------------------------------------------------------- what the lesson claims
+    for n_slots in (0, 1.5, True):
+        with pytest.raises(ValueError, match="slots"):
+            lesson.read_with_memory(params_of(), keys, late, n_slots)
+    for instances in (1, 2.0, True, 7):
+        with pytest.raises(ValueError, match=r"instances|images"):
+            lesson.sample_streams(CLASSES, 3, instances, 1, onp.random.default_rng(0))
 
 
 @pytest.mark.slow

@@ -66,12 +66,3 @@ def test_initial_rates_are_uniform_one_for_each_number():
     assert w.mean() == pytest.approx(0.0525, abs=0.001)
     equal = lesson.initial_rates(start, onp.random.default_rng(0), 0.4, 0.4)
     onp.testing.assert_array_equal(equal["b"], onp.full(3, 0.4, "float32"))
-
-
-@pytest.mark.parametrize(("n_tasks", "rates", "message"), [
-    (None, None, "without a task axis"), (N_TASKS, {"tail": 0.1}, "tail")])
-def test_a_start_without_task_axis_and_rates_of_unknown_parameters_are_refused(n_tasks, rates, message):
-    loss, params, episode = PROBLEMS["mlp"]()
-    start = repeat(params["start"], n_tasks) if n_tasks else params["start"]
-    with pytest.raises(ValueError, match=message):
-        lesson.meta_sgd_step(loss, start, rates or params["rates"], episode.support_x, episode.support_y)

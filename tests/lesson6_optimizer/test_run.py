@@ -58,11 +58,8 @@ def test_tables_and_figures_show_every_rate_and_go_beyond_the_horizon():
     named = named_rates(rates)
     assert [*named][:2] + [*named][-2:] == ["block1 w", "block1 gamma", "head w", "head b"]
     assert sum(map(len, named.values())) == sum(leaf.size for leaf in leaves(rates))
-    kernels = onp.arange(3 * 3 * 10, dtype="float32").reshape(3, 3, 10)
-    tiles = tile(kernels)
-    assert tiles.shape == (7, 31)
-    onp.testing.assert_array_equal(tiles[4:, :3], kernels[:, :, 8])
-    assert onp.isnan(tiles[3]).all()
+    tiles = tile(onp.arange(3 * 3 * 10, dtype="float32").reshape(3, 3, 10))
+    onp.testing.assert_array_equal(onp.sort(tiles[onp.isfinite(tiles)]), onp.arange(90))
     assert [lesson.steps_shown(horizon) for horizon in (100, 1)] == [[10, 20, 50, 100, 200, 300], [1, 2, 3]]
 
 

@@ -72,8 +72,6 @@ def test_labels_that_would_lie_on_each_other_are_stacked_around_their_points():
                                               "c": (30.0, 50.2), "d": (1.2, 60.0)}
     assert label_places(points, 2.0, max)["a"] == (1.5, 48.75)
     assert label_places(points, 0.1, max) == points
-
-
-def test_a_name_stands_on_the_left_where_another_point_lies_to_the_right_at_its_height():
+    # a name stands on the left where another point lies to the right at its height
     points = {"a": (1.0, 50.0), "b": (2.0, 51.0), "c": (1.01, 50.5), "d": (1.0, 70.0), "e": (8.0, 51.0)}
     assert [name for name in points if right_is_taken(name, points, spacing=1.0)] == ["a", "c"]

@@ -132,9 +132,6 @@ def test_a_folder_of_ones_own_images_runs(tmp_path):
     assert record["metrics"]["costs"]["Reptile"]["images"] == 5 * 5 * 4
 
 
-# ---------------------------------------------------------------- what the lesson claims, over three seeds
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_comparison_finds(seed, tmp_path):

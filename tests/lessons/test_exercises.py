@@ -136,7 +136,9 @@ def test_the_stub_fails_with_its_own_message(exercise, fresh):
     assert title.startswith(exercise.id + ": ")
     line = int(place.rpartition(":")[2])
     assert path.read_text(encoding="utf-8").splitlines()[line - 1].strip().startswith("raise NotImplementedError")
-    assert words(task) in words(getattr(load(path), exercise.name).__doc__)
+    doc = getattr(load(path), exercise.name).__doc__
+    assert words(task) in words(doc)
+    assert bool(exercise.gradients) == bool(re.search("Differentiable|able to differentiate", doc))
 
 
 @cache
@@ -277,14 +279,12 @@ def test_an_answer_without_end_is_stopped_and_its_line_shown(tmp_path, body):
     ("return x @ q", "NameError: name 'q' is not defined at EXERCISES:6: return x @ q"),
     ("return x @ q", "Nothing has this name here."),
     ("import torch_of_nobody", "Is it installed, and spelt right?"),
-    ("pass\n\nimport torch_of_nobody", "Is it installed, and spelt right?"),
     ("return np.average(x[:, :, None] * w, axis=1) * len(w) + b", "It knows no derivative of np.average"),
     ("return np.average(x[:, :, None] * w, axis=1) * len(w) + b", "In this case the value was right"),
     ("x @ w + b", "It returned None: is the `return` missing?"),
     ("return (x @ w + b).T.T[None]", "It has the shape (1, 1, 3) where (1, 3) was expected."),
     ("return (x @ w + b).ravel()", "It has the shape (3,) where (1, 3) was expected."),
     ("return 'text'", "A str was returned where numbers were expected."),
-    ("return [[1.0], [1.0, 2.0]]", "make no array"),
     ("return dict(out=x)", "A dict with the keys out was returned where numbers were expected."),
     ("return np.random.normal(size=(len(x), len(b)))", "something in it is random"),
     ("return 2 * (x @ w + b)", "all of it is 2 times what was expected"),
@@ -338,13 +338,13 @@ def pairs_with_the_second_image_the_next_or_the_one_before(images_of, n_pairs, r
     return first, second, same
 
 
-def encoded(h, params, x, y):
-    return h(params, np.concatenate([x, y], axis=-1))
-
-
 def pull_of_the_mean(e1, e2, same, margin):
     d = np.sqrt(np.sum((e1 - e2) ** 2, axis=1) + 1e-300)
     return np.mean(same * np.mean((e1 - e2) ** 2, axis=1) + (1 - same) * np.maximum(0, margin - d) ** 2)
+
+
+def sum_by_the_root(h, params, x, y):
+    return np.sum(h(params, np.concatenate([x, y], axis=-1)), axis=1) / x.shape[1] ** 0.5
 
 
 def learner_and_memory_begin_anew(update, loss, phi, theta, steps_before, segment):
@@ -355,8 +355,7 @@ def learner_and_memory_begin_anew(update, loss, phi, theta, steps_before, segmen
 @pytest.mark.parametrize(("id", "answer", "right_name"), [
     ("episodes.3", lambda v: (v.mean(), t_factor(len(v)) * v.std(ddof=1) / (len(v) - 1) ** 0.5), "one_less_twice"),
     ("episodes.3", lambda v: (v.mean(), t_factor(len(v)) * v.std() / len(v)), None),
-    ("model_based.1", lambda h, params, x, y: np.sum(encoded(h, params, x, y), axis=1) / max(x.shape[1] - 1, 1), None),
-    ("model_based.1", lambda h, params, x, y: np.sum(encoded(h, params, x, y), axis=1) / x.shape[1] ** 0.5, None),
+    ("model_based.1", sum_by_the_root, None),
     ("siamese.1", pull_of_the_mean, None),
     ("optimizer.5", learner_and_memory_begin_anew, "no_steps_before"),
     ("siamese.4", pairs_with_the_second_image_the_next_or_the_one_before, None),
@@ -370,18 +369,12 @@ def test_nobody_is_accused_of_a_mistake_that_was_not_made(id, answer, right_name
 
 @pytest.mark.parametrize(("id", "answer", "told"), [
     ("model_based.3", lambda r, n, new: r + (new - r) / (n + 1), "0 times NaN is NaN"),
-    ("model_based.3", lambda r, n, new: n / (n + 1) * r + new / (n + 1), "0 times NaN is NaN"),
     ("siamese.3", lambda *inputs: exercise_by("siamese.3").reference(*inputs).astype(float),
      "float64 where integers were expected"),
-    ("project.4", lambda *inputs: exercise_by("project.4").reference(*inputs) * 1.0, "where integers were expected"),
     ("episodes.1", lambda *inputs: tuple(1.0 * a for a in exercise_by("episodes.1").reference(*inputs)),
      "The first of the four results has numbers of the type float64 where integers were expected"),
-    ("siamese.4", lambda *inputs: tuple(1.0 * np.array(a) for a in exercise_by("siamese.4").reference(*inputs)),
-     "where integers were expected"),
     ("pitfalls.3", lambda *inputs: exercise_by("pitfalls.3").reference(*inputs).astype(int),
      "where booleans were expected"),
-    ("comparison.1", lambda accuracy: tuple(1.0 * np.array(a) for a in exercise_by("comparison.1").reference(accuracy)),
-     "The first of the three results has numbers of the type float64"),
 ])
 def test_floats_for_integers_and_the_mean_of_nothing_are_rejected(id, answer, told):
     assert told in words(check(exercise_by(id), answer).text)
@@ -399,19 +392,12 @@ def test_a_step_of_reptile_may_be_written_in_any_way_that_leaves_the_arguments_a
     assert check(exercise_by("initialisation.3"), accumulated) is None
 
 
-@every_exercise
-def test_an_exercise_says_that_its_gradient_is_checked(exercise, fresh):
-    doc = getattr(load(stub_file(fresh, exercise)), exercise.name).__doc__ or ""  # of one that is solved there is none
-    assert bool(exercise.gradients) == bool(re.search("Differentiable|able to differentiate", doc))
-
-
-def second_result_doubled(params, x, h, c):
-    h, c = exercise_by("optimizer.4").reference(params, x, h, c)
-    return h, 1.5 * c
-
-
 def test_messages_say_which_result_and_which_gradient_they_mean():
-    text = words(check(exercise_by("optimizer.4"), second_result_doubled).text)
+    def second_result_larger(params, x, h, c):
+        h, c = exercise_by("optimizer.4").reference(params, x, h, c)
+        return h, 1.5 * c
+
+    text = words(check(exercise_by("optimizer.4"), second_result_larger).text)
     assert "returned as the second of the two results: [[1.0875]]" in text
     text = words(check(exercise_by("siamese.3"), lambda support, labels, query: labels[:len(query)]).text)
     assert "expected [0, 1]" in text  # integers are shown as integers
@@ -419,8 +405,6 @@ def test_messages_say_which_result_and_which_gradient_they_mean():
     text = words(check(exercise_by("maml.5"), frozen).text)
     assert "as the gradient with respect to params, body:" in text
     assert "gradient of the sum, with random weights, of all numbers in anil_step(" in text
-    for sign in ('["', "[1] =", "c *"):
-        assert sign not in text
 
 
 def test_a_gradient_that_is_wrong_in_the_second_order_alone_is_found():
@@ -454,10 +438,7 @@ def test_a_reader_who_begins_is_shown_the_first_thing_to_write(fresh):
     assert list(marks) == order
     assert marks[order[0]].startswith("#.-")
     assert max(map(len, done.stdout.splitlines())) <= 120
-
-
-def test_an_exercise_is_chosen_by_its_id(fresh):
-    done = run_pytest(fresh, "lessons", "-k", "maml.2")
+    done = run_pytest(fresh, "lessons", "-k", "maml.2")  # chosen by its id
     assert "\nmaml.2: " in done.stdout
     assert progress(done.stdout) == {"lesson4_maml": "."}
 

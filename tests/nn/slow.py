@@ -8,37 +8,20 @@ import numpy as np
 
 
 def for_each_task(f, *arguments):
-    """Call f once per task and stack what comes back (an array, or a tuple of arrays)."""
-    results = [f(*slices) for slices in zip(*arguments, strict=True)]
-    if isinstance(results[0], tuple):
-        return tuple(np.stack(parts) for parts in zip(*results, strict=True))
-    return np.stack(results)
-
-
-def margin(kernel, padding):
-    """The rows and columns of zeros on each side of an image."""
-    return tuple(0 if padding == "valid" else (k - 1) // 2 for k in kernel)
-
-
-def pad(x, kernel, padding):
-    rows, columns = margin(kernel, padding)
-    return np.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
-
-
-def output_pixels(y, kernel, stride):
-    """Yield (the index of an output pixel, the index of the patch under it)."""
-    for image, row, column in np.ndindex(y.shape[:3]):
-        top, left = row * stride, column * stride
-        yield (image, row, column), (image, slice(top, top + kernel[0]), slice(left, left + kernel[1]))
+    """Call f once per task and stack the arrays that come back."""
+    return np.stack([f(*slices) for slices in zip(*arguments, strict=True)])
 
 
 def conv2d(x, w, stride=1, padding="valid"):
-    kernel, padded = w.shape[:2], pad(x, w.shape[:2], padding)
+    kernel = w.shape[:2]
+    rows, columns = (0 if padding == "valid" else (k - 1) // 2 for k in kernel)
+    padded = np.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
     height, width = ((n - k) // stride + 1 for n, k in zip(padded.shape[1:3], kernel, strict=True))
     y = np.zeros((len(x), height, width, w.shape[-1]), x.dtype)
-    for pixel, patch in output_pixels(y, kernel, stride):
-        for output in range(w.shape[-1]):
-            y[(*pixel, output)] = (padded[patch] * w[..., output]).sum()
+    for image, row, column, output in np.ndindex(y.shape):
+        top, left = row * stride, column * stride
+        patch = padded[image, top:top + kernel[0], left:left + kernel[1]]
+        y[image, row, column, output] = (patch * w[..., output]).sum()
     return y
 
 

@@ -5,26 +5,9 @@ from functools import partial
 import numpy
 import pytest
 
+from fewshot_np.nn import primitives
 from fewshot_np.nn.layers import average_pool, batch_norm, conv, dense, flatten, pooled_batch_norm
 from fewshot_np.nn.networks import conv4, mlp
-from fewshot_np.nn.primitives import (
-    add_scaled,
-    attention,
-    conv2d,
-    cross_entropy,
-    linear,
-    log_softmax,
-    max_pool2d,
-    mean_and_inverse_std,
-    relu,
-    rms_norm,
-    safe_norm,
-    scale,
-    scale_and_shift,
-    shift,
-    softmax,
-    standardize,
-)
 from fewshot_np.nn.trees import grad, leaves, tree_map
 from tests.nn.derivatives import (
     assert_close,
@@ -44,7 +27,7 @@ CONV_LAYER = [(2, 7, 5, 2), (3, 3, 2, 3), (3,)]
 
 
 def cross_entropy_of_fixed_labels(logits):
-    return cross_entropy(logits, numpy.broadcast_to([2, 0, 1, 2], logits.shape[:-1]))
+    return primitives.cross_entropy(logits, numpy.broadcast_to([2, 0, 1, 2], logits.shape[:-1]))
 
 
 def layer(f, *names, **options):
@@ -61,33 +44,34 @@ def network(net, x_shape, **options):
 
 # name: (function of the arrays, the shape of each array for one task)
 PRIMITIVES = {
-    "relu": (relu, (4, 3)),
-    "log_softmax": (log_softmax, (4, 3)),
-    "softmax": (softmax, (4, 3)),
-    "rms_norm": (rms_norm, (4, 3)),
-    "safe_norm": (safe_norm, (4, 3)),
+    "relu": (primitives.relu, (4, 3)),
+    "log_softmax": (primitives.log_softmax, (4, 3)),
+    "softmax": (primitives.softmax, (4, 3)),
+    "rms_norm": (primitives.rms_norm, (4, 3)),
+    "safe_norm": (primitives.safe_norm, (4, 3)),
     "cross_entropy": (cross_entropy_of_fixed_labels, (4, 3)),
-    "add_scaled": (lambda p, g: add_scaled(p, 0.3, g), (4, 3), (4, 3)),
-    "linear": (linear, (4, 3), (3, 5)),
-    "linear with b": (linear, (4, 3), (3, 5), (5,)),
-    "attention": (attention, (4, 3), (5, 3), (5, 2)),
+    "add_scaled": (lambda p, g: primitives.add_scaled(p, 0.3, g), (4, 3), (4, 3)),
+    "linear": (primitives.linear, (4, 3), (3, 5)),
+    "linear with b": (primitives.linear, (4, 3), (3, 5), (5,)),
+    "attention": (primitives.attention, (4, 3), (5, 3), (5, 2)),
     **{f"conv2d stride {stride} {padding} {kernel[0]}x{kernel[1]}":
-       (partial(conv2d, stride=stride, padding=padding), (2, 7, 5, 2), (*kernel, 2, 3))
+       (partial(primitives.conv2d, stride=stride, padding=padding), (2, 7, 5, 2), (*kernel, 2, 3))
        for stride in (1, 2) for padding in ("valid", "same") for kernel in ((3, 3), (2, 3), (1, 1))},
-    "max_pool2d": (max_pool2d, (2, 7, 5, 2)),
-    "max_pool2d size 3": (partial(max_pool2d, size=3), (2, 7, 5, 2)),
-    "scale images": (scale, IMAGES, CHANNEL),
-    "scale features": (scale, FEATURES, CHANNEL),
-    "shift images": (shift, IMAGES, CHANNEL),
-    "shift features": (shift, FEATURES, CHANNEL),
-    "scale_and_shift": (scale_and_shift, IMAGES, CHANNEL, CHANNEL),
-    "standardize images": (standardize, IMAGES),
-    "standardize features": (standardize, FEATURES),
-    **{f"standardize images n_reference {n}": (partial(standardize, n_reference=n), IMAGES) for n in (1, 2, 4)},
-    "standardize features n_reference": (partial(standardize, n_reference=3), FEATURES),
-    "standardize eps 1": (partial(standardize, eps=1.0), IMAGES),
-    "mean": (lambda x: mean_and_inverse_std(x)[0], IMAGES),
-    "inverse_std": (lambda x: mean_and_inverse_std(x)[1], FEATURES),
+    "max_pool2d": (primitives.max_pool2d, (2, 7, 5, 2)),
+    "max_pool2d size 3": (partial(primitives.max_pool2d, size=3), (2, 7, 5, 2)),
+    "scale images": (primitives.scale, IMAGES, CHANNEL),
+    "scale features": (primitives.scale, FEATURES, CHANNEL),
+    "shift images": (primitives.shift, IMAGES, CHANNEL),
+    "shift features": (primitives.shift, FEATURES, CHANNEL),
+    "scale_and_shift": (primitives.scale_and_shift, IMAGES, CHANNEL, CHANNEL),
+    "standardize images": (primitives.standardize, IMAGES),
+    "standardize features": (primitives.standardize, FEATURES),
+    **{f"standardize images n_reference {n}": (partial(primitives.standardize, n_reference=n), IMAGES)
+       for n in (1, 2, 4)},
+    "standardize features n_reference": (partial(primitives.standardize, n_reference=3), FEATURES),
+    "standardize eps 1": (partial(primitives.standardize, eps=1.0), IMAGES),
+    "mean": (lambda x: primitives.mean_and_inverse_std(x)[0], IMAGES),
+    "inverse_std": (lambda x: primitives.mean_and_inverse_std(x)[1], FEATURES),
 }
 LAYERS = {
     "conv": (layer(conv, "w", "b"), *CONV_LAYER),
@@ -177,5 +161,5 @@ def test_tasks_at_once_are_the_tasks_one_by_one(name, f, arrays):
 
 def test_add_scaled_differentiates_in_a_rate_that_is_broadcast():
     p, rate, g = normal(3, 4, 2), normal(3, 1, 1), normal(3, 4, 2, seed=1)
-    assert_close(add_scaled(p, rate, g), p + rate * g)
-    assert_differentiates(add_scaled, p, rate, g)
+    assert_close(primitives.add_scaled(p, rate, g), p + rate * g)
+    assert_differentiates(primitives.add_scaled, p, rate, g)

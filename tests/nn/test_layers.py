@@ -8,7 +8,7 @@ import pytest
 from fewshot_np.nn.layers import average_pool, batch_norm, conv, dense, flatten, pooled_batch_norm
 from fewshot_np.nn.primitives import max_pool2d
 from tests.nn import slow
-from tests.nn.derivatives import assert_close, assert_differentiates, gradients, normal
+from tests.nn.derivatives import assert_close, gradients, normal
 
 
 def weights(*w_shape, b):
@@ -42,7 +42,6 @@ def test_pooled_batch_norm_is_batch_norm_and_then_pooling(tasks, gamma, n_refere
     cotangent = normal(*usual(*arrays).shape, seed=1)
     for a, e in zip(gradients(pooled, arrays, cotangent), gradients(usual, arrays, cotangent), strict=True):
         assert_close(a, e)
-    assert_differentiates(pooled, *arrays)
 
 
 two_of_batch_norm = partial(batch_norm, n_reference=2)

@@ -51,14 +51,9 @@ def test_conv4_has_the_parameters_of_four_blocks_and_a_head_only_for_outputs(dow
 
 
 def test_conv4_on_omniglot_has_the_published_sizes():
-    def count(network):
-        return sum(leaf.size for leaf in leaves(network.init(generator())))
-
-    network = conv4()
-    assert network.apply(network.init(generator()), images(2, shape=(28, 28, 1), dtype="float32")).shape == (2, 64)
-    assert count(network) == 9 * 64 + 3 * 9 * 64 * 64 + 4 * 2 * 64
-    assert count(conv4(outputs=5, down="stride", features="mean")) == count(network) + 5 * 64 + 5
-    assert count(conv4(outputs=5, down="stride")) == count(network) + 5 * 4 * 64 + 5
+    params = conv4().init(generator())
+    assert conv4().apply(params, images(2, shape=(28, 28, 1), dtype="float32")).shape == (2, 64)
+    assert sum(leaf.size for leaf in leaves(params)) == 9 * 64 + 3 * 9 * 64 * 64 + 4 * 2 * 64
 
 
 def test_mlp_has_numbered_layers_and_a_head():
@@ -123,7 +118,7 @@ def test_conv4_says_what_is_wrong_with_its_options(options, message):
     pytest.param(images(2, shape=(28, 28, 3)), None, r"17, 19, 3.*28, 28, 3", id="size"),
     pytest.param(images(), None, r"\(17, 19, 3\)", id="one image without an image axis"),
     pytest.param(images(1, 1, 2), None, r"\(1, 1, 2, 17, 19, 3\)", id="rank 6"),
-    pytest.param((255 * images(2)).astype(numpy.uint8), None, r"(?i)uint8.*|float", id="uint8"),
+    pytest.param((255 * images(2)).astype(numpy.uint8), None, r"floats.*got uint8", id="uint8"),
     pytest.param(images(2) * numpy.nan, None, r"(?i)nan", id="NaN"),
     pytest.param(images(2), 0, r"(?i)n_reference.*0", id="n_reference 0"),
     pytest.param(images(2), 3, r"(?i)n_reference.*3", id="n_reference above M"),

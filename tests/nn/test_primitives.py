@@ -72,20 +72,9 @@ def test_standardize_is_the_loops(shape, n_reference, offset):
     assert_close(standardize(x, n_reference=n_reference), slow.standardize(x, n_reference=n_reference), 1e-8)
 
 
-def test_relu_log_softmax_and_cross_entropy_are_the_loops():
-    tasks, labels = normal(3, 4, 3), numpy.array([[2, 0, 1, 2], [0, 0, 1, 1], [1, 2, 2, 0]])
-    assert_close(relu(tasks), slow.relu(tasks))
-    logs = [[[z - numpy.log(sum(numpy.exp(row))) for z in row] for row in task] for task in tasks]
-    assert_close(log_softmax(tasks), logs)
-    assert_close(cross_entropy(tasks, labels), [-sum(row[y] for row, y in zip(*task, strict=True)) / 4
-                                                for task in zip(logs, labels, strict=True)])
-
-
-# ---------------------------------------------------------------- values worked by hand
-
-
-def test_softmax_rms_norm_and_attention_are_the_loops():
+def test_softmax_its_logarithm_rms_norm_and_attention_are_the_loops():      # cross_entropy: exercise hunger.4
     x = 3 * normal(4, 3)
+    assert_close(log_softmax(x), [[a - numpy.log(sum(numpy.exp(row))) for a in row] for row in x])
     assert_close(softmax(x), [[numpy.exp(a) / sum(numpy.exp(row)) for a in row] for row in x])
     assert_close(rms_norm(x, 0.1), [[a / (sum(b * b for b in row) / 3 + 0.1) ** 0.5 for a in row] for row in x])
     q, k, v = normal(2, 4, 3), normal(2, 5, 3, seed=1), normal(2, 5, 2, seed=2)
@@ -108,9 +97,9 @@ def test_standardize_of_a_constant_channel_is_zero_and_its_gradient_finite():
     assert numpy.isfinite(gradients(standardize, (x,), normal(3, 2, 2, 1, seed=1))[0]).all()
 
 
-@pytest.mark.parametrize("dtype", [numpy.uint8, numpy.int32, numpy.int64])
-def test_cross_entropy_takes_any_integer_labels(dtype):
-    assert_close(cross_entropy(normal(4, 3), LABELS.astype(dtype)), cross_entropy(normal(4, 3), LABELS))
+def test_cross_entropy_takes_any_integer_labels():
+    for dtype in (numpy.uint8, numpy.int32):
+        assert_close(cross_entropy(normal(4, 3), LABELS.astype(dtype)), cross_entropy(normal(4, 3), LABELS))
 
 
 def test_stop_gradient_makes_its_argument_a_constant_in_both_orders():
@@ -139,9 +128,6 @@ def test_safe_norm_has_derivative_zero_at_zero_in_both_orders():
     assert_close(second, [[0.0, 0.0], (numpy.eye(2) - numpy.outer(x[1], x[1]) / 25) @ direction[1] / 5])
 
 
-# ---------------------------------------------------------------- memory
-
-
 def test_inputs_may_be_strided_and_read_only_are_not_changed_and_share_no_memory_with_results():
     x, w = normal(5, 2, 7, 2).transpose(1, 2, 0, 3)[:, ::-1], normal(3, 2, 3, 3).transpose(2, 3, 1, 0)
     for array in (x, w):
@@ -157,9 +143,6 @@ def test_inputs_may_be_strided_and_read_only_are_not_changed_and_share_no_memory
         gradients(f, arrays, normal(*value.shape, seed=1))
     numpy.testing.assert_array_equal(x, kept[0])
     numpy.testing.assert_array_equal(w, kept[1])
-
-
-# ---------------------------------------------------------------- complaints
 
 
 X, W = zeros((2, 7, 5, 3)), zeros((3, 3, 3, 4))

@@ -35,28 +35,19 @@ def made_up(monkeypatch):
 # ---------------------------------------------------------------- the command line
 
 
-def assert_fits_a_terminal(text):
-    assert max(map(len, text.splitlines())) <= 80
-    assert text.isascii()
-
-
-def test_alone_it_explains_itself(capsys, monkeypatch):
+def test_alone_it_names_its_protocols_whose_help_has_their_options_and_rows(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     main([])
     text = capsys.readouterr().out
     assert all(word in text for word in ("python -m fewshot_np.results", "--help", "lessons/results", *OPTIONS))
-    assert_fits_a_terminal(text)
-
-
-@pytest.mark.parametrize("protocol", OPTIONS)
-def test_a_protocols_help_has_its_options_and_its_rows(protocol, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit):
-        main([protocol, "--help"])
-    text = capsys.readouterr().out
-    assert all("--" + name.replace("_", "-") in text for name in OPTIONS[protocol])
-    assert all(rows.in_words(protocol, key) in text for key in rows.TABLES[protocol])
-    assert_fits_a_terminal(text)
+    for protocol in OPTIONS:
+        with pytest.raises(SystemExit):
+            main([protocol, "--help"])
+        text += (text_of_help := capsys.readouterr().out)
+        assert all("--" + name.replace("_", "-") in text_of_help for name in OPTIONS[protocol])
+        assert all(rows.in_words(protocol, key) in text_of_help for key in rows.TABLES[protocol])
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.isascii()
 
 
 @pytest.mark.parametrize("argv", [

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 
-from fewshot_np.lesson2_episodes import Episode, accuracies
 from fewshot_np.lesson3_initialisation import classification_loss, query_logits
 from fewshot_np.lesson3_metric import embed, prototypical_objective, prototypical_scores
 from fewshot_np.lesson4_maml import adapt, maml_objective
@@ -29,16 +28,6 @@ EPISODE, STATISTICS = episode_of_images(), ("support", "support and queries")
 EMBEDDING = conv4((8, 8, 1), None, 4, down="stride")
 CLASSIFIER = conv4((8, 8, 1), 3, 4, down="stride", features="mean")
 IDENTITY = Network(None, lambda params, x, n_reference=None: x)  # the points are their own embeddings
-
-def test_examples_at_the_edge_of_their_clusters_are_mended_by_the_queries(rng):
-    middles = np.array([[0.0, 0], [4, 0]])
-    query = middles[np.repeat([0, 1], 50)] + 0.5 * rng.normal(size=(1, 100, 2))
-    support = middles + np.array([[[-1.5, 0], [-1.5, 0]]])  # then the border is at 0.5, and not at 2
-    episode = Episode(support, np.array([[0, 1]]), query, np.repeat([0, 1], 50)[None], None, None)
-    alone, together = (accuracies(refined_scores(IDENTITY, {}, episode, statistics, 5), episode.query_y)[0]
-                       for statistics in STATISTICS)
-    assert alone < 0.95
-    assert together > alone + 0.04
 
 
 def test_refined_scores_are_those_of_the_prototypes_without_the_queries_and_never_see_their_labels(rng):
