@@ -358,8 +358,9 @@ def learner_and_memory_begin_anew(update, loss, phi, theta, steps_before, segmen
     ("model_based.1", sum_by_the_root, None),
     ("siamese.1", pull_of_the_mean, None),
     ("optimizer.5", learner_and_memory_begin_anew, "no_steps_before"),
-    ("siamese.4", pairs_with_the_second_image_the_next_or_the_one_before, None),
-    ("metric.1", lambda e, labels, n_way: np.array([np.max(e[labels == n], axis=0) for n in range(n_way)]), None),
+    ("siamese.4", pairs_with_the_second_image_the_next_or_the_one_before, "neighbours_in_the_list_of_images"),
+    ("metric.1", lambda e, labels, n_way: np.array([np.max(e[labels == n], axis=0) for n in range(n_way)]),
+     "largest_of_each_feature"),
     ("pitfalls.2", lambda a, b: (np.mean(a - b), t_factor(len(a)) * np.std(a - b, ddof=1) / np.sqrt(2 * len(a))), None),
 ])
 def test_nobody_is_accused_of_a_mistake_that_was_not_made(id, answer, right_name):
