@@ -167,6 +167,13 @@ def test_bad_photos_and_folders_are_named(own, told, photos, more, error, messag
         main(["--classify", "a.png", "--out", str(own)])
 
 
+def test_a_model_file_that_is_not_there_yet_is_trained_and_kept_there(own, told, monkeypatch):
+    more = {"--model": own / "new.npz", "--iterations": 2, "--pairs": 40}
+    assert "There is no model" in told(photo(own / "a.png", "cross"), **more)
+    no_training(monkeypatch)
+    assert "There is no model" not in told(own / "a.png", **more)
+
+
 def test_a_model_is_found_again_from_any_folder(own, monkeypatch, capsys):
     monkeypatch.setenv("FEWSHOT_NP_CACHE", str(own / "cache"))
     photo(own / "a.png", "cross")
