@@ -354,7 +354,7 @@ def test_a_fitted_line_is_as_broad_as_the_glyphs_but_a_broad_one_stays(tmp_path)
 
     assert across(4) == pytest.approx(28 * folders.PEN, abs=0.7)
     assert across(12) == pytest.approx(28 * folders.PEN, abs=0.7)
-    assert across(108) > 4.5
+    assert min(across(90), across(108)) > 4.5
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 20, 31])

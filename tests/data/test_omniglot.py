@@ -175,7 +175,8 @@ def test_a_missing_archive_names_the_places_and_the_command(tmp_path, monkeypatc
     monkeypatch.setenv("FEWSHOT_NP_DATA", str(tmp_path / "variable"))
     with pytest.raises(FileNotFoundError) as caught:
         omniglot.load()
-    for word in ("images_background.zip", str(tmp_path / "variable"), str(tmp_path / "user"), omniglot.COMMAND):
+    for word in ("images_background.zip", str(tmp_path / "variable"), str(tmp_path / "user"), omniglot.COMMAND,
+                 "FEWSHOT_NP_DATA"):
         assert word in str(caught.value)
     with pytest.raises(FileNotFoundError) as caught:
         omniglot.load_runs(tmp_path / "given")
@@ -403,6 +404,8 @@ def test_the_real_characters(real_data):
     assert len(classes) == len(set(classes.names)) == 1623
     assert set(np.bincount(classes.labels)) == {20}
     assert (classes.names[0], classes.names[-1]) == ("Alphabet_of_the_Magi/character01", "ULOG/character26")
+    assert (len(set(classes.groups)), len(set(classes.groups[:964]))) == (50, 30)
+    assert set(classes.groups[:964]).isdisjoint(classes.groups[964:])
     assert (classes.images.max((1, 2, 3)) > 100).all()
     assert 0.03 < classes.images.mean() / 255 < 0.15      # ink is the smaller part
     braille = classes.images[classes.images_of[classes.names.index("Braille/character01")]]

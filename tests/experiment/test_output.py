@@ -9,8 +9,16 @@ import pytest
 
 from fewshot_np.experiment.output import patient_output
 from fewshot_np.experiment.records import read_record
+from tests.scaffolding import lesson_2
 
 RUN = [sys.executable, "-m", "fewshot_np.lesson2_episodes", "--quick", "--episodes", "5", "--out"]
+
+
+def test_a_terminal_without_the_plus_minus_sign_loses_nothing(tmp_path):
+    done = lesson_2("--quick", "--episodes", "5", "--out", tmp_path / "größe", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0, done.stderr
+    assert " ? " in done.stdout
+    assert read_record(tmp_path / "größe" / "record.json")["metrics"]
 
 
 @pytest.mark.parametrize("also_errors", [False, True])

@@ -298,7 +298,9 @@ def test_a_script_without_a_main_guard_is_told_to_write_one(tmp_path, objective)
     done = run_script(str(script))
     assert done.returncode != 0
     assert done.stderr.count("Traceback") == 1                       # this process's own
+    assert "ValueError: workers import the script" in done.stderr
     assert 'if __name__ == "__main__":' in done.stderr
+    assert len(done.stderr.splitlines()) < 30
     before, training = UNGUARDED.format(objective=objective).split("with ")
     guarded = textwrap.indent("with " + training, "    ")
     script.write_text(f'{before}if __name__ == "__main__":\n{guarded}', encoding="utf-8")

@@ -46,9 +46,10 @@ def test_labels_may_be_integers_of_any_type_lists_and_truth_values_and_float32_s
 # ---------------------------------------------------------------- derivatives
 
 
+@pytest.mark.parametrize("n_tasks", [None, 3])
 @both_losses
-def test_first_and_second_derivatives_match_finite_differences(loss):
-    e1, e2, same = random_pairs(3)
+def test_first_and_second_derivatives_match_finite_differences(loss, n_tasks):
+    e1, e2, same = random_pairs(n_tasks)
     assert_differentiates(lambda a, b: loss(a, b, same, 3.0), e1, e2)
 
 
@@ -72,6 +73,9 @@ def test_the_lesson_shows_what_the_plain_root_does():
     slopes = slopes_at_distance_zero()
     assert onp.isnan(slopes["plain root"]).all()
     onp.testing.assert_array_equal(slopes["safe_norm"], onp.zeros(3))
+
+
+# ---------------------------------------------------------------- what it refuses
 
 
 @pytest.mark.parametrize(("e1", "e2", "same", "margin", "message"), [

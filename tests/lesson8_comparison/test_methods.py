@@ -10,9 +10,9 @@ import pytest
 from fewshot_np.experiment.methods import OPTIMIZERS, SCHEDULES, Training, build_network, train_method
 from fewshot_np.lesson2_episodes import sample_episodes
 from fewshot_np.lesson3_initialisation import classification_loss
-from fewshot_np.lesson4_maml import maml_objective
+from fewshot_np.lesson4_maml import adapt, maml_objective
 from fewshot_np.lesson8_comparison import METHODS, TRAININGS, sample_training_episodes, train_plainly
-from fewshot_np.nn.trees import leaves, value_and_grad
+from fewshot_np.nn.trees import leaves, repeat, value_and_grad
 from tests.scaffolding import classes_of, vector
 
 CLASSES = classes_of(*[12] * 8, side=16)
@@ -66,11 +66,21 @@ def test_the_objective_is_one_number_with_a_float32_gradient(name):
 
 
 @every_way
+def test_scores_of_tasks_at_once_are_those_of_each_task(name, statistics, episode):
+    scores = scores_of(name)
+    together = scores(episode, statistics)
+    assert together.shape == (3, 12, 3)
+    assert together.dtype == np.float32
+    for task in range(3):
+        alone = scores(type(episode)(*(field[task:task + 1] for field in episode)), statistics)
+        np.testing.assert_allclose(together[task], alone[0], rtol=2e-3, atol=2e-3)
+
+
+@every_way
 def test_an_answer_depends_on_other_queries_only_where_batch_norm_sees_them(name, statistics, episode):
     scores = scores_of(name)
     others = episode._replace(query_x=np.concatenate([episode.query_x[:, :1], 1 - episode.query_x[:, 1:]], axis=1))
     first, second = (scores(e, statistics)[:, 0] for e in (episode, others))
-    assert (first.shape, first.dtype) == ((3, 3), np.float32)
     assert np.allclose(first, second, rtol=1e-3, atol=1e-4) == (statistics == "support")
 
 
@@ -83,6 +93,9 @@ def test_the_methods_of_one_family_differ_as_they_should():
         assert results[name][0] == maml_objective(loss, params, batch, TRAININGS[name].objective["inner_lr"], 1)
     for one, two in itertools.combinations(names, 2):
         assert not np.allclose(results[one][1]["block1"]["w"], results[two][1]["block1"]["w"])
+    adapted = adapt(loss, repeat(params, len(batch.support_y)), batch.support_x, batch.support_y,
+                    TRAININGS["ANIL"].objective["inner_lr"], 1)
+    assert np.array_equal(adapted["block1"]["w"][0], params["block1"]["w"])
 
 
 def test_pretraining_tells_all_characters_apart_and_answers_with_a_new_head(episode):

@@ -72,9 +72,17 @@ def test_standardize_is_the_loops(shape, n_reference, offset):
     assert_close(standardize(x, n_reference=n_reference), slow.standardize(x, n_reference=n_reference), 1e-8)
 
 
-def test_softmax_its_logarithm_rms_norm_and_attention_are_the_loops():      # cross_entropy: exercise hunger.4
+def test_relu_log_softmax_and_cross_entropy_are_the_loops():
+    tasks, labels = normal(3, 4, 3), numpy.array([[2, 0, 1, 2], [0, 0, 1, 1], [1, 2, 2, 0]])
+    assert_close(relu(tasks), slow.relu(tasks))
+    logs = [[[z - numpy.log(sum(numpy.exp(row))) for z in row] for row in task] for task in tasks]
+    assert_close(log_softmax(tasks), logs)
+    assert_close(cross_entropy(tasks, labels), [-sum(row[y] for row, y in zip(*task, strict=True)) / 4
+                                                for task in zip(logs, labels, strict=True)])
+
+
+def test_softmax_rms_norm_and_attention_are_the_loops():
     x = 3 * normal(4, 3)
-    assert_close(log_softmax(x), [[a - numpy.log(sum(numpy.exp(row))) for a in row] for row in x])
     assert_close(softmax(x), [[numpy.exp(a) / sum(numpy.exp(row)) for a in row] for row in x])
     assert_close(rms_norm(x, 0.1), [[a / (sum(b * b for b in row) / 3 + 0.1) ** 0.5 for a in row] for row in x])
     q, k, v = normal(2, 4, 3), normal(2, 5, 3, seed=1), normal(2, 5, 2, seed=2)
