@@ -117,6 +117,19 @@ def first_row_alone(x, w, b):
     return np.matmul(x[:1], w) + b
 
 
+@mistake("hunger.2", "Every output got the same bias: the first one, or the sum or the mean of all.",
+         "Output o has the bias b[o]: x @ w + b.", of=("first", "sum", "mean"))
+def same_bias_for_all(x, w, b, of):
+    return np.matmul(x, w) + {"first": b[0], "sum": np.sum(b), "mean": np.mean(b)}[of]
+
+
+@mistake("hunger.2", "The first or the last input was left out.",
+         "range(D) begins at 0 and ends at D - 1 by itself.", which=("last", "first"))
+def one_input_left_out(x, w, b, which):
+    kept = slice(1, None) if which == "first" else slice(len(w) - 1)
+    return np.matmul(x[:, kept], w[kept]) + b
+
+
 @honest("hunger.2")
 def dense_by_loops(x, w, b):
     rows = []
@@ -181,9 +194,10 @@ def all_divided(x, w, g):
     return g @ w.T / len(x), x.T @ g / len(x), g.mean(axis=0)
 
 
-@mistake("hunger.3", "The derivative of b is one number for all biases.", "One number for each output: g.sum(axis=0).")
-def one_bias_for_all(x, w, g):
-    return g @ w.T, x.T @ g, g.sum()
+@mistake("hunger.3", "The derivative of b is one number for all biases.", "One number for each output: g.sum(axis=0).",
+         repeated=(False, True))
+def one_bias_for_all(x, w, g, repeated):
+    return g @ w.T, x.T @ g, onp.full(g.shape[1], g.sum()) if repeated else g.sum()
 
 
 @mistake("hunger.3", "w was given the shape of its transpose by reshape, which leaves the numbers in their old order.",
@@ -192,10 +206,14 @@ def weights_reshaped(x, w, g):
     return g @ w.reshape(w.shape[::-1]), x.T @ g, g.sum(axis=0)
 
 
-@mistake("hunger.3", "Only the first example was used.", "Every example contributes to w and b: add them up.",
-         of=("w and b", "w"))
-def first_example_alone(x, w, g, of):
-    return g @ w.T, x[:1].T @ g[:1], g[0] if "b" in of else g.sum(axis=0)
+@mistake("hunger.3", "Only one example was used, the first or the last, for w, for b or for both.",
+         "Every example contributes to w and b: add them up. In a loop that is dw = dw + ..., not dw = ...",
+         of=("w and b", "w", "b", "w and b, the last", "w, the last", "b, the last"))
+def one_example_alone(x, w, g, of):
+    of, _, last = of.partition(",")
+    one = slice(-1, None) if last else slice(1)
+    of_w, of_b = (one if name in of else slice(None) for name in "wb")
+    return g @ w.T, x[of_w].T @ g[of_w], g[of_b].sum(axis=0)
 
 
 @mistake("hunger.3", "The derivative of b does not depend on g.", "g.sum(axis=0): b adds 1 for 1, so all of g arrives.",
@@ -222,6 +240,17 @@ def weights_averaged(x, w, g):
 @mistake("hunger.3", "The derivative of x does not depend on g.", "Each path ends with the factor g[m, o]: g @ w.T.")
 def inputs_without_g(x, w, g):
     return onp.ones_like(g) @ w.T, x.T @ g, g.sum(axis=0)
+
+
+@mistake("hunger.3", "The derivative of w does not depend on g.", "Each path ends with the factor g[m, o]: x.T @ g.")
+def weights_without_g(x, w, g):
+    return g @ w.T, x.T @ onp.ones_like(g), g.sum(axis=0)
+
+
+@mistake("hunger.3", "All signs are turned round.",
+         "The derivative as it is: the step downhill subtracts it later, outside of this function.")
+def signs_turned_round(x, w, g):
+    return -g @ w.T, -x.T @ g, -g.sum(axis=0)
 
 
 @mistake("hunger.3", "The derivative of w was made of the outputs x w, not of g.",
@@ -382,6 +411,12 @@ def smallest_logit_subtracted(logits, labels):
     return np.mean(np.log(np.sum(np.exp(z), axis=1)) - picked(z, labels))
 
 
+@mistake("hunger.4", "Inside the logarithm stands the mean of the exp(z[k]), not their sum.",
+         "softmax(z)[n] = exp(z[n]) / sum over k of exp(z[k]): np.sum over the classes.")
+def mean_of_exps(logits, labels):
+    return -np.mean(picked(log_softmax(logits), labels)) - np.log(logits.shape[1])
+
+
 @honest("hunger.4")
 def cross_entropy_by_loops(logits, labels):
     total = 0.0
@@ -455,9 +490,11 @@ def with_a_margin(x, w, stride):
     return convolve(padded, w, stride)
 
 
-@mistake("hunger.5", "The products were averaged, not summed.", "np.sum, not np.mean: a convolution is a weighted sum.")
-def averaged_over_the_patch(x, w, stride):
-    return convolve(x, w, stride) / (w.shape[0] * w.shape[1] * w.shape[2])
+@mistake("hunger.5", "The products were averaged, not summed.", "np.sum, not np.mean: a convolution is a weighted sum.",
+         over=("all", "channels", "pixels"))
+def averaged_over_the_patch(x, w, stride, over):
+    pixels, channels = w.shape[0] * w.shape[1], w.shape[2]
+    return convolve(x, w, stride) / {"all": pixels * channels, "channels": channels, "pixels": pixels}[over]
 
 
 @mistake("hunger.5", "The image got zeros at its right and lower end, so the output is as large as the image.",
@@ -497,7 +534,7 @@ def stride_in_one_direction(x, w, stride, direction):
 @mistake("hunger.5", "The kernel was turned over in one direction.", "w[i, j] meets the pixel (i, j) of the patch.",
          axis=(0, 1))
 def turned_over_in_one_direction(x, w, stride, axis):
-    return convolve(x, np.flip(w, axis), stride)
+    return convolve(x, w[::-1] if axis == 0 else w[:, ::-1], stride)
 
 
 @mistake("hunger.5", "A ReLU was applied: negative numbers became 0.",
@@ -521,6 +558,17 @@ def map_transposed(x, w, stride):
          "The next patch begins `stride` pixels further, so patches may overlap.")
 def steps_of_the_kernel(x, w, stride):
     return convolve(x, w, 1)[:, ::w.shape[0], ::w.shape[1]]
+
+
+@mistake("hunger.5", "Height and width of the kernel changed places: the places, or the patches, are those of a kernel "
+         "of kw x kh.", "w is (kh,kw,C,O): kh, kw = w.shape[:2]. The height belongs to the rows of the image.",
+         of=("places and patches", "places"))
+def kernel_sides_exchanged(x, w, stride, of):
+    kw, kh = w.shape[:2]
+    size = [len(range(0, n - k + 1, stride)) for n, k in zip(x.shape[1:3], (kh, kw), strict=True)]
+    if of == "places":
+        return convolve(x, w, stride, out_size=size)
+    return convolve(x, w, stride, lambda image, y, x, *_: image[y:y + kh, x:x + kw], out_size=size)
 
 
 @honest("hunger.5")

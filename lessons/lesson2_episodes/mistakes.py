@@ -60,7 +60,7 @@ def same_positions_in_all_classes(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, [images_of[c][order] for c in classes], k_shot)
 
 
-@mistake("episodes.1", "The support is always the first images of a class; only the queries are drawn.",
+@mistake("episodes.1", "The support of a class is the same in all tasks. Is it always its first images?",
          "Draw K + Q images at random, and take K of those for the support.")
 def always_the_same_support(images_of, n_way, k_shot, n_query, rng):
     classes = rng.choice(len(images_of), n_way, replace=False)
@@ -153,10 +153,13 @@ def large_classes_more_often(images_of, n_way, k_shot, n_query, rng):
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
 
 
-@mistake("episodes.1", "A class is never drawn.", "Any N of *all* classes: not the first N alone, and rng.choice(n) "
-         "and rng.integers(n) end at n - 1 by themselves.", even_if_too_few=(False, True))
-def last_class_never(images_of, n_way, k_shot, n_query, rng, even_if_too_few):
-    classes = rng.choice(max(len(images_of) - 1, 0 if even_if_too_few else n_way), n_way, replace=False)
+@mistake("episodes.1", "At least one class is never drawn.",
+         "Any N of *all* classes: not the first N alone, and rng.choice(n) and rng.integers(n) end at n - 1 by "
+         "themselves.", of=("all but the last", "all but the last, even if too few", "the first N as they stand"))
+def last_class_never(images_of, n_way, k_shot, n_query, rng, of):
+    classes = rng.choice(max(len(images_of) - 1, 0 if "even" in of else n_way), n_way, replace=False)
+    if "first" in of:
+        classes = np.arange(n_way)
     return assemble(classes, distinct(images_of, classes, k_shot + n_query, rng), k_shot)
 
 
@@ -278,6 +281,26 @@ def among_the_two_highest(scores, labels):
     return np.mean((np.argsort(scores, axis=-1)[:, :, -2:] == labels[:, :, None]).any(axis=-1), axis=-1)
 
 
+@mistake("episodes.2", "A query counted as right when its class had a score above the average of the classes.",
+         "The highest score is the answer: several classes can be above the average.")
+def score_above_the_average(scores, labels):
+    own = np.take_along_axis(scores, labels[:, :, None], axis=-1)[:, :, 0]
+    return np.mean(own > scores.mean(axis=-1), axis=-1)
+
+
+@mistake("episodes.2", "A whole task was judged as right or wrong: right if all its queries are, or if one of them is.",
+         "The share of the queries: np.mean(..., axis=-1).", how=("all", "any"))
+def right_as_a_whole(scores, labels, how):
+    right = scores.argmax(-1) == labels
+    return 1.0 * (right.all(axis=-1) if how == "all" else right.any(axis=-1))
+
+
+@mistake("episodes.2", "The classes were counted from 1.",
+         "The labels are 0...N-1, and argmax counts from 0, too: compare them as they are.")
+def classes_from_one(scores, labels):
+    return np.mean(scores.argmax(-1) + 1 == labels, axis=-1)
+
+
 @honest("episodes.2")
 def accuracies_by_loops(scores, labels):
     result = []
@@ -383,6 +406,13 @@ def half_width_first(values):
 @mistake("episodes.3", "The half-width was halved once more.", "t s / sqrt(n) is the half-width already.")
 def half_of_the_half_width(values):
     return values.mean(), t_factor(len(values)) * values.std(ddof=1) / len(values) ** 0.5 / 2
+
+
+@mistake("episodes.3", "The mean has n - 1 in the denominator.",
+         "The sum of n values divided by n, np.mean(values). n - 1 belongs to s alone.")
+def mean_divided_by_one_less(values):
+    n = len(values)
+    return values.sum() / (n - 1), t_factor(n) * values.std(ddof=1) / n ** 0.5
 
 
 @honest("episodes.3")

@@ -243,7 +243,7 @@ def numbered(*sizes):
 
 @exercise("episodes.1", draw_by_the_library, predicates=(
     ids_exist, ids_are_not_positions, labels_begin_at_zero, labels_are_numbered, labels_and_images_go_together,
-    labels_name_classes, classes_differ, images_differ, tasks_differ, labels_say_nothing, every_class_is_drawn,
+    labels_name_classes, classes_differ, images_differ, tasks_differ, every_class_is_drawn, labels_say_nothing,
     classes_are_equally_likely, supports_differ, classes_are_drawn_apart, images_are_equally_likely, any_classes_meet,
     every_class_gets_every_label, queries_are_equally_likely, any_images_meet))
 def test_draw_task(rng):

@@ -115,6 +115,24 @@ def places_backwards(parts):
     return marked(parts, sorted(columns_of(parts), key=lambda column: (-column[0], column[1])))
 
 
+@mistake("zero_shot.1", "A word that is a piece of another was found in it, and the empty string in every word.",
+         "one[place] == word: between two strings, `in` asks whether the one is a piece of the other.")
+def word_inside_a_word(parts):
+    return marked(parts, columns_of(parts), lambda one, column: column[1] in one[column[0]])
+
+
+@mistake("zero_shot.1", "The rows were divided by the number of their parts, or by their lengths.",
+         "1 where the name has the part, 0 where it has not.", power=(1, 0.5))
+def rows_scaled(parts, power):
+    return marked(parts, columns_of(parts)) / len(parts[0]) ** power
+
+
+@mistake("zero_shot.1", "The rows stand in the order of the sorted names.",
+         "A row for each class, in the order of `parts`: only the words of a place are sorted.")
+def rows_sorted(parts):
+    return marked(sorted(parts), columns_of(parts))
+
+
 @honest("zero_shot.1")
 def place_by_place(parts):
     blocks = []
@@ -354,6 +372,13 @@ def zero_by_zero(scores, labels, unseen):
 def each_among_its_own(scores, labels, unseen):
     own = np.isin(np.arange(scores.shape[1]), unseen) == np.isin(labels, unseen)[:, None]  # (M,Z)
     s, u = shares(np.where(own, scores, -np.inf).argmax(1) == labels, labels, unseen)
+    return s, u, harmonic(s, u)
+
+
+@mistake("zero_shot.3", "An image counted as right when its answer was of the right group, seen or unseen, whatever the "
+         "class.", "The class itself must be right: scores.argmax(axis=1) == labels.")
+def right_group(scores, labels, unseen):
+    s, u = shares(np.isin(scores.argmax(1), unseen) == np.isin(labels, unseen), labels, unseen)
     return s, u, harmonic(s, u)
 
 
