@@ -94,12 +94,12 @@ def head_example_by_example(features, labels, n_way, learning_rate, steps):
     return head
 
 
-@mistake("initialisation.1", "First w moved, then b, with a gradient that was taken at the *new* w.",
-         "Take both gradients at the same point, then both steps.")
-def head_one_after_the_other(features, labels, n_way, learning_rate, steps):
+@mistake("initialisation.1", "First one of w and b moved, then the other, with a gradient that was taken after the "
+         "first had moved.", "Take both gradients at the same point, then both steps.", order=("wb", "bw"))
+def head_one_after_the_other(features, labels, n_way, learning_rate, steps, order):
     head = empty_head(features, n_way)
     for _ in range(steps):
-        for key in ("w", "b"):
+        for key in order:
             head = {**head, key: head[key] - learning_rate * grad(head_loss)(head, features, labels)[key]}
     return head
 
@@ -240,6 +240,15 @@ def head_without_labels(features, labels, n_way, learning_rate, steps):
 def head_transposed(features, labels, n_way, learning_rate, steps):
     head = head_by_autograd(features, labels, n_way, learning_rate, steps)
     return {"w": head["w"].T, "b": head["b"]}
+
+
+@mistake("initialisation.1", "b is missing in the logits of which the gradient was taken.",
+         "logits = features @ w + b in every step, with the b of that step.")
+def head_of_logits_without_b(features, labels, n_way, learning_rate, steps):
+    head = empty_head(features, n_way)
+    for _ in range(steps):
+        head = descend(head, grad(head_loss)({"w": head["w"], "b": 0 * head["b"]}, features, labels), learning_rate)
+    return head
 
 
 @honest("initialisation.1")
@@ -443,6 +452,28 @@ def end_of_the_last_task(loss, params, x, y, learning_rate, steps, update):
     return tree_map(lambda a: np.concatenate([a] * len(x)), last)
 
 
+@mistake("initialisation.2", "The learning rate or the gradient was divided by the number of examples.",
+         "Both as they are: whether the loss is a mean or a sum is the loss's business.", of=("rate", "gradient"))
+def divided_by_examples(loss, params, x, y, learning_rate, steps, update, of):
+    def step(params, gradient, state, learning_rate):
+        return update(params, tree_map(lambda g: g / x.shape[1], gradient), state, learning_rate)
+    if of == "gradient":
+        return task_by_task(loss, params, x, y, learning_rate, steps, step)
+    return task_by_task(loss, params, x, y, learning_rate / x.shape[1], steps, update)
+
+
+@mistake("initialisation.2", "The learning rate was divided by the number of the step: the steps become shorter.",
+         "learning_rate stays the same in all steps.")
+def shorter_and_shorter_steps(loss, params, x, y, learning_rate, steps, update):
+    ends = []
+    for t in range(len(x)):
+        end, state = params, None
+        for i in range(steps):
+            end, state = update(end, grad(loss)(end, x[t], y[t]), state, learning_rate / (i + 1))
+        ends.append(end)
+    return stack(ends)
+
+
 @honest("initialisation.2")
 def tasks_one_by_one(loss, params, x, y, learning_rate, steps, update):
     ends = []
@@ -537,10 +568,17 @@ def differences_squared(params, adapted, outer_lr):
     return tree_map(lambda theta, phi: theta + outer_lr * np.mean((phi - theta) ** 2, axis=0), params, adapted)
 
 
-@mistake("initialisation.3", "Only the sign of the mean difference was used.",
-         "A task that ended far away pulls harder: the difference as it is.")
-def sign_of_the_difference(params, adapted, outer_lr):
-    return tree_map(lambda theta, phi: theta + outer_lr * np.sign(np.mean(phi - theta, axis=0)), params, adapted)
+@mistake("initialisation.3", "Of the mean difference only the sign or the direction was used: the step is always as "
+         "long.", "A task that ended far away pulls harder: the difference as it is.",
+         kept=("signs", "direction", "direction of all keys"))
+def sign_of_the_difference(params, adapted, outer_lr, kept):
+    steps = tree_map(lambda theta, phi: np.mean(phi - theta, axis=0), params, adapted)
+    squares = {key: np.sum(step ** 2) for key, step in steps.items()}
+    if "all" in kept:
+        squares = dict.fromkeys(squares, sum(squares.values()))
+    if kept == "signs":
+        return tree_map(lambda theta, step: theta + outer_lr * np.sign(step), params, steps)
+    return {key: params[key] + outer_lr * steps[key] / np.maximum(squares[key], 1e-24) ** 0.5 for key in params}
 
 
 @mistake("initialisation.3", "The mean has T + 1 terms: the start counts as one more task.",
@@ -553,6 +591,21 @@ def start_counted_as_a_task(params, adapted, outer_lr):
          "(1 - outer_lr) * theta + outer_lr * mean: the two weights sum to 1.")
 def mean_without_rate(params, adapted, outer_lr):
     return tree_map(lambda theta, phi: (1 - outer_lr) * theta + np.mean(phi, axis=0), params, adapted)
+
+
+@mistake("initialisation.3", "The mean was taken over the last axis, not over the tasks.",
+         "The tasks are the first axis: axis=0.", of=("all tasks", "the first task"))
+def mean_over_the_last_axis(params, adapted, outer_lr, of):
+    if of == "all tasks":
+        return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi - theta, axis=-1), params, adapted)
+    return tree_map(lambda theta, phi: theta + outer_lr * np.mean(phi - theta, axis=-1, keepdims=True)[0],
+                    params, adapted)
+
+
+@mistake("initialisation.3", "The sum over the tasks was divided by the number of parameters, not of tasks.",
+         "The mean over T: np.mean(phi - theta, axis=0). len(params) is the number of keys.")
+def divided_by_parameters(params, adapted, outer_lr):
+    return tree_map(lambda theta, phi: theta + outer_lr * np.sum(phi - theta, axis=0) / len(params), params, adapted)
 
 
 @honest("initialisation.3")
@@ -734,6 +787,26 @@ def frozen_averaged_over_features(features_s, labels_s, features_q, n_way, mean)
 def frozen_softmax(features_s, labels_s, features_q, n_way, mean, log):
     log_p = log_softmax(nearest_mean(normalised(features_s - mean), labels_s, normalised(features_q - mean), n_way))
     return log_p if log else np.exp(log_p)
+
+
+@mistake("initialisation.4", "The support was left as it is.",
+         "Support and queries must go through the same two steps, or they lie in different places.")
+def frozen_support_as_it_is(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(features_s, labels_s, normalised(features_q - mean), n_way)
+
+
+@mistake("initialisation.4", "Rows were divided by the sum of their absolute numbers.",
+         "The length is Euclidean: the root of the sum of the squares.")
+def frozen_absolute_lengths(features_s, labels_s, features_q, n_way, mean):
+    def shortened(x):
+        sums = np.sum(np.abs(x), axis=1, keepdims=True)
+        return x / np.where(sums > 0, sums, 1.0)
+    return nearest_mean(shortened(features_s - mean), labels_s, shortened(features_q - mean), n_way)
+
+
+@mistake("initialisation.4", "The mean was added, not subtracted.", "features - mean.")
+def frozen_mean_added(features_s, labels_s, features_q, n_way, mean):
+    return nearest_mean(normalised(features_s + mean), labels_s, normalised(features_q + mean), n_way)
 
 
 @honest("initialisation.4")

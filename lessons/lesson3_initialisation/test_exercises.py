@@ -92,3 +92,5 @@ def test_frozen_scores(rng):
     mean = rng.normal(size=4)
     yield case("a query that is the mean, and an example, too", features_s=np.array([*rng.normal(size=(2, 4)), mean]),
                labels_s=np.array([1, 0, 1]), features_q=np.array([mean, *rng.normal(size=(2, 4))]), n_way=2, mean=mean)
+    yield case("a query near the mean", features_s=rng.normal(size=(3, 4)), labels_s=np.array([1, 0, 1]),
+               features_q=0.1 * mean + 3e-3 * rng.normal(size=(2, 4)), n_way=2, mean=0.1 * mean)

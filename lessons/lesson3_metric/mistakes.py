@@ -1,5 +1,7 @@
 """Wrong answers to lesson 3's exercises on metrics, each with the thought behind it; right ones of other kinds."""
 
+from itertools import pairwise
+
 from autograd import numpy as np
 
 from fewshot_np.nn.primitives import cross_entropy, log_softmax, relu, safe_norm, stop_gradient
@@ -21,8 +23,11 @@ def means(embeddings, labels, n_way, order=in_label_order):
 
 
 @mistake("metric.1", "The labels were not used: the examples were cut into N blocks, as if they were sorted by class.",
-         "Row n is the mean of the examples whose label is n: embeddings[labels == n].")
-def blocks(embeddings, labels, n_way):
+         "Row n is the mean of the examples whose label is n: embeddings[labels == n].", cut=("equal", "nearly equal"))
+def blocks(embeddings, labels, n_way, cut):
+    if cut == "nearly equal":
+        ends = [round(n * len(labels) / n_way + 0.49) for n in range(n_way + 1)]
+        return np.array([np.mean(embeddings[a:b], axis=0) for a, b in pairwise(ends)])
     return np.mean(np.reshape(embeddings, (n_way, -1, embeddings.shape[1])), axis=1)
 
 
@@ -105,6 +110,28 @@ def a_row_for_each_example(embeddings, labels, n_way):
 def means_of_the_others(embeddings, labels, n_way):
     others = 1 - np.eye(n_way)[labels]
     return others.T @ embeddings / np.maximum(np.sum(others, axis=0), 1)[:, None]
+
+
+@mistake("metric.1", "The sum over a class was divided by one more, or one less, than it has examples.",
+         "Divide by the number of the class's examples, as np.mean(..., axis=0) does.", more=(1, -1))
+def divided_by_one_more_or_less(embeddings, labels, n_way, more):
+    counts = np.array([max(np.sum(labels == n) + more, 1) for n in range(n_way)])
+    return class_sums(embeddings, labels, n_way) / counts[:, None]
+
+
+@mistake("metric.1", "The prototypes are right, but constants: no derivative flows back into the embeddings.",
+         "No stop_gradient, and autograd's np throughout.")
+def constant_prototypes(embeddings, labels, n_way):
+    return means(stop_gradient(embeddings), labels, n_way) + 0 * np.sum(embeddings)
+
+
+@mistake("metric.1", "Each example was averaged with the result so far, half and half, so that the last one counts most.",
+         "Sum all examples of the class, and divide once, by their number.")
+def averaged_with_the_result_so_far(embeddings, labels, n_way):
+    rows = [None] * n_way
+    for embedding, n in zip(embeddings, labels, strict=True):
+        rows[n] = embedding if rows[n] is None else (rows[n] + embedding) / 2
+    return np.array(rows)
 
 
 @honest("metric.1")
@@ -320,11 +347,12 @@ def prototypes_of_the_queries(embeddings_s, labels_s, embeddings_q, labels_q, n_
     return loss_of(-squared(embeddings_q, centres), labels_q)
 
 
-@mistake("metric.3", "The squared distances were divided by D, as in a mean over the features, or by its root.",
-         "Snell et al. do not scale: np.sum over D, and minus that.", power=(1, 0.5))
-def scaled_by_the_features(embeddings_s, labels_s, embeddings_q, labels_q, n_way, power):
-    centres = means(embeddings_s, labels_s, n_way)
-    return loss_of(-squared(embeddings_q, centres) / centres.shape[1] ** power, labels_q)
+@mistake("metric.3", "The squared distances were divided: by D, as in a mean over the features, by its root, or by 2.",
+         "Snell et al. do not scale: np.sum over D, and minus that.", by=("D", "root of D", "2"))
+def scaled(embeddings_s, labels_s, embeddings_q, labels_q, n_way, by):
+    n_features = embeddings_s.shape[1]
+    factor = {"D": n_features, "root of D": n_features ** 0.5, "2": 2.0}[by]
+    return loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)) / factor, labels_q)
 
 
 @mistake("metric.3", "The losses of the queries were summed, not averaged.", "Divide by the number of queries.")
@@ -356,9 +384,12 @@ def one_example_for_each_class(embeddings_s, labels_s, embeddings_q, labels_q, n
 
 @mistake("metric.3", "Dot products with the prototypes were taken, or cosines.",
          "Minus the squared Euclidean distance.",
-         name=("dot products", "cosines"))
+         name=("dot products", "cosines", "cosines, 0 of a zero"))
 def alike_by_angle(embeddings_s, labels_s, embeddings_q, labels_q, n_way, name):
     centres = means(embeddings_s, labels_s, n_way)
+    if "0" in name:
+        lengths = safe_norm(embeddings_q)[:, None] * safe_norm(centres)
+        return loss_of(embeddings_q @ centres.T / (lengths + 1e-12), labels_q)
     return loss_of(cosines(embeddings_q, centres) if name == "cosines" else embeddings_q @ centres.T, labels_q)
 
 
@@ -368,9 +399,13 @@ def distance_to_the_own_prototype(embeddings_s, labels_s, embeddings_q, labels_q
     return np.mean(squared(embeddings_q, means(embeddings_s, labels_s, n_way))[range(len(labels_q)), labels_q])
 
 
-@mistake("metric.3", "The squared distances were halved.", "Minus the squared distance, without a factor.")
-def halved(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
-    return loss_of(-squared(embeddings_q, means(embeddings_s, labels_s, n_way)) / 2, labels_q)
+@mistake("metric.3", "The own class is missing in the sum over the classes, under the fraction of the softmax.",
+         "The sum over *all* N classes, the own one among them; otherwise p can be above 1.")
+def own_class_not_in_the_sum(embeddings_s, labels_s, embeddings_q, labels_q, n_way):
+    logits, own = -squared(embeddings_q, means(embeddings_s, labels_s, n_way)), np.eye(n_way)[labels_q]
+    others = np.where(own == 1, -np.inf if n_way == 1 else -1e9, logits)
+    largest = np.max(others, axis=1)
+    return np.mean(np.log(np.sum(np.exp(others - largest[:, None]), axis=1)) + largest - np.sum(own * logits, axis=1))
 
 
 @mistake("metric.3", "This is the accuracy, which has no slope to go down.", "The mean of -log p(own class).")
@@ -492,10 +527,15 @@ def votes_averaged(embeddings_s, labels_s, embeddings_q, n_way):
     return np.array([np.mean(weights[:, labels_s == n], axis=1) for n in range(n_way)]).T
 
 
-@mistake("metric.4", "The cosines were summed in each class, and the softmax taken over the classes.",
-         "The other way round: the softmax over all examples first, then the sums in the classes.")
-def softmax_over_classes(embeddings_s, labels_s, embeddings_q, n_way):
-    return softmax(votes(cosines(embeddings_q, embeddings_s), labels_s, n_way))
+@mistake("metric.4", "In each class the cosines were summed, or averaged, or the largest was taken, and the softmax "
+         "came last, over the classes.",
+         "The other way round: the softmax over all examples first, then the sums in the classes.",
+         taken=("sum", "mean", "largest"))
+def softmax_over_classes(embeddings_s, labels_s, embeddings_q, n_way, taken):
+    members, by_example = np.eye(n_way)[labels_s], cosines(embeddings_q, embeddings_s)
+    if taken == "largest":
+        return softmax(np.max(by_example[:, :, None] - 50 * (1 - members), axis=1))
+    return softmax(by_example @ members / (np.maximum(np.sum(members, axis=0), 1) if taken == "mean" else 1.0))
 
 
 @mistake("metric.4", "The examples of a class were averaged first. That is a prototypical network with cosines.",
@@ -517,11 +557,6 @@ def scaled_dot_products(embeddings_s, labels_s, embeddings_q, n_way):
     return votes(softmax(embeddings_q @ embeddings_s.T / embeddings_s.shape[1] ** 0.5), labels_s, n_way)
 
 
-@mistake("metric.4", "The cosines were divided by sqrt(D).", "A cosine needs no scaling: it lies between -1 and 1.")
-def scaled_cosines(embeddings_s, labels_s, embeddings_q, n_way):
-    return votes(softmax(cosines(embeddings_q, embeddings_s) / embeddings_s.shape[1] ** 0.5), labels_s, n_way)
-
-
 @mistake("metric.4", "One softmax was taken over all queries and examples together.",
          "For each query the weights of the examples sum to 1: softmax over the last axis of (A,M).")
 def one_attention_for_all(embeddings_s, labels_s, embeddings_q, n_way):
@@ -538,9 +573,10 @@ def divided_by_one_length(embeddings_s, labels_s, embeddings_q, n_way, of):
 
 
 @mistake("metric.4", "The number of classes was taken from the labels: a class without an example got no column.",
-         "N is n_way.")
-def classes_of_the_labels(embeddings_s, labels_s, embeddings_q, n_way):
-    return votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, int(labels_s.max()) + 1)
+         "N is n_way.", counted=("up to the largest", "that occur"))
+def classes_of_the_labels(embeddings_s, labels_s, embeddings_q, n_way, counted):
+    p = votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, int(labels_s.max()) + 1)
+    return p[:, sorted(set(labels_s.tolist()))] if counted == "that occur" else p
 
 
 @mistake("metric.4", "The softmax is missing: the cosines themselves were added up.",
@@ -581,10 +617,18 @@ def averages_made_to_sum_to_one(embeddings_s, labels_s, embeddings_q, n_way):
     return p / np.sum(p, axis=1, keepdims=True)
 
 
-@mistake("metric.4", "The cosines were divided by a temperature: the attention is sharper than that of the paper.",
-         "The softmax of the cosines as they are. The lesson tries a temperature later.", temperature=(0.1, 0.5, 0.05))
+@mistake("metric.4", "The cosines were divided by sqrt(D) or by a temperature: the attention is flatter or sharper than "
+         "that of the paper.", "The softmax of the cosines as they are. The lesson tries a temperature later.",
+         temperature=(0.1, 0.5, 0.05, "sqrt(D)"))
 def with_a_temperature(embeddings_s, labels_s, embeddings_q, n_way, temperature):
-    return votes(softmax(cosines(embeddings_q, embeddings_s) / temperature), labels_s, n_way)
+    divisor = embeddings_s.shape[1] ** 0.5 if temperature == "sqrt(D)" else temperature
+    return votes(softmax(cosines(embeddings_q, embeddings_s) / divisor), labels_s, n_way)
+
+
+@mistake("metric.4", "The softmax was taken twice, over the examples and then over the classes.",
+         "Once: the sums of the weights in the classes are probabilities already.")
+def softmax_twice(embeddings_s, labels_s, embeddings_q, n_way):
+    return softmax(votes(softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way))
 
 
 @mistake("metric.4", "The dot products were divided by the squares of the lengths.",
@@ -690,13 +734,15 @@ def ridge_softmax(embeddings_s, labels_s, embeddings_q, n_way, strength):
                                     strength * np.eye(embeddings_s.shape[1]))))
 
 
-@mistake("metric.5", "The weights were taken as constants: no derivative flows back through the equations.",
-         "Use autograd's np.linalg.solve on the traced embeddings; the support learns through W alone.")
-def ridge_of_constant_weights(embeddings_s, labels_s, embeddings_q, n_way, strength):
-    constant = stop_gradient(embeddings_s)
-    return ridge(constant, np.eye(n_way)[labels_s], embeddings_q,
-                 stop_gradient(np.array(strength)) * np.eye(embeddings_s.shape[1])) + 0 * (
-                     np.sum(embeddings_s) + strength)
+@mistake("metric.5", "The support, or all of W, was taken for a constant: no derivative flows back into the embeddings "
+         "of the support.", "Use autograd's np.linalg.solve on the traced embeddings; the support learns through W alone.",
+         of=("all of W", "the support"))
+def ridge_of_constant_weights(embeddings_s, labels_s, embeddings_q, n_way, strength, of):
+    constant, added = stop_gradient(embeddings_s), strength + 0 * np.sum(embeddings_s)
+    if of == "all of W":
+        added = stop_gradient(np.array(strength))
+    return ridge(constant, np.eye(n_way)[labels_s], embeddings_q, added * np.eye(embeddings_s.shape[1])) + 0 * (
+        np.sum(embeddings_s) + strength)
 
 
 @mistake("metric.5", "A column of ones was added to X, a bias, which the strength holds down, too.",
@@ -767,6 +813,21 @@ def ridge_of_the_diagonal(embeddings_s, labels_s, embeddings_q, n_way, strength)
 @mistake("metric.5", "These are predictions for the support, not for the queries.", "embeddings_q @ W.")
 def ridge_for_the_support(embeddings_s, labels_s, embeddings_q, n_way, strength):
     return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_s, strength * np.eye(embeddings_s.shape[1]))
+
+
+@mistake("metric.5", "X'X was divided by the number of examples, and X'Y was not.",
+         "(X'X + strength I) W = X'Y: both are sums over all examples.")
+def ridge_of_mean_squares(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    x = embeddings_s
+    return embeddings_q @ np.linalg.solve(x.T @ x / len(x) + strength * np.eye(x.shape[1]),
+                                          x.T @ np.eye(n_way)[labels_s])
+
+
+@mistake("metric.5", "X'X was made of the queries.", "The regression is of the support alone: X is embeddings_s.")
+def ridge_of_the_queries(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    x = embeddings_s
+    return embeddings_q @ np.linalg.solve(embeddings_q.T @ embeddings_q + strength * np.eye(x.shape[1]),
+                                          x.T @ np.eye(n_way)[labels_s])
 
 
 @honest("metric.5")
@@ -932,6 +993,12 @@ def relation_relu_of_the_score(w, b, v, classes, queries):
 @mistake("metric.6", "The sigmoid has the wrong sign: 1 / (1 + exp(x)) falls as x grows.", "1 / (1 + exp(-x)).")
 def relation_sigmoid_falls(w, b, v, classes, queries):
     return sigmoid(-relu(pairs_of(classes, queries) @ w + b) @ v)
+
+
+@mistake("metric.6", "v lost its signs: the hidden numbers were weighted with its absolute values.",
+         "relu(...) @ v: a negative weight makes the score smaller.")
+def relation_of_absolute_v(w, b, v, classes, queries):
+    return sigmoid(relu(pairs_of(classes, queries) @ w + b) @ np.abs(v))
 
 
 @honest("metric.6")
