@@ -186,11 +186,13 @@ def uphill_before_the_query(loss, w, support_x, support_y, query_x, query_y, inn
 
 
 @mistake("maml.2", "The support loss was added to the query loss, or averaged with it.",
-         "The outer loss is the query's alone; the support is for the inner step.", share=(1.0, 0.5))
-def support_loss_added(loss, w, support_x, support_y, query_x, query_y, inner_lr, share):
+         "The outer loss is the query's alone; the support is for the inner step.",
+         how=("added", "averaged", "added as it was before the step", "averaged as it was before the step"))
+def support_loss_added(loss, w, support_x, support_y, query_x, query_y, inner_lr, how):
     def both(sx, sy, qx, qy):
         adapted = step(loss, w, sx, sy, inner_lr)
-        return share * (loss(adapted, sx, sy) + loss(adapted, qx, qy))
+        both = loss(w if "before" in how else adapted, sx, sy) + loss(adapted, qx, qy)
+        return both / 2 if "averaged" in how else both
     return sum(both(*task) for task in tasks(support_x, support_y, query_x, query_y)) / len(query_x)
 
 
@@ -403,10 +405,12 @@ def gradient_a_step_early(gradient, hessian_product, w, support, query, inner_lr
     return carried_back(g, path[-2::-1] if steps else [], hessian_product, support, inner_lr)
 
 
-@mistake("maml.3", "The inner steps were taken on the query.", "Inner steps on the support; the query judges them.")
-def path_on_the_query(gradient, hessian_product, w, support, query, inner_lr, steps):
+@mistake("maml.3", "The inner steps were taken on the query.", "Inner steps on the support; the query judges them.",
+         hessians=("support", "query"))
+def path_on_the_query(gradient, hessian_product, w, support, query, inner_lr, steps, hessians):
     path = path_of(gradient, w, query, inner_lr, steps)
-    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, support, inner_lr)
+    of = support if hessians == "support" else query
+    return carried_back(gradient(path[-1], query), path[-2::-1] if steps else [], hessian_product, of, inner_lr)
 
 
 @mistake("maml.3", "The inner steps go uphill: the gradient was added.", "w_1 = w_0 - inner_lr gradient(w_0, support).")
@@ -423,6 +427,12 @@ def hessians_of_the_support_gradient(gradient, hessian_product, w, support, quer
     for point in path[-2::-1] if steps else []:
         g = g - inner_lr * hessian_product(point, support, gradient(point, support))
     return g
+
+
+@mistake("maml.3", "One inner step too few or too many was taken, and carried back.", "range(steps), both times.",
+         more=(-1, 1))
+def another_number_of_steps(gradient, hessian_product, w, support, query, inner_lr, steps, more):
+    return meta_gradient_by_recursion(gradient, hessian_product, w, support, query, inner_lr, max(steps + more, 0))
 
 
 @honest("maml.3")
@@ -447,11 +457,13 @@ def second_order(loss, w, support, query, inner_lr, steps):
     return grad(lambda w: loss(descend(loss, w, *support, inner_lr, steps), *query))(w)
 
 
-def last_step_constant(loss, w, support, query, inner_lr, steps):
-    """The gradient where that of the last inner step is taken for a constant, of the steps before it not."""
+def one_step_constant(loss, w, support, query, inner_lr, steps, which=-1):
+    """The gradient where that of one inner step, the last or the first, is taken for a constant, of the others not."""
     def objective(w):
-        w = descend(loss, w, *support, inner_lr, steps - 1)
-        return loss(w - inner_lr * stop_gradient(grad(loss)(w, *support)), *query)
+        for i in range(steps):
+            gradient = grad(loss)(w, *support)
+            w = w - inner_lr * (stop_gradient(gradient) if i == which % steps else gradient)
+        return loss(w, *query)
     return grad(objective)(w)
 
 
@@ -524,7 +536,7 @@ def first_order_of_the_support(loss, w, support_x, support_y, query_x, query_y, 
          "It flows back through *all* inner steps: no stop_gradient in any of them.")
 def last_step_frozen(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
     first = grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y)
-    return first, last_step_constant(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
+    return first, one_step_constant(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
 
 
 @mistake("maml.4", "The second-order gradient is that of the support loss.", "The *query* loss after the inner steps.")
@@ -534,11 +546,12 @@ def second_order_of_the_support(loss, w, support_x, support_y, query_x, query_y,
     return first, second_order(loss, w, support, support, inner_lr, steps)
 
 
-@mistake("maml.4", "In the first order only the last step's gradient was made a constant.",
-         "Every inner gradient is a constant; then the query gradient at the adapted w is all that is left.")
-def first_order_of_the_last_step(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+@mistake("maml.4", "In the first order only one step's gradient was made a constant, the first or the last.",
+         "Every inner gradient is a constant; then the query gradient at the adapted w is all that is left.",
+         which=(-1, 0))
+def first_order_of_one_step(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps, which):
     support, query = (support_x, support_y), (query_x, query_y)
-    return (last_step_constant(loss, w, support, query, inner_lr, steps),
+    return (one_step_constant(loss, w, support, query, inner_lr, steps, which),
             second_order(loss, w, support, query, inner_lr, steps))
 
 
@@ -565,10 +578,13 @@ def steps_on_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr
             second_order(loss, w, query, query, inner_lr, steps))
 
 
-@mistake("maml.4", "All inner steps took the gradient at the starting point w.",
-         "Each step takes the gradient where the step before it ended.")
-def steps_by_one_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
-    return orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, steps * inner_lr, 1)
+@mistake("maml.4", "All inner steps took the gradient at the starting point w, or at least those of the first order did.",
+         "Each step takes the gradient where the step before it ended.", of=("both", "first order"))
+def steps_by_one_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps, of):
+    first, second = orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, steps * inner_lr, 1)
+    if of == "both":
+        return first, second
+    return first, second_order(loss, w, (support_x, support_y), (query_x, query_y), inner_lr, steps)
 
 
 @mistake("maml.4", "The support loss was added before the second order was taken.",
@@ -578,6 +594,27 @@ def second_order_of_both_losses(loss, w, support_x, support_y, query_x, query_y,
     first = grad(loss)(descend(loss, w, *support, inner_lr, steps), *query)
     return first, second_order(loss, w, support, query, inner_lr, steps) + second_order(
         loss, w, support, support, inner_lr, steps)
+
+
+@mistake("maml.4", "The second order has one factor (I - inner_lr H) in all, with the Hessian at the starting point.",
+         "One factor for each inner step: `grad` around all of them finds them by itself.")
+def one_hessian_for_all_steps(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    first = grad(loss)(descend(loss, w, support_x, support_y, inner_lr, steps), query_x, query_y)
+    return first, first - inner_lr * grad(lambda w: np.sum(first * grad(loss)(w, support_x, support_y)))(w)
+
+
+@mistake("maml.4", "The adapted parameters came back, not gradients.",
+         "The gradients of the query loss: at the adapted w, and through the inner steps.")
+def adapted_w_twice(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps):
+    adapted = descend(loss, w, support_x, support_y, inner_lr, steps)
+    return adapted, adapted
+
+
+@mistake("maml.4", "The second result is the difference of the two gradients.", "The two gradients, as they are.",
+         sign=(1, -1))
+def difference_of_the_orders(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps, sign):
+    first, second = orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps)
+    return first, sign * (second - first)
 
 
 @honest("maml.4")
@@ -668,6 +705,11 @@ def head_after_the_body(loss, params, x, y, inner_lr):
 def start_of_the_head_frozen(loss, params, x, y, inner_lr):
     gradient = grad(loss)(params, x, y)["head"]
     return {"body": params["body"], "head": stop_gradient(params["head"]) - inner_lr * gradient}
+
+
+@mistake("maml.5", "This is the change of the head, not the head after it.", "params[\"head\"] - inner_lr * gradient.")
+def change_of_the_head(loss, params, x, y, inner_lr):
+    return {"body": params["body"], "head": -inner_lr * grad(loss)(params, x, y)["head"]}
 
 
 @honest("maml.5")
@@ -822,6 +864,29 @@ def steps_from_w(loss, w, x, y, inner_lr, steps):
     return ws
 
 
+@mistake("maml.6", "The loss was called twice in each step.",
+         "`grad` calls it by itself, and once is enough: leave out the other call.")
+def loss_called_twice(loss, w, x, y, inner_lr, steps):
+    ws = repeat(w, len(x))
+    for _ in range(steps):
+        before = loss(ws, x, y)
+        ws = ws - inner_lr * grad(total(loss))(ws, x, y) + 0 * np.sum(before)
+    return ws
+
+
+@mistake("maml.6", "The gradient was divided by the number of examples.", "Use the gradient of the loss as it is.")
+def gradients_divided_by_examples(loss, w, x, y, inner_lr, steps):
+    return adapt_with_added_zeros(loss, w, x, y, inner_lr / x.shape[1], steps)
+
+
+@mistake("maml.6", "The squares of the losses were summed.", "np.sum(loss(ws, x, y)): the losses themselves.")
+def sum_of_squared_losses(loss, w, x, y, inner_lr, steps):
+    ws = repeat(w, len(x))
+    for _ in range(steps):
+        ws = ws - inner_lr * grad(lambda ws: np.sum(loss(ws, x, y) ** 2))(ws)
+    return ws
+
+
 @honest("maml.6")
 def adapt_all_by_the_sum(loss, w, x, y, inner_lr, steps):
     ws = np.array([w] * len(x))
@@ -964,7 +1029,8 @@ def share_of_one(product, b, steps):
 
 
 @mistake("maml.7", "The steps ended while the residual was merely small.",
-         "Only where r is 0 the equation is solved; until then every step counts.", small=(0.1, 0.3))
+         "Only where r is 0 the equation is solved; until then every step counts. b itself may be small.",
+         small=(0.001, 0.01, 0.1, 0.3))
 def stopped_early(product, b, steps, small):
     return steps_of(product, b, steps, length_of=lambda r, d, image: (r @ r) / (d @ image) * (r @ r >= small ** 2))
 
@@ -1016,6 +1082,17 @@ def along_the_next_direction(product, b, steps):
         d, r = new + (new @ new) / (r @ r) * d, new
         x = x + length * d
     return x
+
+
+@mistake("maml.7", "`steps` was not used: the steps went on until the equation was solved.", "range(steps)")
+def solved_to_the_end(product, b, steps):
+    return steps_of(product, b, len(b))
+
+
+@mistake("maml.7", "All steps went along b, the first direction.",
+         "d = new r + (new r.new r / old r.old r) * d after each step.")
+def always_along_b(product, b, steps):
+    return steps_of(product, b, steps, next_direction=lambda new, old, d, b: b)
 
 
 @honest("maml.7")
@@ -1163,6 +1240,19 @@ def centres_of_length_one(features, labels, n_way):
 def bias_summed_over_classes(features, labels, n_way):
     centres = centres_of(features, labels, n_way)
     return {"w": 2 * centres.T, "b": -np.sum(centres ** 2, axis=0)}
+
+
+@mistake("maml.8", "w was made a constant: no gradient reaches the body through it.",
+         "No stop_gradient: the meta-gradient flows through w and b.")
+def weights_frozen(features, labels, n_way):
+    head = head_of(centres_of(features, labels, n_way))
+    return {"w": stop_gradient(head["w"]), "b": head["b"]}
+
+
+@mistake("maml.8", "w and b have the wrong sign: these are distances, and the farthest class would win.",
+         "w = 2 c, b = -|c|^2: the nearest class must have the highest logit.")
+def both_signs_turned_round(features, labels, n_way):
+    return head_of(centres_of(features, labels, n_way), factor=-2.0, bias=-1.0)
 
 
 @honest("maml.8")

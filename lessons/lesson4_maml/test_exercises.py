@@ -157,10 +157,10 @@ def library_adapt_all(loss, w, x, y, inner_lr, steps):
 def test_adapt_all(rng):
     yield case("by hand", expected=[[1.8], [1.2]], loss=line, w=np.array([1.0]), x=np.array([[2.0], [1.0]]),
                y=np.array([[6.0], [3.0]]), inner_lr=0.1, steps=1)
-    x, y = draw(rng, 5, 4, 3, (2,))
+    x, y = draw(rng, 5, 4, 3, (3,))  # of two tasks, a loss called twice a step would look like one call for each task
     w = rng.normal(size=(4, 3))
-    for name, steps in [("one step", 1), ("3 steps", 3)]:
-        yield case(f"2 tasks, {name}", loss=softmax_regression, w=w, x=x, y=y, inner_lr=0.5, steps=steps,
+    for name, steps in [("one step", 1), ("2 steps", 2)]:
+        yield case(f"3 tasks, {name}", loss=softmax_regression, w=w, x=x, y=y, inner_lr=0.5, steps=steps,
                    counted="loss")
     yield case("one task", loss=softmax_regression, w=w, x=x[:1], y=y[:1], inner_lr=0.5, steps=2)
 
@@ -186,6 +186,7 @@ def test_conjugate_gradients(rng):
     for name, steps in [("one step", 1), ("two steps", 2), ("3 steps", 3)]:
         yield case(f"5 unknowns, {name}", product=product_with(positive_definite(rng, 5)), b=rng.normal(size=5),
                    steps=steps, counted="product")
+    yield case("a small b", product=product_with(positive_definite(rng, 5)), b=1e-3 * rng.normal(size=5), steps=2)
     matrix, b = positive_definite(rng, 4), rng.normal(size=4)
     yield case("4 unknowns, 4 steps", expected=np.linalg.solve(matrix, b), product=product_with(matrix), b=b, steps=4)
 
