@@ -1084,7 +1084,8 @@ def along_the_next_direction(product, b, steps):
     return x
 
 
-@mistake("maml.7", "`steps` was not used: the steps went on until the equation was solved.", "range(steps)")
+@mistake("maml.7", "`steps` was not used: x is the solution, not where that many steps lead.",
+         "range(steps), also where more steps would lead further.")
 def solved_to_the_end(product, b, steps):
     return steps_of(product, b, len(b))
 

@@ -255,13 +255,14 @@ def round_the_corner(a, b):
 
 @mistake("siamese.2", "Below some small number the root was taken of that number, so equal rows have a distance above "
          "0.",
-         "Give the root a harmless number where s is 0, and put 0 in its place afterwards.", least=(1e-6, 1e-8, 1e-10))
+         "Give the root a harmless number where s is 0, and put 0 in its place afterwards.",
+         least=(1e-6, 1e-8, 1e-10, 1e-12))
 def at_least_a_small_number(a, b, least):
     return np.sqrt(np.maximum(np.sum((a - b) ** 2, axis=1), least))
 
 
 @mistake("siamese.2", "Small distances became 0, not only that of equal rows.", "Ask whether s == 0.",
-         least=(1e-3,))
+         least=(1e-3, 1e-6, 1e-8))
 def small_taken_for_equal(a, b, least):
     s = np.sum((a - b) ** 2, axis=1)
     return np.where(s > least, np.sqrt(np.where(s > least, s, 1.0)), 0.0)
@@ -309,6 +310,13 @@ def one_of_the_two_constant(a, b, which):
          "s is the sum of the *squares*: ask whether s == 0.")
 def equal_sums_taken_for_equal(a, b):
     s, equal = np.sum((a - b) ** 2, axis=1), np.sum(a - b, axis=1) == 0
+    return np.sqrt(np.where(equal, 1.0, s)) * (1 - equal)
+
+
+@mistake("siamese.2", "Rows that share only some of their numbers were taken for equal.",
+         "s is the sum of the squares: ask whether s == 0.")
+def one_equal_number_taken_for_equal(a, b):
+    s, equal = np.sum((a - b) ** 2, axis=1), np.any(a == b, axis=1)
     return np.sqrt(np.where(equal, 1.0, s)) * (1 - equal)
 
 
@@ -434,6 +442,19 @@ def most_frequent_label(support, labels, query):
          "The query is not in the support: argmin over all examples.")
 def second_nearest(support, labels, query):
     return labels[to_each(support, query).argsort(axis=1)[:, 1]]
+
+
+@mistake("siamese.3", "The lengths of the embeddings were compared, not their distance.",
+         "The length of the difference, not the difference of the lengths.")
+def nearest_length(support, labels, query):
+    lengths = [onp.linalg.norm(v, axis=1) for v in (query, support)]
+    return labels[onp.abs(lengths[0][:, None] - lengths[1]).argmin(axis=1)]
+
+
+@mistake("siamese.3", "The D differences were summed with their signs, so that they cancel.",
+         "Euclidean: square each difference, then sum.")
+def nearest_by_the_sum_of_differences(support, labels, query):
+    return labels[onp.abs(query.sum(axis=1)[:, None] - support.sum(axis=1)).argmin(axis=1)]
 
 
 @honest("siamese.3")
@@ -567,8 +588,8 @@ def the_same_place_in_both_classes(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, two=two)
 
 
-@mistake("siamese.4", "In different pairs some images come more often. Is one always the first of its class?",
-         "Draw it: rng.choice(images_of[d]).")
+@mistake("siamese.4", "In different pairs some images come more often than others of their class. Were some left out, "
+         "or is one always the same, say the first?", "Draw both from all of their class: rng.choice(images_of[d]).")
 def the_first_image_of_the_other_class(images_of, n_pairs, rng):
     def two(rng):
         c, d = rng.choice(len(images_of), 2, replace=False)
@@ -586,7 +607,8 @@ def neighbouring_images(images_of, n_pairs, rng):
     return pairs_of(images_of, n_pairs, rng, one=one)
 
 
-@mistake("siamese.4", "One class was drawn for all same pairs of a call.", "Draw a class for each pair.")
+@mistake("siamese.4", "All same pairs of a call are of one class. Was it drawn once for all, or one pair repeated?",
+         "Draw a class, and a pair of it, for each pair.")
 def one_class_in_a_call(images_of, n_pairs, rng):
     c = rng.integers(len(images_of))
     return pairs_of(images_of, n_pairs, rng, one=lambda rng: rng.choice(images_of[c], 2, replace=False))
@@ -745,8 +767,11 @@ def last_of_the_best(distances, same):
 
 
 @mistake("siamese.5", "The threshold is one of the distances themselves.",
-         "Midway between two neighbours: a new pair is seldom exactly as far apart as one that was seen.")
-def one_of_the_distances(distances, same):
+         "Midway between two neighbours: a new pair is seldom exactly as far apart as one that was seen.",
+         which=("above the gap", "below it"))
+def one_of_the_distances(distances, same, which):
+    if which == "below it":
+        return distances[distances < threshold_by_loops(distances, same)].max()
     return best_of(onp.unique(distances), lambda t: sum(shares(distances, same, t)))
 
 
@@ -807,9 +832,10 @@ def between_the_extremes(distances, same):
 
 
 @mistake("siamese.5", "The neighbours are those of the list as it came: the distances were not sorted.",
-         "np.unique(distances) sorts them, and takes equal ones once.")
-def neighbours_in_the_list(distances, same):
-    return best_of((distances[:-1] + distances[1:]) / 2, lambda t: sum(shares(distances, same, t)))
+         "np.unique(distances) sorts them, and takes equal ones once.", then=("as they come", "sorted"))
+def neighbours_in_the_list(distances, same, then):
+    candidates = (distances[:-1] + distances[1:]) / 2
+    return best_of(onp.sort(candidates) if then == "sorted" else candidates, lambda t: sum(shares(distances, same, t)))
 
 
 @mistake("siamese.5", "The position of the best candidate came back.", "candidates[np.argmax(...)].")
@@ -817,9 +843,11 @@ def position_of_the_best(distances, same):
     return int(onp.argmax([round(sum(shares(distances, same, t)), 9) for t in midpoints(distances)]))
 
 
-@mistake("siamese.5", "The last midpoint was not tried.", "n different distances have n - 1 midpoints: try them all.")
-def last_midpoint_left_out(distances, same):
-    return best_of(midpoints(distances)[:-1], lambda t: sum(shares(distances, same, t)))
+@mistake("siamese.5", "The first or the last midpoint was not tried.",
+         "n different distances have n - 1 midpoints: try them all.", which=("last", "first"))
+def one_midpoint_left_out(distances, same, which):
+    tried = midpoints(distances)[:-1] if which == "last" else midpoints(distances)[1:]
+    return best_of(tried, lambda t: sum(shares(distances, same, t)))
 
 
 @mistake("siamese.5", "The median of the distances came back.", "Try each midpoint, and count what it decides rightly.")
@@ -837,6 +865,19 @@ def farthest_same_pair(distances, same):
          "Try each midpoint, and count what it decides rightly.")
 def middle_of_the_largest_gap(distances, same):
     return midpoints(distances)[onp.diff(onp.unique(distances)).argmax()]
+
+
+@mistake("siamese.5", "The shares are those of the pairs below the threshold that are the same, and of the others that "
+         "are different.",
+         "The other way round: of the *same* pairs the share below, of the *different* pairs the share not below.")
+def shares_of_the_two_sides(distances, same):
+    return best_of(midpoints(distances), lambda t: same[distances < t].mean() + (1 - same)[distances >= t].mean())
+
+
+@mistake("siamese.5", "The mean of all equally good thresholds came back.", "Of equally good ones the smallest.")
+def mean_of_the_best(distances, same):
+    quality = onp.round([sum(shares(distances, same, t)) for t in midpoints(distances)], 9)
+    return midpoints(distances)[quality == quality.max()].mean()
 
 
 @honest("siamese.5")
