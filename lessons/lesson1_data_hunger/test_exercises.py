@@ -90,4 +90,6 @@ def test_max_pool_vjp(rng):
     yield case("5 x 3 pixels: the last row and column are left out", x=rng.normal(size=(2, 5, 3, 2)),
                g=rng.normal(size=(2, 2, 1, 2)))
     yield case("only negative pixels", x=-1 - rng.random(size=(1, 4, 2, 2)), g=rng.normal(size=(1, 2, 1, 2)))
+    yield case("pixels that are nearly equal", x=1 + 2.0 ** -20 * rng.permutation(16).reshape(1, 4, 4, 1),
+               g=rng.normal(size=(1, 2, 2, 1)))  # exact in float32, too
     yield case("many ties", x=rng.integers(0, 2, size=(2, 4, 4, 2)).astype(float), g=rng.normal(size=(2, 2, 2, 2)))

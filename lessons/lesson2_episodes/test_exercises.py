@@ -265,6 +265,8 @@ def test_accuracies(rng):
     labels = rng.integers(0, 4, size=(3, 7))
     yield case("3 tasks, 7 queries, 4 classes", scores=np.eye(4)[labels] + rng.normal(size=(3, 7, 4)),
                labels=labels)
+    yield case("scores that are nearly equal", scores=-1 - 2.0 ** -20 * rng.permutation(18).reshape(1, 6, 3),
+               labels=rng.integers(0, 3, size=(1, 6)))  # exact in float32, too
     yield case("one task", scores=rng.normal(size=(1, 5, 3)), labels=rng.integers(0, 3, size=(1, 5)))
     yield case("scores below 0", scores=-5 + rng.normal(size=(2, 6, 3)), labels=rng.integers(0, 3, size=(2, 6)))
 

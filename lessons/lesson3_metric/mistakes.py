@@ -252,6 +252,19 @@ def summed_over_the_rows(a, b):
     return np.sum(differences(a, b) ** 2, axis=1)
 
 
+@mistake("metric.2", "The first or the last feature was left out.", "range(D) begins at 0 and ends at D - 1 by itself.",
+         which=("first", "last"))
+def one_feature_left_out(a, b, which):
+    kept = slice(1, None) if which == "first" else slice(a.shape[1] - 1)
+    return np.sum(differences(a, b)[:, :, kept] ** 2, axis=2)
+
+
+@mistake("metric.2", "These are 1 - cosine, which compares directions alone.",
+         "The sum of the squared differences: how long a and b are counts, too.")
+def one_less_cosines(a, b):
+    return 1 - a @ b.T / (safe_norm(a)[:, None] * safe_norm(b) + 1e-12)
+
+
 @honest("metric.2")
 def distances_by_loops(a, b):
     return np.array([[sum((p - q) ** 2 for p, q in zip(x, y, strict=True)) for y in b] for x in a])

@@ -81,6 +81,8 @@ def test_matching_probabilities(rng):
     for name, labels_s in [("the last class has no example", [1, 0, 1, 0]), ("class 1 has no example", [2, 0, 0, 2])]:
         yield case(name, embeddings_s=rng.normal(size=(4, 5)), labels_s=np.array(labels_s),
                    embeddings_q=rng.normal(size=(2, 5)), n_way=3)
+    yield case("short embeddings", embeddings_s=0.1 * rng.normal(size=(4, 3)), labels_s=np.array([1, 0, 1, 1]),
+               embeddings_q=0.1 * rng.normal(size=(2, 3)), n_way=2)
     yield case("one class", embeddings_s=rng.normal(size=(3, 5)), labels_s=np.zeros(3, int),
                embeddings_q=rng.normal(size=(2, 5)), n_way=1)
 

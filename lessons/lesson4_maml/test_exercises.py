@@ -54,6 +54,8 @@ def draw(rng, n_examples, n_features, n_way, n_tasks=()):
 def test_inner_step(rng):
     yield case("by hand", expected={"slope": [1.8]}, loss=line_with_slope, params={"slope": np.array([1.0])},
                x=np.array([2.0]), y=np.array([6.0]), inner_lr=0.1)
+    yield case("by hand, a steep loss", expected={"slope": [1.5]}, loss=line_with_slope,  # (10 - 60) * 10
+               params={"slope": np.array([1.0])}, x=np.array([10.0]), y=np.array([60.0]), inner_lr=0.001)
     x, y = draw(rng, 7, 4, 3)
     params = {"w": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
     yield case("7 examples, 4 features, 3 classes", loss=regression_with_bias, params=params, x=x, y=y, inner_lr=0.5)

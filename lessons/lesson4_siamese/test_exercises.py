@@ -49,7 +49,8 @@ def test_distance(rng):
     yield case("rows of equal sums", expected=[8 ** 0.5, 5.0], a=np.array([[1.0, 3.0], [0.0, 2.0]]),
                b=np.array([[3.0, 1.0], [5.0, 2.0]]))
     yield case("rows that are nearly equal", a=1e-3 * a, b=1e-3 * b)
-    yield case("rows that are hardly different", a=2.0 ** -17 * a, b=2.0 ** -17 * b)  # loses no digits in float32
+    yield case("rows that are hardly different", expected=[2.0 ** -18], a=np.array([[7.0, 7.0]]),
+               b=np.array([[7.0, 7.0 + 2.0 ** -18]]))  # exact in float32, too
 
 
 # ---------------------------------------------------------------- recognition: the library's, of embeddings as images
