@@ -701,6 +701,16 @@ def places_before_images(x, kh, kw):
     return np.moveaxis(stacked(patches_of(x, kh, kw)), 0, 2)
 
 
+@mistake("hunger.6", "The shifted images, one for each pixel of the kernel, were given their shape by a reshape: places "
+         "and pixels of the kernel are mixed.",
+         "np.array(list) has the pixels of the kernel in front, (kh*kw,M,...). They belong beside the channels: "
+         "np.concatenate(list, axis=-1).")
+def shifted_images_reshaped(x, kh, kw):
+    height, width = x.shape[1] - kh + 1, x.shape[2] - kw + 1
+    shifted = np.array([x[:, i:i + height, j:j + width] for i in range(kh) for j in range(kw)])
+    return np.reshape(shifted, (len(x), height, width, -1))
+
+
 @honest("hunger.6")
 def im2col_patch_by_patch(x, kh, kw):
     return stacked(patches_of(x, kh, kw))

@@ -225,10 +225,15 @@ def transposed_solution(features, labels, signatures, gamma, lam):
     return closed_form_of_all(features, labels, signatures, gamma, lam).T
 
 
-@mistake("zero_shot.2", "The number of classes was taken from the labels: a class without an image was left out.",
-         "Z is the number of signatures, len(signatures).", counted=("up to the largest", "that occur"))
+@mistake("zero_shot.2", "A class without an image was left out, or its column of Y is 0.",
+         "Z is the number of signatures, len(signatures), and Y is -1 wherever an image is not of a class.",
+         counted=("up to the largest", "that occur", "all, 0 where none occurs"))
 def classes_of_the_labels(features, labels, signatures, gamma, lam, counted):
     kept = np.unique(labels) if counted == "that occur" else np.arange(labels.max() + 1)
+    if "all" in counted:
+        y = wanted(labels, len(signatures)) * np.isin(np.arange(len(signatures)), labels)
+        return closed_form(features.T @ features + gamma * np.eye(features.shape[1]), features.T @ y @ signatures,
+                           signatures.T @ signatures + lam * np.eye(signatures.shape[1]))
     z, seen, labels = len(kept), signatures[kept], np.searchsorted(kept, labels)
     return closed_form(features.T @ features + gamma * np.eye(features.shape[1]), features.T @ wanted(labels, z) @ seen,
                        seen.T @ seen + lam * np.eye(signatures.shape[1]))
@@ -375,8 +380,8 @@ def each_among_its_own(scores, labels, unseen):
     return s, u, harmonic(s, u)
 
 
-@mistake("zero_shot.3", "An image counted as right when its answer was of the right group, seen or unseen, whatever the "
-         "class.", "The class itself must be right: scores.argmax(axis=1) == labels.")
+@mistake("zero_shot.3", "An image counted as right when its answer was of the right group, seen or unseen, whatever "
+         "the class.", "The class itself must be right: scores.argmax(axis=1) == labels.")
 def right_group(scores, labels, unseen):
     s, u = shares(np.isin(scores.argmax(1), unseen) == np.isin(labels, unseen), labels, unseen)
     return s, u, harmonic(s, u)

@@ -125,7 +125,7 @@ def constant_prototypes(embeddings, labels, n_way):
     return means(stop_gradient(embeddings), labels, n_way) + 0 * np.sum(embeddings)
 
 
-@mistake("metric.1", "Each example was averaged with the result so far, half and half, so that the last one counts most.",
+@mistake("metric.1", "Each example was averaged with the result so far, half and half: the later ones count more.",
          "Sum all examples of the class, and divide once, by their number.")
 def averaged_with_the_result_so_far(embeddings, labels, n_way):
     rows = [None] * n_way
@@ -630,8 +630,8 @@ def averages_made_to_sum_to_one(embeddings_s, labels_s, embeddings_q, n_way):
     return p / np.sum(p, axis=1, keepdims=True)
 
 
-@mistake("metric.4", "The cosines were divided by sqrt(D) or by a temperature: the attention is flatter or sharper than "
-         "that of the paper.", "The softmax of the cosines as they are. The lesson tries a temperature later.",
+@mistake("metric.4", "The cosines were divided by sqrt(D) or by a temperature: the attention is flatter or sharper "
+         "than that of the paper.", "The softmax of the cosines as they are. The lesson tries a temperature later.",
          temperature=(0.1, 0.5, 0.05, "sqrt(D)"))
 def with_a_temperature(embeddings_s, labels_s, embeddings_q, n_way, temperature):
     divisor = embeddings_s.shape[1] ** 0.5 if temperature == "sqrt(D)" else temperature
@@ -747,8 +747,8 @@ def ridge_softmax(embeddings_s, labels_s, embeddings_q, n_way, strength):
                                     strength * np.eye(embeddings_s.shape[1]))))
 
 
-@mistake("metric.5", "The support, or all of W, was taken for a constant: no derivative flows back into the embeddings "
-         "of the support.", "Use autograd's np.linalg.solve on the traced embeddings; the support learns through W alone.",
+@mistake("metric.5", "The support, or all of W, was taken for a constant: no derivative flows back into the support's "
+         "embeddings.", "Use autograd's np.linalg.solve on the traced embeddings; the support learns through W alone.",
          of=("all of W", "the support"))
 def ridge_of_constant_weights(embeddings_s, labels_s, embeddings_q, n_way, strength, of):
     constant, added = stop_gradient(embeddings_s), strength + 0 * np.sum(embeddings_s)

@@ -578,7 +578,7 @@ def steps_on_the_query(loss, w, support_x, support_y, query_x, query_y, inner_lr
             second_order(loss, w, query, query, inner_lr, steps))
 
 
-@mistake("maml.4", "All inner steps took the gradient at the starting point w, or at least those of the first order did.",
+@mistake("maml.4", "All inner steps, or at least those of the first order, took the gradient at the starting point w.",
          "Each step takes the gradient where the step before it ended.", of=("both", "first order"))
 def steps_by_one_gradient(loss, w, support_x, support_y, query_x, query_y, inner_lr, steps, of):
     first, second = orders_by_stop_gradient(loss, w, support_x, support_y, query_x, query_y, steps * inner_lr, 1)
@@ -954,8 +954,10 @@ def direction_subtracted(product, b, steps):
 
 
 @mistake("maml.7", "The length of the step does not know A: it is 1, as if A were the identity.",
-         "length = r.r / d.Ad.")
-def length_without_a(product, b, steps):
+         "length = r.r / d.Ad.", then=("all else right", "along the residual"))
+def length_without_a(product, b, steps, then):
+    if then == "along the residual":
+        return steps_of(product, b, steps, length_of=lambda *_: 1.0, next_direction=lambda new, old, d, b: new)
     return steps_of(product, b, steps, length_of=lambda r, d, image: (r @ r) / (d @ d))
 
 
