@@ -701,8 +701,8 @@ def places_before_images(x, kh, kw):
     return np.moveaxis(stacked(patches_of(x, kh, kw)), 0, 2)
 
 
-@mistake("hunger.6", "The shifted images, one for each pixel of the kernel, were given their shape by a reshape: places "
-         "and pixels of the kernel are mixed.",
+@mistake("hunger.6", "The shifted images, one for each pixel of the kernel, got their shape by a reshape: places and "
+         "pixels of the kernel are mixed.",
          "np.array(list) has the pixels of the kernel in front, (kh*kw,M,...). They belong beside the channels: "
          "np.concatenate(list, axis=-1).")
 def shifted_images_reshaped(x, kh, kw):
