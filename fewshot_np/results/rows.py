@@ -43,8 +43,9 @@ def metric_training(iterations, **more):
 # nearest image of another one.
 CONTRASTIVE = {"negatives": "hardest", "margin": 10.0}
 # Vinyals et al. 2016 take plain cosines, train with the ways and shots of the test, and let each embedding depend on
-# the other examples ("full context embeddings"). Here cosines are divided by 0.1, training has 60 ways, no context.
-SHARPENED = {"temperature": 0.1}
+# the other examples ("full context embeddings"). Here cosines are divided by 0.05, training has 60 ways, no context.
+# After 500 iterations, on validation characters and 20 ways: 94.6 %, and 91.7 with 0.1.
+SHARPENED = {"temperature": 0.05}
 # fine-tuning answers with the network of "frozen features": see `training_identity`
 PRETRAINING = Training(5000, 1e-2, batch=64)
 FINN_PRETRAINING = PRETRAINING._replace(iterations=20000)  # four times as many classes: a character turned is another
@@ -57,7 +58,7 @@ FINN = {  # (method, n_way, k_shot); up to 50 minutes each, MAML at 20 ways 81 a
     ("Reptile", 5, 1): Training(20000, 1.0, 5, n_query=9, n_query_test=1, optimizer="sgd", schedule="linear",
                                 objective={"inner_lr": 2.0, "inner_steps": 5, "inner_batch": 10},
                                 scores={"learning_rate": 1.0, "steps": 20}),
-    ("Matching", 5, 1): metric_training(10000, objective=SHARPENED, scores=SHARPENED),
+    ("Matching", 5, 1): metric_training(3000, down="pool", objective=SHARPENED, scores=SHARPENED),
     ("Siamese", 5, 1): metric_training(10000, n_query=2, objective=CONTRASTIVE),
     ("ridge regression", 5, 1): metric_training(10000, start={"strength": 1.0, "scale": 5.0}),
     ("Relation", 5, 1): metric_training(10000, train_way=20, features="mean", start={"n_hidden": 64}),
