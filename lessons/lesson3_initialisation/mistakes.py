@@ -277,16 +277,19 @@ def stack(ends):
     return {key: np.array([end[key] for end in ends]) for key in ends[0]}
 
 
-def task_by_task(loss, params, x, y, learning_rate, steps, update, forget="each task", carry=False):
-    """forget: when the state becomes None, before "each task" or "each step", or "never". carry: the parameters."""
+def task_by_task(loss, params, x, y, learning_rate, steps, update, forget="each task", carry=False, shorter=False):
+    """forget: when the state becomes None, before "each task" or "each step", or "never". carry: the parameters.
+
+    shorter: each step than the one before.
+    """
     ends, start, state = [], params, None
     for t in range(len(x)):
         end = start
         if forget == "each task":
             state = None
-        for _ in range(steps):
-            before = None if forget == "each step" else state
-            end, state = update(end, grad(loss)(end, x[t], y[t]), before, learning_rate)
+        for i in range(steps):
+            before, rate = None if forget == "each step" else state, learning_rate / (i + 1 if shorter else 1)
+            end, state = update(end, grad(loss)(end, x[t], y[t]), before, rate)
         ends.append(end)
         start = end if carry else params
     return stack(ends)
@@ -465,13 +468,7 @@ def divided_by_examples(loss, params, x, y, learning_rate, steps, update, of):
 @mistake("initialisation.2", "The learning rate was divided by the number of the step: the steps become shorter.",
          "learning_rate stays the same in all steps.")
 def shorter_and_shorter_steps(loss, params, x, y, learning_rate, steps, update):
-    ends = []
-    for t in range(len(x)):
-        end, state = params, None
-        for i in range(steps):
-            end, state = update(end, grad(loss)(end, x[t], y[t]), state, learning_rate / (i + 1))
-        ends.append(end)
-    return stack(ends)
+    return task_by_task(loss, params, x, y, learning_rate, steps, update, shorter=True)
 
 
 @honest("initialisation.2")
