@@ -560,14 +560,17 @@ def steps_of_the_kernel(x, w, stride):
     return convolve(x, w, 1)[:, ::w.shape[0], ::w.shape[1]]
 
 
-@mistake("hunger.5", "Height and width of the kernel changed places: the places, or the patches, are those of a kernel "
-         "of kw x kh.", "w is (kh,kw,C,O): kh, kw = w.shape[:2]. The height belongs to the rows of the image.",
-         of=("places and patches", "places"))
+@mistake("hunger.5", "Height and width of the kernel changed places: its weights, or its places, or the patches, are "
+         "those of a kernel of kw x kh.",
+         "w is (kh,kw,C,O): kh, kw = w.shape[:2]. The height belongs to the rows of the image.",
+         of=("places and patches", "places", "weights"))
 def kernel_sides_exchanged(x, w, stride, of):
     kw, kh = w.shape[:2]
     size = [len(range(0, n - k + 1, stride)) for n, k in zip(x.shape[1:3], (kh, kw), strict=True)]
     if of == "places":
         return convolve(x, w, stride, out_size=size)
+    if of == "weights":
+        return convolve(x, np.transpose(w, (1, 0, 2, 3)), stride)
     return convolve(x, w, stride, lambda image, y, x, *_: image[y:y + kh, x:x + kw], out_size=size)
 
 

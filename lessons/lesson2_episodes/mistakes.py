@@ -301,6 +301,12 @@ def classes_from_one(scores, labels):
     return np.mean(scores.argmax(-1) + 1 == labels, axis=-1)
 
 
+@mistake("episodes.2", "All tasks were judged by the labels of one task.", "Task t has the labels labels[t].",
+         task=(0, -1))
+def labels_of_one_task(scores, labels, task):
+    return np.mean(scores.argmax(-1) == labels[task], axis=-1)
+
+
 @honest("episodes.2")
 def accuracies_by_loops(scores, labels):
     result = []

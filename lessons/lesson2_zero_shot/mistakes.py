@@ -104,9 +104,10 @@ def a_column_for_each_name(parts):
     return marked(parts, sorted((place, word) for one in parts for place, word in enumerate(one)))
 
 
-@mistake("zero_shot.1", "Only the first place of the names was used.", "Every place has columns of its own.")
-def first_place_alone(parts):
-    return marked(parts, [column for column in columns_of(parts) if column[0] == 0])
+@mistake("zero_shot.1", "Only the first place of the names was used, or only the first two.",
+         "Every place has columns of its own.", places=(1, 2))
+def first_places_alone(parts, places):
+    return marked(parts, [column for column in columns_of(parts) if column[0] < places])
 
 
 @mistake("zero_shot.1", "The columns of the last place stand first.",

@@ -386,9 +386,10 @@ def averaged_ends(loss, params, x, y, learning_rate, steps, update):
     return tree_map(lambda a: np.mean(a, axis=0), task_by_task(loss, params, x, y, learning_rate, steps, update))
 
 
-@mistake("initialisation.2", "All tasks were fine-tuned on the examples of the first.", "Task t is x[t], y[t].")
-def examples_of_the_first_task(loss, params, x, y, learning_rate, steps, update):
-    x, y = (np.stack([a[0]] * len(a)) for a in (x, y))
+@mistake("initialisation.2", "All tasks were fine-tuned on the examples of the first, or at least on its labels.",
+         "Task t is x[t], y[t].", of=("xy", "y"))
+def examples_of_the_first_task(loss, params, x, y, learning_rate, steps, update, of):
+    x, y = (np.stack([a[0]] * len(a)) if name in of else a for name, a in (("x", x), ("y", y)))
     return task_by_task(loss, params, x, y, learning_rate, steps, update)
 
 
@@ -792,12 +793,12 @@ def frozen_support_as_it_is(features_s, labels_s, features_q, n_way, mean):
     return nearest_mean(features_s, labels_s, normalised(features_q - mean), n_way)
 
 
-@mistake("initialisation.4", "Rows were divided by the sum of their absolute numbers.",
-         "The length is Euclidean: the root of the sum of the squares.")
-def frozen_absolute_lengths(features_s, labels_s, features_q, n_way, mean):
+@mistake("initialisation.4", "Rows were divided by the sum of their absolute numbers, or by the largest of these.",
+         "The length is Euclidean: the root of the sum of the squares.", by=("sum", "largest"))
+def frozen_absolute_lengths(features_s, labels_s, features_q, n_way, mean, by):
     def shortened(x):
-        sums = np.sum(np.abs(x), axis=1, keepdims=True)
-        return x / np.where(sums > 0, sums, 1.0)
+        divisors = (np.sum if by == "sum" else np.max)(np.abs(x), axis=1, keepdims=True)
+        return x / np.where(divisors > 0, divisors, 1.0)
     return nearest_mean(shortened(features_s - mean), labels_s, shortened(features_q - mean), n_way)
 
 

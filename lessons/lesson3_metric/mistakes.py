@@ -134,6 +134,16 @@ def averaged_with_the_result_so_far(embeddings, labels, n_way):
     return np.array(rows)
 
 
+@mistake("metric.1", "The examples were sorted by their labels and cut into N equal blocks, as if all classes had "
+         "equally many.", "embeddings[labels == n] are those of class n, however many.", cut=("reshape", "slices"))
+def sorted_blocks(embeddings, labels, n_way, cut):
+    ordered = embeddings[np.argsort(labels, kind="stable")]
+    if cut == "reshape":
+        return np.mean(np.reshape(ordered, (n_way, -1, embeddings.shape[1])), axis=1)
+    each = len(labels) // n_way
+    return np.array([np.mean(ordered[n * each:(n + 1) * each], axis=0) for n in range(n_way)])
+
+
 @honest("metric.1")
 def prototypes_by_loops(embeddings, labels, n_way):
     rows = []
@@ -603,10 +613,13 @@ def logarithms_added_up(embeddings_s, labels_s, embeddings_q, n_way):
     return votes(log_softmax(cosines(embeddings_q, embeddings_s)), labels_s, n_way)
 
 
-@mistake("metric.4", "The cosines were divided by their sum. They may be negative, and their sum 0.",
-         "The softmax: exp of each cosine, divided by the sum of these.")
-def cosines_divided_by_their_sum(embeddings_s, labels_s, embeddings_q, n_way):
+@mistake("metric.4", "The cosines, or those above 0, were divided by their sum, which may be 0.",
+         "The softmax: exp of each cosine, divided by the sum of these.", clipped=(False, True))
+def cosines_divided_by_their_sum(embeddings_s, labels_s, embeddings_q, n_way, clipped):
     weights = cosines(embeddings_q, embeddings_s)
+    if clipped:
+        weights = relu(weights)
+        return votes(weights / (np.sum(weights, axis=1, keepdims=True) + 1e-12), labels_s, n_way)
     return votes(weights / np.sum(weights, axis=1, keepdims=True), labels_s, n_way)
 
 
@@ -841,6 +854,11 @@ def ridge_of_the_queries(embeddings_s, labels_s, embeddings_q, n_way, strength):
     x = embeddings_s
     return embeddings_q @ np.linalg.solve(embeddings_q.T @ embeddings_q + strength * np.eye(x.shape[1]),
                                           x.T @ np.eye(n_way)[labels_s])
+
+
+@mistake("metric.5", "The strength was subtracted: X'X - strength I can even be singular.", "X'X + strength I.")
+def ridge_strength_subtracted(embeddings_s, labels_s, embeddings_q, n_way, strength):
+    return ridge(embeddings_s, np.eye(n_way)[labels_s], embeddings_q, -strength * np.eye(embeddings_s.shape[1]))
 
 
 @honest("metric.5")

@@ -887,6 +887,11 @@ def sum_of_squared_losses(loss, w, x, y, inner_lr, steps):
     return ws
 
 
+@mistake("maml.6", "The inner rate was divided by the number of steps.", "inner_lr in each step, however many.")
+def rate_divided_by_steps(loss, w, x, y, inner_lr, steps):
+    return adapt_with_added_zeros(loss, w, x, y, inner_lr / steps, steps)
+
+
 @honest("maml.6")
 def adapt_all_by_the_sum(loss, w, x, y, inner_lr, steps):
     ws = np.array([w] * len(x))

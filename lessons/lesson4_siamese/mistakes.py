@@ -452,9 +452,15 @@ def nearest_length(support, labels, query):
 
 
 @mistake("siamese.3", "The D differences were summed with their signs, so that they cancel.",
-         "Euclidean: square each difference, then sum.")
-def nearest_by_the_sum_of_differences(support, labels, query):
-    return labels[onp.abs(query.sum(axis=1)[:, None] - support.sum(axis=1)).argmin(axis=1)]
+         "Euclidean: square each difference, then sum.", then=("absolute", "as they are"))
+def nearest_by_the_sum_of_differences(support, labels, query, then):
+    sums = query.sum(axis=1)[:, None] - support.sum(axis=1)
+    return labels[(onp.abs(sums) if then == "absolute" else sums).argmin(axis=1)]
+
+
+@mistake("siamese.3", "Only the first feature was compared.", "The sum over all D features.")
+def nearest_in_the_first_feature(support, labels, query):
+    return labels[onp.abs(query[:, :1] - support[:, 0]).argmin(axis=1)]
 
 
 @honest("siamese.3")
