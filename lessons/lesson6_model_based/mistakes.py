@@ -758,15 +758,22 @@ def to_the_last_bit(answer, x, y, query_x, order):
 
 
 @mistake("model_based.6", "Sums of answers were compared: two numbers that move in opposite directions cancel.",
-         "Compare number by number.", axis=(None, 0, 1))
+         "Compare number by number.", axis=(None, 0, 1, "all"))
 def sums_compared(answer, x, y, query_x, order, axis):
-    before, after = answer(x, y, query_x).sum(axis), answer(x[order], y[order], query_x).sum(axis)
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    if axis == "all":  # against the largest answer, not the largest sum
+        return bool(abs(before.sum() - after.sum()) <= 1e-5 * onp.abs(before).max())
+    before, after = before.sum(axis), after.sum(axis)
     return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before).max())
 
 
-@mistake("model_based.6", "One answer that stays the same was enough.", "All of them must: .all(), not .any().")
-def any_will_do(answer, x, y, query_x, order):
-    return bool(onp.isclose(answer(x, y, query_x), answer(x[order], y[order], query_x)).any())
+@mistake("model_based.6", "One answer that stays the same was enough.", "All of them must: .all(), not .any().",
+         each_against_itself=(True, False))
+def any_will_do(answer, x, y, query_x, order, each_against_itself):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    if each_against_itself:
+        return bool(onp.isclose(before, after).any())
+    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before).max()).any())
 
 
 @mistake("model_based.6", "The tolerance is so wide that a learner passes whose answers do change.",
@@ -835,12 +842,6 @@ def another_order(answer, x, y, query_x, order, turned):
     return close(answer(x, y, query_x), answer(x[mine], y[mine], query_x))
 
 
-@mistake("model_based.6", "Only the first query was asked: the order may matter for another one.",
-         "Compare the answers to all queries.")
-def first_query_alone(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x)[:1], answer(x[order], y[order], query_x)[:1])
-
-
 @mistake("model_based.6", "The differences have their sign: answers that all move in one direction pass, however far.",
          "np.abs of the difference.", sign=(1, -1))
 def without_the_absolute_value(answer, x, y, query_x, order, sign):
@@ -890,9 +891,12 @@ def answers_sorted(answer, x, y, query_x, order):
     return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
 
 
-@mistake("model_based.6", "Only the first number of each answer was compared.", "All E of them.")
-def first_number_alone(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x)[:, 0], answer(x[order], y[order], query_x)[:, 0])
+@mistake("model_based.6", "Only a part of the answers was compared: those to the first query, or the first number of "
+         "each. The order may matter for another part.", "All E numbers of the answers to all Q queries.",
+         part=("query", "number"))
+def first_part_alone(answer, x, y, query_x, order, part):
+    some = (slice(1), slice(None)) if part == "query" else (slice(None), slice(1))
+    return close(answer(x, y, query_x)[some], answer(x[order], y[order], query_x)[some])
 
 
 @mistake("model_based.6", "The mean of the differences was compared: one answer of many may change.",
@@ -900,6 +904,13 @@ def first_number_alone(answer, x, y, query_x, order):
 def mean_of_the_differences(answer, x, y, query_x, order):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
     return bool(onp.abs(before - after).mean() <= 1e-5 * onp.abs(before).max())
+
+
+@mistake("model_based.6", "Answers that are all 0, and stay so, count as different: 0 is not less than 0, and 0 by 0 "
+         "is no number.", "The largest difference <= 1e-5 times the largest answer: with <=, and nothing divided.")
+def zeros_differ_from_zeros(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() < 1e-5 * onp.abs(before).max())
 
 
 @honest("model_based.6")
@@ -1344,10 +1355,10 @@ def a_blank_for_each_slot(query, keys, filled, sharpness, blank):
     return softmax(np.concatenate([scores, blank + onp.zeros(len(keys))]))[:len(keys)]
 
 
-@mistake("model_based.9", "Empty slots got a score that is low, but not low enough: its exponential is not 0.",
-         "Minus infinity.")
-def empty_slots_a_little(query, keys, filled, sharpness, blank):
-    scores = np.where(filled, sharpness * np.matmul(keys, query), -5.0)
+@mistake("model_based.9", "Empty slots got a score that is low, but not low enough: its exponential is not 0, or the "
+         "scores of the other slots are still lower.", "Minus infinity.", score=(-5.0, -1000.0))
+def empty_slots_a_little(query, keys, filled, sharpness, blank, score):
+    scores = np.where(filled, sharpness * np.matmul(keys, query), score)
     return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
 
 
@@ -1360,6 +1371,17 @@ def minus_the_blank(query, keys, filled, sharpness, blank):
          "Leave out the weight of the blank, where its score stands.")
 def blank_in_front(query, keys, filled, sharpness, blank):
     return np.roll(with_blank(query, keys, filled, sharpness, blank), 1)[:-1]
+
+
+@mistake("model_based.9", "The largest score was sought among the empty slots, too. If one of them is far above all "
+         "others, nothing is left of their exponentials, and 0 by 0 is no number.",
+         "First minus infinity for the empty slots, then the largest of the rest and the blank.")
+def largest_of_the_empty_too(query, keys, filled, sharpness, blank):
+    scores = sharpness * np.matmul(keys, query)
+    largest = np.maximum(np.max(scores), blank)
+    parts = np.where(filled, np.exp(scores - largest), 0.0)
+    with onp.errstate(invalid="ignore"):
+        return parts / (np.sum(parts) + np.exp(blank - largest))
 
 
 @honest("model_based.9")

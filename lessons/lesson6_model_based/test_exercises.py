@@ -261,6 +261,10 @@ def last_one_in_the_last_number(x, y, query_x):
     return onp.concatenate([answers[:, :-1], 0 * answers[:, -1:] + y[-1, -1]], axis=1)
 
 
+def always_zero(x, y, query_x):
+    return onp.zeros((len(query_x), y.shape[1]))
+
+
 def scaled(answer, factor):
     def scaled_answer(x, y, query_x):
         return factor * answer(x, y, query_x)
@@ -307,6 +311,8 @@ def test_ignores_order(rng):
                     ("the first label, a smaller one after it", 6 - np.arange(6.0)),
                     ("the first label, its equal after it", np.array([1.0, 2, 3, 1, 4, 5]))]:
         yield case(name, answer=first_of_all, x=x, y=y[:, None], query_x=query_x[:4], order=order)
+    yield case("all answers are 0", expected=True, answer=always_zero, x=x, y=rng.normal(size=(6, 3)),
+               query_x=query_x[:4], order=order)
 
 
 # ---------------------------------------------------------------- a task from the prior: judged by what it draws
@@ -542,3 +548,9 @@ def test_recall_weights(rng):
                sharpness=np.array(3.0), blank=np.array(1.0))
     yield case("sharp scores", query=query, keys=keys, filled=filled, sharpness=np.array(2000.0),
                blank=np.array(-3000.0))
+    # two filled slots at -5000, the blank log 2 above them, so they have a quarter each; the empty one is at 5000
+    yield case("scores far below 0, and an empty slot far above", expected=[0.0, 0.25, 0.25], query=np.array([1.0]),
+               keys=np.array([[1.0], [-1.0], [-1.0]]), filled=np.array([False, True, True]),
+               sharpness=np.array(5000.0), blank=np.array(-5000.0 + onp.log(2)))
+    yield case("a blank far above all slots", expected=[0.0] * 6, query=query, keys=keys, filled=filled,
+               sharpness=np.array(3.0), blank=np.array(5000.0))

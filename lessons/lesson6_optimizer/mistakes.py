@@ -285,6 +285,25 @@ def step_without_the_rates(gradient, w, rates, supports, queries):
     return -onp.mean([s * q for s, q in both_gradients(gradient, w, 1.0, supports, queries)], axis=0)
 
 
+@mistake("optimizer.2", "The sum was divided by T - 1, as in a variance.", "The mean over T tasks: divide by T.")
+def divided_by_one_less(gradient, w, rates, supports, queries):
+    pairs = both_gradients(gradient, w, rates, supports, queries)
+    return -np.sum([s * q for s, q in pairs], axis=0) / max(len(pairs) - 1, 1)
+
+
+@mistake("optimizer.2", "All tasks made the same step, by the mean of the support gradients.",
+         "Each task has a w' of its own: w - rates * gradient(w, supports[t]).")
+def one_step_for_all_tasks(gradient, w, rates, supports, queries):
+    moved = w - rates * np.mean([gradient(w, s) for s in supports], axis=0)
+    return -np.mean([gradient(w, s) * gradient(moved, q) for s, q in zip(supports, queries, strict=True)], axis=0)
+
+
+@mistake("optimizer.2", "The support gradient was squared.",
+         "Minus the support gradient, once, times the query gradient at w'.")
+def support_gradient_squared(gradient, w, rates, supports, queries):
+    return -np.mean([s * s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
 @honest("optimizer.2")
 def rates_task_by_task(gradient, w, rates, supports, queries):
     products = []
