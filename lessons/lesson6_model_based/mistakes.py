@@ -123,6 +123,14 @@ def one_too_few_counted(h, params, x, y):
     return np.sum(h(params, pairs(x, y)), axis=1) / max(x.shape[1] - 1, 1)
 
 
+@mistake("model_based.1", "The examples were centred first, x or both x and y: where on the curve they lie is lost.",
+         "h of the pairs as they are.", which=("x", "both"))
+def examples_centred(h, params, x, y, which):
+    x = x - np.mean(x, axis=1, keepdims=True)
+    y = y - np.mean(y, axis=1, keepdims=True) if which == "both" else y
+    return np.mean(h(params, pairs(x, y)), axis=1)
+
+
 @honest("model_based.1")
 def encode_example_by_example(h, params, x, y):
     n_points = x.shape[1]
@@ -283,6 +291,18 @@ def queries_cut_off(g, params, r, x):
     return g(params, np.concatenate([to_every_query(r, x), stop_gradient(x)], axis=-1))
 
 
+@mistake("model_based.2", "The queries were sorted, so the answers belong to other queries.",
+         "Answer the queries in the order in which they come.")
+def queries_sorted(g, params, r, x):
+    return g(params, np.concatenate([to_every_query(r, x), np.sort(x, axis=1)], axis=-1))
+
+
+@mistake("model_based.2", "g got the sum of r and x, (T,Q,R), not rows of R + 1 numbers.",
+         "np.concatenate([r of each query, x], axis=-1): x beside r, not added to it.")
+def x_added_to_r(g, params, r, x):
+    return g(params, np.expand_dims(r, 1) + x)
+
+
 @honest("model_based.2")
 def decode_query_by_query(g, params, r, x):
     answers = [g(params, np.concatenate([r, x[:, q]], axis=1)[:, None]) for q in range(x.shape[1])]
@@ -393,6 +413,23 @@ def nan_alone_replaced(r, n_points, r_new):
     return (n_points * np.where(np.isnan(r), 0.0, r) + r_new) / (n_points + 1)
 
 
+@mistake("model_based.3", "Only the new vector was divided: there are no brackets around the sum.",
+         "(n_points * r + r_new) / (n_points + 1).")
+def brackets_forgotten(r, n_points, r_new):
+    return n_points * r + r_new / (n_points + 1) if n_points else r_new
+
+
+@mistake("model_based.3", "The sum was divided by n_points + 2.", "With the new one there are n_points + 1.")
+def divided_by_two_more(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 2) if n_points else r_new
+
+
+@mistake("model_based.3", "Where there are no examples yet, a vector of zeros was counted as one: the first example has "
+         "half of the weight.", "If n_points is 0, return r_new.")
+def zeros_counted_as_an_example(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 1) if n_points else r_new / 2
+
+
 @honest("model_based.3")
 def by_the_sum(r, n_points, r_new):
     return r_new if n_points == 0 else (n_points * r + r_new) / (n_points + 1)
@@ -452,9 +489,10 @@ def best_key_alone(query, keys, values):
 
 
 @mistake("model_based.4", "exp overflows where a score is a thousand: infinity by infinity is NaN.",
-         "Subtract the largest score first; the softmax stays the same.")
-def exp_overflows(query, keys, values):
-    parts = np.exp(np.matmul(keys, query) / len(query) ** 0.5)
+         "Subtract the largest score first; the softmax stays the same.", less=("nothing", "mean"))
+def exp_overflows(query, keys, values, less):
+    scores = np.matmul(keys, query) / len(query) ** 0.5
+    parts = np.exp(scores - np.mean(scores) if less == "mean" else scores)
     return np.matmul(parts / np.sum(parts), values)
 
 
@@ -469,10 +507,11 @@ def mean_of_the_keys(query, keys, values):
 
 
 @mistake("model_based.4", "The scores are cosines: query and keys were brought to the length 1.",
-         "The product as it is, divided by sqrt(D).")
-def by_cosine(query, keys, values):
+         "The product as it is, divided by sqrt(D).", divided=(True, False))
+def by_cosine(query, keys, values, divided):
     lengths = np.sqrt(np.sum(keys ** 2, axis=1) * np.sum(query ** 2) + 1e-300)
-    return np.matmul(softmax(np.matmul(keys, query) / lengths / len(query) ** 0.5), values)
+    cosines = np.matmul(keys, query) / lengths
+    return np.matmul(softmax(cosines / len(query) ** 0.5 if divided else cosines), values)
 
 
 @mistake("model_based.4", "The weighted sum was divided by the number of examples. But the weights add up to 1: it "
@@ -511,9 +550,12 @@ def times_the_root(query, keys, values):
 
 
 @mistake("model_based.4", "1 was added to the sum of the exp, so that the weights add up to less than 1.",
-         "Divide by the sum itself.")
-def one_more_in_the_sum(query, keys, values):
-    parts = np.exp(np.matmul(keys, query) / len(query) ** 0.5 - np.max(np.matmul(keys, query) / len(query) ** 0.5))
+         "Divide by the sum itself.", added=("1", "exp(0)"))
+def one_more_in_the_sum(query, keys, values, added):
+    scores = np.matmul(keys, query) / len(query) ** 0.5
+    if added == "exp(0)":  # as a score of its own, subject to the same subtraction
+        return np.matmul(softmax(np.concatenate([scores, np.zeros(1)]))[:-1], values)
+    parts = np.exp(scores - np.max(scores))
     return np.matmul(parts / (np.sum(parts) + 1), values)
 
 
@@ -537,11 +579,13 @@ def minus_the_scores(query, keys, values):
     return np.matmul(attention_weights(-query, keys), values)
 
 
-@mistake("model_based.4", "Each weight is a sigmoid of its score: together they do not add up to 1.",
-         "A softmax over the examples.")
-def each_by_a_sigmoid(query, keys, values):
+@mistake("model_based.4", "The weights are sigmoids of the scores: they do not add up to 1, or only because they were "
+         "divided by their sum.", "A softmax over the examples: exp of each score, divided by the sum.",
+         divided=(False, True))
+def each_by_a_sigmoid(query, keys, values, divided):
     scores = np.matmul(keys, query) / len(query) ** 0.5
-    return np.matmul(0.5 * (1 + np.tanh(scores / 2)), values)
+    weights = 0.5 * (1 + np.tanh(scores / 2))
+    return np.matmul(weights / np.sum(weights) if divided else weights, values)
 
 
 @mistake("model_based.4", "The scores were divided by the norm of the query, not by sqrt(D).",
@@ -653,9 +697,11 @@ def too_little_subtracted(scores, n_context, amount):
 
 @mistake("model_based.5", "exp was taken of the hidden scores, too. Where they are large it overflows, and the "
          "derivative through np.where is NaN.",
-         "Replace the scores before exp, and subtract the largest one that is left.")
-def exp_of_hidden_scores(scores, n_context):
+         "Replace the scores before exp, and subtract the largest one that is left.", less_the_largest=(False, True))
+def exp_of_hidden_scores(scores, n_context, less_the_largest):
     seen = onp.arange(scores.shape[1]) < n_context
+    if less_the_largest:
+        scores = scores - np.max(scores[:, :n_context], axis=1, keepdims=True)
     with onp.errstate(over="ignore", invalid="ignore"):
         parts = np.where(seen, np.exp(scores), 0.0)
     return parts / np.sum(parts, axis=1, keepdims=True)
@@ -706,6 +752,20 @@ def exp_times_the_mask(scores, n_context):
     with onp.errstate(over="ignore", invalid="ignore"):
         parts = np.exp(scores) * visible(scores, n_context)
         return parts / np.sum(parts, axis=1, keepdims=True)
+
+
+@mistake("model_based.5", "The mask was multiplied by minus infinity. Where nothing is hidden that is 0 times infinity, "
+         "which is no number.", "np.where(hidden, -np.inf, scores): it chooses, and multiplies nothing.")
+def zero_times_infinity(scores, n_context):
+    with onp.errstate(invalid="ignore"):
+        return softmax(scores + (onp.arange(scores.shape[1]) >= n_context) * -onp.inf)
+
+
+@mistake("model_based.5", "The n_context keys with the largest scores of each row may be seen.",
+         "The first n_context keys, whatever their scores are: np.arange(B) < n_context.")
+def the_largest_ones(scores, n_context):
+    ranks = onp.argsort(onp.argsort(-getattr(scores, "_value", scores), axis=1), axis=1)
+    return softmax(np.where(ranks < n_context, scores, -np.inf))
 
 
 @honest("model_based.5")
@@ -1010,8 +1070,8 @@ def labels_by_sign(n_features, k_shot, n_query, rng):
     return support_x, 2 * support_y - 1, query_x, 2 * query_y - 1
 
 
-@mistake("model_based.7", "The points of class 0 do not all come first.",
-         "K points of class 0 and then K of class 1; the query likewise.")
+@mistake("model_based.7", "The labels are not all 0 first and then all 1.",
+         "K points of class 0 and then K of class 1, with the labels np.repeat([0, 1], K); the query likewise.")
 def classes_mixed(n_features, k_shot, n_query, rng):
     support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
     a, b = rng.permutation(2 * k_shot), rng.permutation(2 * n_query)
@@ -1051,18 +1111,43 @@ def signs_for_the_rule(n_features, k_shot, n_query, rng):
     return cut(in_front(x, rng.choice([-1.0, 1.0], n_features)), k_shot)
 
 
-@mistake("model_based.7", "Every feature was turned to the rule's side by itself, so the points of a class fill only a "
-         "quarter of the plane.", "Turn the whole point around where it is on the wrong side: -x.")
+@mistake("model_based.7", "Every feature was turned by itself, so the points of a class fill only a quarter of the plane.",
+         "Draw w, and turn the whole point around where w . x has the wrong sign: -x.")
 def each_feature_turned(n_features, k_shot, n_query, rng):
     x = onp.abs(rng.standard_normal((2, k_shot + n_query, n_features))) * onp.sign(rng.standard_normal(n_features))
     return cut(x * onp.array([-1, 1])[:, None, None], k_shot)
 
 
 @mistake("model_based.7", "The features do not have mean 0 and standard deviation 1, as standard normal numbers have.",
-         "rng.standard_normal as it comes: not rng.uniform, and no factor.")
+         "rng.standard_normal as it comes: not rng.uniform, no factor, and no point left out.")
 def another_deviation(n_features, k_shot, n_query, rng):
     x = rng.uniform(-1, 1, (2, k_shot + n_query, n_features))
     return cut(in_front(x, rng.standard_normal(n_features)), k_shot)
+
+
+@mistake("model_based.7", "Points lie on both sides of the border: no straight line through 0 separates the classes. They "
+         "were perhaps drawn around two middles, or the rule is w . x + b.",
+         "Class 1 where w . x > 0, class 0 elsewhere, without a number added.")
+def two_clouds(n_features, k_shot, n_query, rng):
+    middle = rng.standard_normal(n_features) * onp.array([-1, 1])[:, None, None]
+    return cut(rng.standard_normal((2, k_shot + n_query, n_features)) + middle, k_shot)
+
+
+@mistake("model_based.7", "The rules do not point in all directions alike. Perhaps only one weight is not 0, or some "
+         "are always above 0.", "w = rng.standard_normal(n_features), as it comes.")
+def one_weight_of_1(n_features, k_shot, n_query, rng):
+    rule = onp.eye(n_features)[rng.integers(n_features)]
+    return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rule), k_shot)
+
+
+@mistake("model_based.7", "Along the border there is a strip without points: those that are hard to tell apart are missing.",
+         "Leave none out: class 1 where w . x > 0, and class 0 elsewhere, however near to 0 it is.")
+def far_from_the_border(n_features, k_shot, n_query, rng):
+    rule = rng.standard_normal(n_features)
+    x = rng.standard_normal((2, 20 * (k_shot + n_query), n_features))
+    far = abs(x @ rule) > 0.5 * onp.linalg.norm(rule)
+    n = k_shot + n_query
+    return cut(in_front(onp.stack([points[keep][:n] for points, keep in zip(x, far, strict=True)]), rule), k_shot)
 
 
 @honest("model_based.7")

@@ -475,6 +475,17 @@ def classes_fill_half_the_plane(inputs, support_x, support_y, query_x, query_y):
         return say("points of class 1 that lie within {angle:.0f} degrees in every task, seen from 0", angle=widest)
 
 
+def points_come_near_the_border(inputs, support_x, support_y, query_x, query_y):
+    """There are points on both sides right up to the line, not only far from it."""
+    turned = towards_class_1(support_x, support_y, query_x, query_y)
+    angles = onp.sort(onp.arctan2(turned[..., 1], turned[..., 0]), axis=1)
+    gaps = onp.diff(onp.concatenate([angles, angles[:, :1] + 2 * onp.pi], axis=1), axis=1).max(axis=1)
+    empty, right = onp.degrees(gaps.mean() - onp.pi), 360 / (angles.shape[1] + 1)
+    if empty > 1.7 * right:
+        return say("lines that could be turned by {angle:.0f} degrees before they meet a point, on average; about "
+                   "{right:.0f} would be right", angle=empty, right=right)
+
+
 def weights_differ(inputs, support_x, support_y, query_x, query_y):
     """In half of the rules one feature weighs more than twice as much as the other."""
     middle = onp.sort(onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)), axis=1)
@@ -503,9 +514,10 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
     shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ, no_point_twice,
-    no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
-    rules_have_both_signs, rules_have_all_directions, both_features_count,
-    classes_fill_half_the_plane, weights_differ, lengths_differ, features_are_standard_normal, some_features_are_large))
+    no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule,
+    classes_fill_half_the_plane, rules_differ, rules_have_both_signs, rules_have_all_directions, both_features_count,
+    weights_differ, points_come_near_the_border, lengths_differ, features_are_standard_normal,
+    some_features_are_large))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)

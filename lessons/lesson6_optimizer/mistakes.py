@@ -334,15 +334,18 @@ def two_numbers(gradients, p, large=None, small=None):
     return onp.stack([onp.where(size >= onp.exp(-p), a, b) for a, b in zip(large, small, strict=True)], axis=1)
 
 
-@mistake("optimizer.3", "Small gradients were treated like large ones: their logarithm has no lower end, and is minus "
-         "infinity for a gradient of 0.", "Where |g| < exp(-p) the two numbers are -1 and exp(p) g.")
-def logarithm_of_all(gradients, p):
-    return onp.stack([onp.log(onp.abs(gradients)) / p, onp.sign(gradients)], axis=1)
+@mistake("optimizer.3", "Small gradients were treated like large ones. Their logarithm has no lower end: for a gradient of "
+         "0 it is minus infinity, or, if a little is added, as low as that little is small.",
+         "Where |g| < exp(-p) the two numbers are -1 and exp(p) g.", added=(0.0, 1e-8))
+def logarithm_of_all(gradients, p, added):
+    return onp.stack([onp.log(onp.abs(gradients) + added) / p, onp.sign(gradients)], axis=1)
 
 
-@mistake("optimizer.3", "The logarithm was not divided by p.", "log|g| / p: it begins at -1, at the border.")
-def logarithm_not_divided(gradients, p):
-    return two_numbers(gradients, p, large=(onp.log(onp.maximum(onp.abs(gradients), 1e-300)), onp.sign(gradients)))
+@mistake("optimizer.3", "The logarithm was not divided by p, or multiplied by it.",
+         "log|g| / p: it begins at -1, at the border.", times=(False, True))
+def logarithm_not_divided(gradients, p, times):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) * (p if times else 1)
+    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
 
 
 @mistake("optimizer.3", "Small gradients kept their size in the second number.",
@@ -390,8 +393,9 @@ def another_base(gradients, p, base):
 
 
 @mistake("optimizer.3", "The first number of a small gradient is another one.", "-1 where |g| < exp(-p).",
-         first=(0.0, 1.0))
+         first=(0.0, 1.0, "-p"))
 def another_first_number(gradients, p, first):
+    first = -p if first == "-p" else first
     return two_numbers(gradients, p, small=(first + 0 * gradients, onp.exp(p) * gradients))
 
 
@@ -400,13 +404,13 @@ def made_smaller(gradients, p):
     return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(-p) * gradients))
 
 
-@mistake("optimizer.3", "The border between small and large is at exp(p).",
-         "At exp(-p): from there on log|g| / p >= -1.")
-def border_at_exp_p(gradients, p):
+@mistake("optimizer.3", "The border between small and large is not at exp(-p), but at exp(p) or p.",
+         "At exp(-p): from there on log|g| / p >= -1.", at=("exp(p)", "p"))
+def another_border(gradients, p, at):
     size = onp.maximum(onp.abs(gradients), 1e-300)
-    large = size >= onp.exp(p)
-    return onp.stack([onp.where(large, onp.log(size) / p, -1), onp.where(large, onp.sign(gradients),
-                                                                        onp.exp(p) * gradients)], axis=1)
+    large = size >= (onp.exp(p) if at == "exp(p)" else p)
+    return onp.stack([onp.where(large, onp.log(size) / p, -1),
+                      onp.where(large, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
 
 
 @mistake("optimizer.3", "The second number of a large gradient is the gradient itself.", "Its sign: np.sign(g).")
@@ -424,12 +428,6 @@ def signs_of_small_ones_lost(gradients, p):
          "logarithms, or two signs.", "np.stack([first, second], axis=-1); reshape does not transpose.")
 def cut_into_pairs(gradients, p):
     return two_numbers(gradients, p).T.reshape(-1, 2)
-
-
-@mistake("optimizer.3", "The logarithm was multiplied by p.", "log|g| / p.")
-def logarithm_times_p(gradients, p):
-    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) * p
-    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
 
 
 @mistake("optimizer.3", "The two cases are exchanged: small gradients got the logarithm, large ones -1.",
@@ -451,13 +449,6 @@ def times_p(gradients, p):
 def logarithm_of_one_more(gradients, p):
     log = onp.log1p(onp.abs(gradients)) / p
     return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
-
-
-@mistake("optimizer.3", "The border between small and large is at p.", "At exp(-p).")
-def border_at_p(gradients, p):
-    size = onp.maximum(onp.abs(gradients), 1e-300)
-    return onp.stack([onp.where(size >= p, onp.log(size) / p, -1),
-                      onp.where(size >= p, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
 
 
 @mistake("optimizer.3", "The logarithm is that of the square, twice as large.", "log|g|: np.abs.")
@@ -492,6 +483,22 @@ def one_decision_for_all(gradients, p):
 @mistake("optimizer.3", "The second number of a small gradient is exp(p), the same for all.", "exp(p) g.")
 def without_the_gradient(gradients, p):
     return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(p) + 0 * gradients))
+
+
+@mistake("optimizer.3", "The two cases were multiplied with 0 or 1 and added. For a gradient of 0 that is 0 times minus "
+         "infinity, which is no number.", "np.where chooses one of the two; log of 1 where |g| is small.")
+def cases_multiplied(gradients, p):
+    large = onp.abs(gradients) >= onp.exp(-p)
+    with onp.errstate(divide="ignore", invalid="ignore"):
+        first = large * onp.log(onp.abs(gradients)) / p - ~large
+    return onp.stack([first, large * onp.sign(gradients) + ~large * onp.exp(p) * gradients], axis=1)
+
+
+@mistake("optimizer.3", "The first number of a large gradient was cut off at 1.",
+         "log|g| / p as it is: above 1 where |g| > exp(p).")
+def cut_off_at_1(gradients, p):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / p
+    return two_numbers(gradients, p, large=(onp.minimum(log, 1), onp.sign(gradients)))
 
 
 @honest("optimizer.3")
@@ -875,11 +882,13 @@ def smallest_loss(update, loss, phi, theta, steps_before, segment):
     return np.min(np.array(walk(update, loss, phi, theta, segment, state)[0]))
 
 
-@mistake("optimizer.5", "One step of the segment is missing.", "`segment` steps, each with a loss after it.")
-def one_step_missing(update, loss, phi, theta, steps_before, segment):
+@mistake("optimizer.5", "One step of the segment is missing.", "`segment` steps, each with a loss after it.",
+         divided_by=("the steps", "segment"))
+def one_step_missing(update, loss, phi, theta, steps_before, segment, divided_by):
     theta, state = held(update, loss, phi, theta, steps_before)
-    segment = max(segment - 1, 1)
-    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+    steps = max(segment - 1, 1) if divided_by == "the steps" else segment - 1
+    losses = walk(update, loss, phi, theta, steps, state)[0]
+    return sum(losses) / (steps if divided_by == "the steps" else segment) + 0 * np.sum(phi)
 
 
 @mistake("optimizer.5", "The mean is over the losses of all steps, and phi is not held in the first ones.",

@@ -97,12 +97,13 @@ def ranked_by_median(accuracy):
     return order, *pairs(accuracy[order] - accuracy[order[0]])
 
 
-@mistake("comparison.1", "E - 1 was used twice: under the root stands E.",
-         "s has E - 1 in its denominator; the mean of E values varies less by sqrt(E).")
-def one_less_twice(accuracy):
+@mistake("comparison.1", "E - 1 stands under the root, or was given to t_factor.",
+         "E - 1 is for the denominator of s alone: t_factor(E) * s / np.sqrt(E).", where=("root", "t"))
+def one_less_twice(accuracy, where):
     order, n = best_first(accuracy), accuracy.shape[1]
     means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths * (n / (n - 1)) ** 0.5
+    factor = (n / (n - 1)) ** 0.5 if where == "root" else t_factor(max(2, n - 1)) / t_factor(n)
+    return order, means, half_widths * factor
 
 
 @mistake("comparison.1", "Each method was compared with the mean of all methods.", "With the best method.")
@@ -124,12 +125,13 @@ def factor_of_the_normal_distribution(accuracy):
     return order, behind.mean(axis=1), 1.96 * behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
 
 
-@mistake("comparison.1", "Student's factor is that for the number of methods.",
-         "For the number of episodes: t_factor(E).")
-def factor_of_the_methods(accuracy):
+@mistake("comparison.1", "The number of methods stands where that of episodes should: in t_factor, under the root, or "
+         "in both.", "t_factor(E) * s / np.sqrt(E).", where=("t", "root", "both"))
+def number_of_the_methods(accuracy, where):
     order = best_first(accuracy)
-    behind = accuracy[order] - accuracy[order[0]]
-    half = t_factor(max(2, len(accuracy))) * behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
+    behind, n_methods, n = accuracy[order] - accuracy[order[0]], max(2, len(accuracy)), accuracy.shape[1]
+    half = t_factor(n if where == "root" else n_methods) * behind.std(axis=1, ddof=1) / np.sqrt(
+        n if where == "t" else n_methods)
     return order, behind.mean(axis=1), half
 
 
@@ -173,14 +175,6 @@ def worst_first(accuracy):
     return order, *pairs(accuracy[order] - accuracy[accuracy.mean(axis=1).argmax()])
 
 
-@mistake("comparison.1", "The half-width was divided by the root of the number of methods.",
-         "By that of the number of episodes, E.")
-def root_of_the_methods(accuracy):
-    order = best_first(accuracy)
-    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths * (accuracy.shape[1] / len(accuracy)) ** 0.5
-
-
 @mistake("comparison.1", "s is the variance, without the root.", "np.std(differences, axis=1, ddof=1).")
 def variance_for_the_deviation(accuracy):
     order = best_first(accuracy)
@@ -196,6 +190,14 @@ def one_half_width_for_all(accuracy):
     differences = accuracy[order] - accuracy[order[0]]
     half_width = t_factor(n) * differences.std(ddof=1) / n ** 0.5
     return order, differences.mean(axis=1), np.full(len(order), half_width)
+
+
+@mistake("comparison.1", "The methods were sorted by the number of episodes in which they are the best.",
+         "By the mean over all episodes: by how much one is better counts, too.")
+def ranked_by_wins(accuracy):
+    wins = np.bincount(accuracy.argmax(axis=0), minlength=len(accuracy))
+    order = np.argsort(-wins, kind="stable")
+    return order, *pairs(accuracy[order] - accuracy[order[0]])
 
 
 @honest("comparison.1")
@@ -324,10 +326,13 @@ def smaller_coordinate(a, b):
     return max(steps.min(axis=1).mean(), steps.min(axis=0).mean())
 
 
-@mistake("comparison.2", "Both sums were divided by the number of points of a.",
-         "The way from b to a has as many distances as b has points.")
-def both_divided_by_the_points_of_a(a, b):
-    return max(apart(a, b).min(axis=1).sum(), apart(a, b).min(axis=0).sum()) / len(a)
+@mistake("comparison.2", "A sum was divided by the number of points of the other drawing: both by that of a, both by "
+         "that of b, or each by the other's.",
+         "From a to b there are as many distances as a has points, from b to a as many as b has.",
+         by=("a", "b", "other"))
+def divided_by_the_others_points(a, b, by):
+    n_a, n_b = (len(b), len(a)) if by == "other" else 2 * (len(a if by == "a" else b),)
+    return max(apart(a, b).min(axis=1).sum() / n_a, apart(a, b).min(axis=0).sum() / n_b)
 
 
 @mistake("comparison.2", "This is the distance of the two centres: a small drawing in the middle of a large one "
@@ -353,6 +358,13 @@ def nearest_of_all(a, b):
          "For each point the nearest, then the mean.")
 def farthest_of_all(a, b):
     return apart(a, b).max()
+
+
+@mistake("comparison.2", "Points that both drawings have were left out of the means.",
+         "They count, with the distance 0.")
+def without_shared_points(a, b):
+    means = [np.mean(near[near > 0]) if near.any() else 0.0 for near in (apart(a, b).min(axis=i) for i in (0, 1))]
+    return max(means)
 
 
 @honest("comparison.2")
