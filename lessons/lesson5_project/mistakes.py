@@ -219,8 +219,8 @@ def log_probability(logits, same):
     return same * logits - np.logaddexp(0.0, logits)
 
 
-@mistake("project.2", "One kind of pairs costs nothing: only -log p of the same pairs was taken, or only -log(1 - p) of "
-         "the different ones.", "Both: log(1 + exp(-logit)) where same is 1, log(1 + exp(logit)) where it is 0.",
+@mistake("project.2", "One kind of pairs costs nothing: only -log p of the same pairs was taken, or only -log(1 - p) "
+         "of the different ones.", "Both: log(1 + exp(-logit)) where same is 1, log(1 + exp(logit)) where it is 0.",
          which=("same", "different"))
 def one_kind_alone(logits, same, which):
     return same * np.logaddexp(0.0, -logits) if which == "same" else (1 - same) * np.logaddexp(0.0, logits)
@@ -406,8 +406,8 @@ def easiest(logits, same_class, n_hard):
     return half_each(same_class, hardest_of_each(logits, same_class, n_hard, sign=1))
 
 
-@mistake("project.3", "The logits of the same pairs became 0, not minus infinity. 0 is larger than a negative logit, so "
-         "they take the places of hard pairs.", "np.where(same_class, -np.inf, logits), then the largest.",
+@mistake("project.3", "The logits of the same pairs became 0, not minus infinity. 0 is larger than a negative logit, "
+         "so they take the places of hard pairs.", "np.where(same_class, -np.inf, logits), then the largest.",
          then_left_out=(False, True))
 def same_pairs_at_zero(logits, same_class, n_hard, then_left_out):
     hard = hardest_of_each(logits * ~same_class, onp.zeros_like(same_class), n_hard)
@@ -611,7 +611,8 @@ def another_score(logits, labels, threshold, instead):
     return answers(probability(by_class(logits, labels, getattr(onp, instead))), threshold)
 
 
-@mistake("project.4", "\"None of these\" became 0, which is a class, or N.", "It is -1: np.where(p > threshold, best, -1).",
+@mistake("project.4", "\"None of these\" became 0, which is a class, or N.",
+         "It is -1: np.where(p > threshold, best, -1).",
          none=("0", "N"))
 def another_number_for_none(logits, labels, threshold, none):
     found = answers(probability(by_class(logits, labels, onp.mean)), threshold)

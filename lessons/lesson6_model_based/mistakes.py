@@ -424,8 +424,8 @@ def divided_by_two_more(r, n_points, r_new):
     return (n_points * r + r_new) / (n_points + 2) if n_points else r_new
 
 
-@mistake("model_based.3", "Where there are no examples yet, a vector of zeros was counted as one: the first example has "
-         "half of the weight.", "If n_points is 0, return r_new.")
+@mistake("model_based.3", "Where there are no examples yet, a vector of zeros was counted as one: the first example "
+         "has half of the weight.", "If n_points is 0, return r_new.")
 def zeros_counted_as_an_example(r, n_points, r_new):
     return (n_points * r + r_new) / (n_points + 1) if n_points else r_new / 2
 
@@ -754,8 +754,8 @@ def exp_times_the_mask(scores, n_context):
         return parts / np.sum(parts, axis=1, keepdims=True)
 
 
-@mistake("model_based.5", "The mask was multiplied by minus infinity. Where nothing is hidden that is 0 times infinity, "
-         "which is no number.", "np.where(hidden, -np.inf, scores): it chooses, and multiplies nothing.")
+@mistake("model_based.5", "The mask was multiplied by minus infinity. Where nothing is hidden that is 0 times "
+         "infinity, which is no number.", "np.where(hidden, -np.inf, scores): it chooses, and multiplies nothing.")
 def zero_times_infinity(scores, n_context):
     with onp.errstate(invalid="ignore"):
         return softmax(scores + (onp.arange(scores.shape[1]) >= n_context) * -onp.inf)
@@ -1111,7 +1111,8 @@ def signs_for_the_rule(n_features, k_shot, n_query, rng):
     return cut(in_front(x, rng.choice([-1.0, 1.0], n_features)), k_shot)
 
 
-@mistake("model_based.7", "Every feature was turned by itself, so the points of a class fill only a quarter of the plane.",
+@mistake("model_based.7", "Every feature was turned by itself, so the points of a class fill only a quarter of the "
+         "plane.",
          "Draw w, and turn the whole point around where w . x has the wrong sign: -x.")
 def each_feature_turned(n_features, k_shot, n_query, rng):
     x = onp.abs(rng.standard_normal((2, k_shot + n_query, n_features))) * onp.sign(rng.standard_normal(n_features))
@@ -1125,9 +1126,9 @@ def another_deviation(n_features, k_shot, n_query, rng):
     return cut(in_front(x, rng.standard_normal(n_features)), k_shot)
 
 
-@mistake("model_based.7", "Points lie on both sides of the border: no straight line through 0 separates the classes. They "
-         "were perhaps drawn around two middles, or the rule is w . x + b.",
-         "Class 1 where w . x > 0, class 0 elsewhere, without a number added.")
+@mistake("model_based.7", "No straight line through 0 separates the classes: some points are on the wrong side of "
+         "it. They were perhaps drawn around two middles, or the rule is w . x + b.",
+         "Class 1 where w . x > 0, class 0 elsewhere: every point, and nothing added to w . x.")
 def two_clouds(n_features, k_shot, n_query, rng):
     middle = rng.standard_normal(n_features) * onp.array([-1, 1])[:, None, None]
     return cut(rng.standard_normal((2, k_shot + n_query, n_features)) + middle, k_shot)
@@ -1140,7 +1141,8 @@ def one_weight_of_1(n_features, k_shot, n_query, rng):
     return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rule), k_shot)
 
 
-@mistake("model_based.7", "Along the border there is a strip without points: those that are hard to tell apart are missing.",
+@mistake("model_based.7", "Along the border there is a strip without points: those that are hard to tell apart are "
+         "missing.",
          "Leave none out: class 1 where w . x > 0, and class 0 elsewhere, however near to 0 it is.")
 def far_from_the_border(n_features, k_shot, n_query, rng):
     rule = rng.standard_normal(n_features)

@@ -334,8 +334,8 @@ def two_numbers(gradients, p, large=None, small=None):
     return onp.stack([onp.where(size >= onp.exp(-p), a, b) for a, b in zip(large, small, strict=True)], axis=1)
 
 
-@mistake("optimizer.3", "Small gradients were treated like large ones. Their logarithm has no lower end: for a gradient of "
-         "0 it is minus infinity, or, if a little is added, as low as that little is small.",
+@mistake("optimizer.3", "Small gradients were treated like large ones. Their logarithm has no lower end: for a "
+         "gradient of 0 it is minus infinity, or, if a little is added, as low as that little is small.",
          "Where |g| < exp(-p) the two numbers are -1 and exp(p) g.", added=(0.0, 1e-8))
 def logarithm_of_all(gradients, p, added):
     return onp.stack([onp.log(onp.abs(gradients) + added) / p, onp.sign(gradients)], axis=1)
@@ -485,8 +485,8 @@ def without_the_gradient(gradients, p):
     return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(p) + 0 * gradients))
 
 
-@mistake("optimizer.3", "The two cases were multiplied with 0 or 1 and added. For a gradient of 0 that is 0 times minus "
-         "infinity, which is no number.", "np.where chooses one of the two; log of 1 where |g| is small.")
+@mistake("optimizer.3", "The two cases were multiplied with 0 or 1 and added. For a gradient of 0 that is 0 times "
+         "minus infinity, which is no number.", "np.where chooses one of the two; log of 1 where |g| is small.")
 def cases_multiplied(gradients, p):
     large = onp.abs(gradients) >= onp.exp(-p)
     with onp.errstate(divide="ignore", invalid="ignore"):

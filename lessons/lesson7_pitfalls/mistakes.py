@@ -66,8 +66,8 @@ def as_wide_as_the_queries(network, queries, groups):
     return out
 
 
-@mistake("pitfalls.1", "The numbers of a group were sorted on one side alone: where its queries are taken out, or where "
-         "its scores are put back.", "out[group] = network(queries[group]), with the same order on both sides.",
+@mistake("pitfalls.1", "The numbers of a group were sorted on one side alone: where its queries are taken out, or "
+         "where its scores are put back.", "out[group] = network(queries[group]), with the same order on both sides.",
          side=("back", "out"))
 def groups_sorted(network, queries, groups, side):
     out = np.empty((len(queries), network(queries[groups[0]]).shape[1]))
@@ -356,8 +356,8 @@ def asked_twice(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=2) | (same(query_ids, query_ids).sum(axis=2) > 1)
 
 
-@mistake("pitfalls.3", "Each query was compared with one support image alone: the one at its position, or the one of its "
-         "class.", "Compare each query with *every* support image of its task, whatever its position.",
+@mistake("pitfalls.3", "Each query was compared with one support image alone: the one at its position, or the one of "
+         "its class.", "Compare each query with *every* support image of its task, whatever its position.",
          which=("same", "cut", "class"))
 def place_by_place(support_ids, query_ids, which):
     if which == "same":
