@@ -406,12 +406,13 @@ def easiest(logits, same_class, n_hard):
     return half_each(same_class, hardest_of_each(logits, same_class, n_hard, sign=1))
 
 
-@mistake("project.3", "The logits of the same pairs became 0, not minus infinity. 0 is larger than a negative logit, "
-         "so they take the places of hard pairs.", "np.where(same_class, -np.inf, logits), then the largest.",
-         then_left_out=(False, True))
-def same_pairs_at_zero(logits, same_class, n_hard, then_left_out):
-    hard = hardest_of_each(logits * ~same_class, onp.zeros_like(same_class), n_hard)
-    hard = hard & ~same_class if then_left_out else hard
+@mistake("project.3", "The logits of the same pairs became 0, or another number that is not low enough: it is larger "
+         "than the logit of a hard pair, whose place they take.",
+         "np.where(same_class, -np.inf, logits), then the largest.", how=("0", "-1000", "0, then left out"))
+def same_pairs_not_low_enough(logits, same_class, n_hard, how):
+    apart = onp.where(same_class, -1000.0 if how == "-1000" else 0.0, logits)
+    hard = hardest_of_each(apart, onp.zeros_like(same_class), n_hard)
+    hard = hard & ~same_class if how == "0, then left out" else hard
     return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 

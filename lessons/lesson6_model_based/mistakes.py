@@ -682,14 +682,14 @@ def cut_off(scores, n_context):
 
 
 @mistake("model_based.5", "Hidden scores became a number that is low, but not low enough: its exponential is not 0.",
-         "Minus infinity, or -1e30.", bound=(-5.0, -10.0))
+         "Minus infinity, or -1e30.", bound=(-5.0, -10.0, -1000.0))
 def hidden_a_little(scores, n_context, bound):
     hidden = onp.arange(scores.shape[1]) >= n_context
     return softmax(np.where(hidden, bound, scores))
 
 
 @mistake("model_based.5", "A number was subtracted from the hidden scores, and it is not large enough for large "
-         "scores.", "np.where(hidden, -np.inf, scores).", amount=(10.0, 100.0))
+         "scores.", "np.where(hidden, -np.inf, scores).", amount=(10.0, 100.0, 1000.0))
 def too_little_subtracted(scores, n_context, amount):
     hidden = onp.arange(scores.shape[1]) >= n_context
     return softmax(scores - amount * hidden)
@@ -1150,6 +1150,11 @@ def far_from_the_border(n_features, k_shot, n_query, rng):
     far = abs(x @ rule) > 0.5 * onp.linalg.norm(rule)
     n = k_shot + n_query
     return cut(in_front(onp.stack([points[keep][:n] for points, keep in zip(x, far, strict=True)]), rule), k_shot)
+
+
+@mistake("model_based.7", "Points and rule have two features, whatever n_features is.", "F = n_features numbers.")
+def two_features(n_features, k_shot, n_query, rng):
+    return query_first(2, k_shot, n_query, rng)
 
 
 @honest("model_based.7")

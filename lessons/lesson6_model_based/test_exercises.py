@@ -1,5 +1,7 @@
 """What the answers to lesson 6's exercises on model-based learning are compared with, and on what."""
 
+from functools import wraps
+
 import numpy as onp
 from autograd import numpy as np
 
@@ -125,6 +127,9 @@ def test_attend(rng):
     yield case("one example", query=rng.normal(size=4), keys=rng.normal(size=(1, 4)), values=rng.normal(size=(1, 3)))
     yield case("scores of thousands", query=1000 * rng.normal(size=4), keys=rng.normal(size=(3, 4)),
                values=rng.normal(size=(3, 2)))
+    e = onp.exp(1.0)
+    yield case("scores far below 0", expected=[(4 * e + 8) / (e + 1)], query=np.array([1.0]),
+               keys=np.array([[-1000.0], [-1001.0]]), values=np.array([[4.0], [8.0]]))
 
 
 @exercise("model_based.5", lesson6_model_based.context_weights, gradients=("scores",))
@@ -138,6 +143,9 @@ def test_context_weights(rng):
     far[:, 2:] += 900
     yield case("hidden keys with scores of 900", scores=far, n_context=2)
     yield case("all keys with scores of 900", scores=900 + rng.integers(-4, 5, (3, 5)) / 4, n_context=2)
+    small = 1 / (1 + onp.exp(1.0))
+    yield case("the context far below the hidden keys", expected=[[small, 1 - small, 0.0], [0.5, 0.5, 0.0]],
+               scores=np.array([[-1000.0, -999.0, 1000.0], [-999.0, -999.0, 1000.0]]), n_context=2)
 
 
 # ---------------------------------------------------------------- does the order matter?
@@ -352,6 +360,14 @@ def classes_are_sorted(inputs, support_x, support_y, query_x, query_y):
             return say("labels {labels}", labels=y[wrong.argmax()])
 
 
+def in_the_plane(predicate):
+    """The predicate, where there are two features; it holds where there are more."""
+    @wraps(predicate)
+    def where_there_are_two(inputs, *draws):
+        return predicate(inputs, *draws) if inputs["n_features"] == 2 else None
+    return where_there_are_two
+
+
 def towards_class_1(support_x, support_y, query_x, query_y):
     """All points of each task, those of class 0 turned around: (S, 2K + 2Q, F); a straight rule has all in front."""
     x, y = onp.concatenate([support_x, query_x], axis=1), onp.concatenate([support_y, query_y], axis=1)
@@ -381,6 +397,7 @@ def classes_lie_apart(inputs, support_x, support_y, query_x, query_y):
                    "average", distance=distance)
 
 
+@in_the_plane
 def straight_rules(inputs, support_x, support_y, query_x, query_y):
     """In the support a straight line through 0 separates the classes, and in the query, too."""
     for part, x, y in [(say("support"), support_x, support_y), (say("query"), query_x, query_y)]:
@@ -399,6 +416,7 @@ def classes_have_the_same_names(inputs, support_x, support_y, query_x, query_y):
         return say("class 1 on opposite sides in {percent:.0f} % of the tasks", percent=100 * opposite)
 
 
+@in_the_plane
 def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
     """In each task one straight line through 0 separates the classes, the same for support and query."""
     wrong = not_separable(towards_class_1(support_x, support_y, query_x, query_y))
@@ -421,6 +439,7 @@ def no_point_twice(inputs, support_x, support_y, query_x, query_y):
             return say("a task in which a point comes twice")
 
 
+@in_the_plane
 def rules_differ(inputs, support_x, support_y, query_x, query_y):
     """Every call draws another rule."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
@@ -430,6 +449,7 @@ def rules_differ(inputs, support_x, support_y, query_x, query_y):
                    direction=unit.mean(axis=0).round(2))
 
 
+@in_the_plane
 def rules_have_both_signs(inputs, support_x, support_y, query_x, query_y):
     """The weights of a rule are above 0 as often as below."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
@@ -439,6 +459,7 @@ def rules_have_both_signs(inputs, support_x, support_y, query_x, query_y):
                    "right", count=int(above), n=len(middle), right=len(middle) // 4)
 
 
+@in_the_plane
 def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
     """The rules point in all directions alike, a quarter of them into each quarter of the plane."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)  # points roughly along w
@@ -449,6 +470,7 @@ def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
                    counts=counts.tolist(), n=n, right=n // 4)
 
 
+@in_the_plane
 def both_features_count(inputs, support_x, support_y, query_x, query_y):
     """Either feature weighs more in about half of the rules."""
     middle = onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1))
@@ -465,6 +487,7 @@ def some_features_are_large(inputs, support_x, support_y, query_x, query_y):
         return say("{percent:.1f} % of them beyond 2; 4.6 % would be right", percent=100 * far)
 
 
+@in_the_plane
 def classes_fill_half_the_plane(inputs, support_x, support_y, query_x, query_y):
     """The points of class 1 fill half of the plane, from one end of the line to the other."""
     turned = towards_class_1(support_x, support_y, query_x, query_y)
@@ -475,6 +498,7 @@ def classes_fill_half_the_plane(inputs, support_x, support_y, query_x, query_y):
         return say("points of class 1 that lie within {angle:.0f} degrees in every task, seen from 0", angle=widest)
 
 
+@in_the_plane
 def points_come_near_the_border(inputs, support_x, support_y, query_x, query_y):
     """There are points on both sides right up to the line, not only far from it."""
     turned = towards_class_1(support_x, support_y, query_x, query_y)
@@ -486,6 +510,7 @@ def points_come_near_the_border(inputs, support_x, support_y, query_x, query_y):
                    "{right:.0f} would be right", angle=empty, right=right)
 
 
+@in_the_plane
 def weights_differ(inputs, support_x, support_y, query_x, query_y):
     """In half of the rules one feature weighs more than twice as much as the other."""
     middle = onp.sort(onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)), axis=1)
@@ -495,6 +520,7 @@ def weights_differ(inputs, support_x, support_y, query_x, query_y):
                    ratio=ratio)
 
 
+@in_the_plane
 def lengths_differ(inputs, support_x, support_y, query_x, query_y):
     """The points are of all lengths: they do not lie on a circle."""
     lengths = onp.linalg.norm(query_x, axis=-1)
@@ -521,6 +547,7 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)
+    yield case("4 features, K = 3, Q = 8", n_features=4, k_shot=3, n_query=8)
 
 
 # ---------------------------------------------------------------- streams: a memory
