@@ -1379,11 +1379,12 @@ def first_one_left_out(query, keys, filled, sharpness, blank):
 
 
 @mistake("model_based.9", "exp overflows where a score is a thousand: infinity by infinity is NaN.",
-         "Subtract the largest score first, the blank among them.")
-def exp_overflows_in_the_memory(query, keys, filled, sharpness, blank):
+         "Subtract the largest score first, the blank among them.", less=("nothing", "blank"))
+def exp_overflows_in_the_memory(query, keys, filled, sharpness, blank, less):
+    shift = blank if less == "blank" else 0 * blank
     with onp.errstate(over="ignore", invalid="ignore"):
-        parts = np.where(filled, np.exp(sharpness * np.matmul(keys, query)), 0.0)
-        return parts / (np.sum(parts) + np.exp(blank))
+        parts = np.where(filled, np.exp(sharpness * np.matmul(keys, query) - shift), 0.0)
+        return parts / (np.sum(parts) + np.exp(blank - shift))
 
 
 @mistake("model_based.9", "`blank` itself was added to the sum, without exp.",

@@ -128,8 +128,8 @@ def test_attend(rng):
     yield case("scores of thousands", query=1000 * rng.normal(size=4), keys=rng.normal(size=(3, 4)),
                values=rng.normal(size=(3, 2)))
     e = onp.exp(1.0)
-    yield case("scores far below 0", expected=[(4 * e + 8) / (e + 1)], query=np.array([1.0]),
-               keys=np.array([[-1000.0], [-1001.0]]), values=np.array([[4.0], [8.0]]))
+    yield case("scores far below 0", expected=[(4 * e + 8) / (e + 1)], query=np.array([1024.0]),
+               keys=np.array([[-1.0], [-1 - 1 / 1024]]), values=np.array([[4.0], [8.0]]))
 
 
 @exercise("model_based.5", lesson6_model_based.context_weights, gradients=("scores",))
