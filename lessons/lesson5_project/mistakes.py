@@ -133,6 +133,16 @@ def without_weights(query, support, w, b):
     return np.sum(np.abs(differences(query, support)), axis=-1) + 0 * np.sum(w) + b
 
 
+@mistake("project.1", "This is a Euclidean distance: squares, their sum, and one root.",
+         "No square and no root: the weighted sum of the D absolute differences.",
+         weights=("inside", "outside", "minus"))
+def euclidean(query, support, w, b, weights):
+    d = differences(query, support)
+    if weights == "minus":  # the larger the distance, the less likely
+        return b - np.sqrt(np.sum((w * d) ** 2, axis=-1) + 1e-12)
+    return np.sqrt(np.abs(np.sum((w if weights == "outside" else w ** 2) * d ** 2, axis=-1)) + 1e-12) + b
+
+
 @honest("project.1")
 def log_odds_by_loops(query, support, w, b):
     return np.array([[sum(w[i] * abs(q[i] - s[i]) for i in range(len(w))) + b for s in support] for q in query])
@@ -515,11 +525,14 @@ def not_divided(logits, same_class, n_hard, weight):
     return weight * (same_class | hardest_of_each(logits, same_class, n_hard))
 
 
-@mistake("project.3", "The same pairs were divided by the number of queries, as if each query had one.",
-         "same_class.sum() is how many there are.")
-def one_same_pair_of_each(logits, same_class, n_hard):
-    hard = hardest_of_each(logits, same_class, n_hard)
-    return 0.5 * same_class / len(same_class) + 0.5 * hard / hard.sum()
+@mistake("project.3", "Same or hard pairs were divided by another number than their own: by that of the queries, or by "
+         "n_hard.", "same_class.sum() and hard.sum() are how many there are in the table.",
+         which=("same / Q", "hard / Q", "hard / n_hard"))
+def another_number(logits, same_class, n_hard, which):
+    hard, n_query = hardest_of_each(logits, same_class, n_hard), len(logits)
+    n_same = n_query if which == "same / Q" else same_class.sum()
+    n_of_hard = {"hard / Q": n_query, "hard / n_hard": n_hard}.get(which, hard.sum())
+    return 0.5 * same_class / n_same + 0.5 * hard / n_of_hard
 
 
 @honest("project.3")
@@ -648,10 +661,13 @@ def sign_in_the_exponent(logits, labels, threshold):
     return onp.where(probability(-scores.max(axis=1)) > threshold, scores.argmax(axis=1), -1)
 
 
-@mistake("project.4", "Every class had to be above the threshold.", "The best one alone.")
-def all_must_pass(logits, labels, threshold):
+@mistake("project.4", "It was asked how many classes are above the threshold: all had to be, or no other than the "
+         "best.",
+         "The best one alone has to be above it.", how_many=("all", "one"))
+def counted_above_the_threshold(logits, labels, threshold, how_many):
     p = probability(by_class(logits, labels, onp.mean))
-    return onp.where(p.min(axis=1) > threshold, p.argmax(axis=1), -1)
+    above = (p > threshold).sum(axis=1)
+    return onp.where(above == (p.shape[1] if how_many == "all" else 1), p.argmax(axis=1), -1)
 
 
 @mistake("project.4", "The sum of a class's logits was divided by the number of all examples.",
@@ -682,9 +698,11 @@ def vote_of_the_examples(logits, labels, threshold):
     return onp.where(votes.max(axis=1) > 0, votes.argmax(axis=1), -1)
 
 
-@mistake("project.4", "p was compared with 1 - threshold.", "p > threshold.")
-def one_minus_the_threshold(logits, labels, threshold):
-    return answers(probability(by_class(logits, labels, onp.mean)), 1 - threshold)
+@mistake("project.4", "p was compared with another number than the threshold: 1 - threshold, or always 0.5.",
+         "p > threshold.", number=("1 - threshold", "0.5"))
+def another_threshold(logits, labels, threshold, number):
+    threshold = 0.5 if number == "0.5" else 1 - threshold
+    return answers(probability(by_class(logits, labels, onp.mean)), threshold)
 
 
 @mistake("project.4", "The class was chosen by the mean of the probabilities, not of the logits.",

@@ -60,9 +60,13 @@ def encoding_frozen(h, params, x, y):
     return stop_gradient(np.mean(h(params, pairs(x, y)), axis=1))
 
 
-@mistake("model_based.1", "The largest of each number was taken, over the examples.", "The mean, not the maximum.")
-def maximum_over_examples(h, params, x, y):
-    return np.max(h(params, pairs(x, y)), axis=1)
+@mistake("model_based.1", "Of each number the largest was taken, or the median, over the examples.",
+         "The mean: np.mean(..., axis=1).", which=("largest", "median", "upper median"))
+def ranked_over_examples(h, params, x, y, which):
+    each, n = np.sort(h(params, pairs(x, y)), axis=1), x.shape[1]
+    if which == "median":
+        return (each[:, (n - 1) // 2] + each[:, n // 2]) / 2
+    return each[:, -1 if which == "largest" else n // 2]
 
 
 @mistake("model_based.1", "The vector of one example came back.", "The mean over all K examples.", place=(0, -1))
@@ -401,10 +405,12 @@ def away_from_the_new_one(r, n_points, r_new):
     return r - (r_new - r) / (n_points + 1) if n_points else r_new
 
 
-@mistake("model_based.3", "Where there are no examples yet, the result is 0: the first example is lost.",
-         "If n_points is 0, return r_new.")
-def zeros_for_the_first(r, n_points, r_new):
-    return (n_points * r + r_new) / (n_points + 1) if n_points else np.zeros_like(r_new)
+@mistake("model_based.3", "Where there are no examples yet, the result is 0, or r: the first example is lost.",
+         "If n_points is 0, return r_new.", result=("0", "r"))
+def first_one_lost(r, n_points, r_new, result):
+    if n_points:
+        return (n_points * r + r_new) / (n_points + 1)
+    return np.zeros_like(r_new) if result == "0" else r
 
 
 @mistake("model_based.3", "NaN alone was replaced. But r may be anything where there are no examples yet, and 0 times "
@@ -817,12 +823,15 @@ def to_the_last_bit(answer, x, y, query_x, order):
     return bool((answer(x, y, query_x) == answer(x[order], y[order], query_x)).all())
 
 
-@mistake("model_based.6", "Sums of answers were compared: two numbers that move in opposite directions cancel.",
-         "Compare number by number.", axis=(None, 0, 1, "all"))
+@mistake("model_based.6", "Sums or means of answers were compared: two numbers that move in opposite directions "
+         "cancel.",
+         "Compare number by number.", axis=(None, 0, 1, "all", "mean"))
 def sums_compared(answer, x, y, query_x, order, axis):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
     if axis == "all":  # against the largest answer, not the largest sum
         return bool(abs(before.sum() - after.sum()) <= 1e-5 * onp.abs(before).max())
+    if axis == "mean":
+        return bool(onp.isclose(before.mean(), after.mean(), rtol=1e-5))
     before, after = before.sum(axis), after.sum(axis)
     return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before).max())
 
@@ -868,7 +877,7 @@ def y_by_the_inverse(answer, x, y, query_x, order):
 
 @mistake("model_based.6", "The tolerance is a number of its own, whatever the size of the answers: small answers may "
          "differ as they like, and large ones not even by their rounding.",
-         "A hundred-thousandth of the largest answer.", tolerance=(1e-3, 1e-5))
+         "A hundred-thousandth of the largest answer.", tolerance=(1e-3, 1e-5, 1e-8))
 def absolute_tolerance(answer, x, y, query_x, order, tolerance):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
     return bool(onp.abs(before - after).max() <= tolerance)
@@ -959,10 +968,12 @@ def first_part_alone(answer, x, y, query_x, order, part):
     return close(answer(x, y, query_x)[some], answer(x[order], y[order], query_x)[some])
 
 
-@mistake("model_based.6", "The mean of the differences was compared: one answer of many may change.",
-         "The largest difference.")
-def mean_of_the_differences(answer, x, y, query_x, order):
+@mistake("model_based.6", "The mean of the differences was compared, or their Euclidean norm: one answer of many may "
+         "change.", "The largest difference.", which=("mean", "norm"))
+def mean_of_the_differences(answer, x, y, query_x, order, which):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    if which == "norm":
+        return bool(onp.linalg.norm(before - after) <= 1e-5 * onp.linalg.norm(before))
     return bool(onp.abs(before - after).mean() <= 1e-5 * onp.abs(before).max())
 
 
@@ -1442,10 +1453,15 @@ def by_distance_in_the_memory(query, keys, filled, sharpness, blank):
     return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
 
 
-@mistake("model_based.9", "There is a blank for every slot.", "One blank in all: S + 1 scores.")
-def a_blank_for_each_slot(query, keys, filled, sharpness, blank):
+@mistake("model_based.9", "The blank counts more than once, or not once: as often as there are slots, or empty slots.",
+         "One blank in all: S + 1 scores.", times=("slots", "empty slots", "empty slots and once"))
+def a_blank_for_each_slot(query, keys, filled, sharpness, blank, times):
     scores = np.where(filled, sharpness * np.matmul(keys, query), -np.inf)
-    return softmax(np.concatenate([scores, blank + onp.zeros(len(keys))]))[:len(keys)]
+    places = onp.ones(len(keys), bool) if times == "slots" else ~filled
+    blanks = np.where(places, blank * onp.ones(len(keys)), -np.inf)
+    if times == "empty slots and once":
+        blanks = np.concatenate([blanks, np.reshape(blank, (1,))])
+    return softmax(np.concatenate([scores, blanks]))[:len(keys)]
 
 
 @mistake("model_based.9", "Empty slots got a score that is low, but not low enough: its exponential is not 0, or the "

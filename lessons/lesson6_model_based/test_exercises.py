@@ -236,11 +236,13 @@ def neighbours_in_a_ring(x, y, query_x):
     return query_x[:, :1] + (y * onp.roll(y, 1, axis=0)).sum(axis=0)
 
 
-def one_number_a_little(x, y, query_x):
-    """One number in twelve changes with the order, by 6 / 100000 of the largest answer."""
-    answers = onp.ones((4, 3))
-    answers[0, 0] += 2e-5 * y[0, 0]
-    return answers
+def one_number(share):
+    def one_number_a_little(x, y, query_x):
+        """One number in twelve changes with the order, by `share` of the largest answer for each 1 in y."""
+        answers = onp.ones((4, 3))
+        answers[0, 0] += share * y[0, 0]
+        return answers
+    return one_number_a_little
 
 
 def up_and_down_in_a_query(x, y, query_x):
@@ -311,7 +313,8 @@ def test_ignores_order(rng):
     yield case("to each query the label at its place", answer=label_at_its_place, x=x, y=rng.normal(size=(6, 3)),
                query_x=query_x, order=order)
     yield case("all answers below 0", answer=softly, x=x, y=-1 - rng.random((6, 3)), query_x=query_x[:4], order=order)
-    for name, answer in [("one number in twelve, a little", one_number_a_little),
+    for name, answer in [("one number in twelve, a little", one_number(2e-5)),
+                         ("one number in twelve, very little", one_number(1e-5)),
                          ("every number, a little", every_number_a_little)]:
         yield case(name, expected=False, answer=answer, x=x, y=onp.tile(onp.arange(6.0)[:, None], 3),
                    query_x=query_x[:4], order=order)

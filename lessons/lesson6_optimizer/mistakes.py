@@ -133,6 +133,15 @@ def gradient_of_length_one(loss, start, rates, x, y):
     return tree_map(lambda p, r, g: p - r * g / length, start, rates, gradient)
 
 
+@mistake("optimizer.1", "The start was multiplied, too, by the rates or by the step: it shrinks.",
+         "start - rates * gradient: the rates multiply the gradient alone.",
+         how=("rates * (start - g)", "start - rates * (start + g)", "start * (1 - rates * g)"))
+def start_multiplied(loss, start, rates, x, y, how):
+    def moved(p, a, g):
+        return a * (p - g) if how.startswith("rates") else p - a * (p + g) if "+" in how else p * (1 - a * g)
+    return tree_map(moved, start, rates, grad(loss)(start, x, y))
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -204,10 +213,12 @@ def times_the_rates(gradient, w, rates, supports, queries):
     return -rates * np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
 
 
-@mistake("optimizer.2", "This is the query gradient alone: how the loss changes with w', not with the rates.",
-         "The chain rule has a second factor: how w' changes with the rates, minus the support gradient.")
-def query_gradient_alone(gradient, w, rates, supports, queries):
-    return np.mean([q for _, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+@mistake("optimizer.2", "This is the query gradient alone, perhaps with a minus: how the loss changes with w', not "
+         "with the rates.", "The chain rule has a second factor: how w' changes with the rates, minus the support "
+         "gradient.",
+         sign=(1, -1))
+def query_gradient_alone(gradient, w, rates, supports, queries, sign):
+    return sign * np.mean([q for _, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
 
 
 @mistake("optimizer.2", "Only one task was counted.", "The mean over all T tasks.", task=(0, -1))
@@ -302,6 +313,12 @@ def one_step_for_all_tasks(gradient, w, rates, supports, queries):
          "Minus the support gradient, once, times the query gradient at w'.")
 def support_gradient_squared(gradient, w, rates, supports, queries):
     return -np.mean([s * s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
+@mistake("optimizer.2", "A task's step was judged on the query of another task.", "supports[t] and queries[t], same t.")
+def query_of_another_task(gradient, w, rates, supports, queries):
+    others = [*queries[1:], *queries[:1]]
+    return -np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, others)], axis=0)
 
 
 @honest("optimizer.2")
@@ -529,12 +546,13 @@ def cell(params, x, h, forget="forget", write="input"):
     return keep, put, show, candidate
 
 
-@mistake("optimizer.4", "Forget gate and input gate are exchanged.",
-         "The forget gate multiplies the old memory, the input gate the candidate.")
-def gates_exchanged(params, x, h, c):
-    keep, put, show, candidate = cell(params, x, h, forget="input", write="forget")
-    c = keep * c + put * candidate
-    return show * np.tanh(c), c
+@mistake("optimizer.4", "One of the four stands in another's place: two are exchanged, or one is used twice.",
+         "The forget gate multiplies the old memory, the input gate the candidate, the output gate what is shown.",
+         places=("forget input", "input output", "output candidate", "input twice", "forget twice"))
+def gates_exchanged(params, x, h, c, places):
+    first, second = places.split()
+    others = {"output": params[first]} if second == "twice" else {first: params[second], second: params[first]}
+    return cell_with_weights_cut_in_two({**params, **others}, x, h, c)
 
 
 @mistake("optimizer.4", "The forget gate says here how much is forgotten. In the formula it says how much is kept.",
@@ -591,9 +609,13 @@ def memory_first(params, x, h, c):
     return c, show * np.tanh(c)
 
 
-@mistake("optimizer.4", "The biases were forgotten.", "z = (x, h) w + b, for each of the four.")
-def without_biases(params, x, h, c):
-    return cell_with_weights_cut_in_two(tree_map(lambda p: p * (p.ndim == 2), params), x, h, c)
+@mistake("optimizer.4", "The biases were forgotten, of all four or of the three gates.",
+         "z = (x, h) w + b, for each of the four.", of=("all", "gates"))
+def without_biases(params, x, h, c, of):
+    without = tree_map(lambda p: p * (p.ndim == 2), params)
+    if of == "gates":
+        without = {**without, "candidate": params["candidate"]}
+    return cell_with_weights_cut_in_two(without, x, h, c)
 
 
 @mistake("optimizer.4", "1 was added to the forget gate's z, as some libraries do with its bias.",
@@ -601,12 +623,6 @@ def without_biases(params, x, h, c):
 def forget_bias_of_one(params, x, h, c):
     forget = {**params["forget"], "b": params["forget"]["b"] + 1}
     return cell_with_weights_cut_in_two({**params, "forget": forget}, x, h, c)
-
-
-@mistake("optimizer.4", "Input gate and output gate are exchanged.",
-         "The input gate multiplies the candidate, the output gate what is shown.")
-def input_and_output_exchanged(params, x, h, c):
-    return cell_with_weights_cut_in_two({**params, "input": params["output"], "output": params["input"]}, x, h, c)
 
 
 @mistake("optimizer.4", "h was not used: the gates see x alone.", "z = (x, h) w + b.")
@@ -706,6 +722,12 @@ def memory_for_the_output(params, x, h, c):
     keep, put, show, candidate = cell(params, x, c + 0 * h)
     c = keep * c + put * candidate
     return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The old output was added to the new one.", "new h = sigmoid(z_output) * tanh(new c), no more.")
+def old_output_added(params, x, h, c):
+    shown, c = cell_with_weights_cut_in_two(params, x, h, c)
+    return h + shown, c
 
 
 @honest("optimizer.4")
@@ -882,13 +904,13 @@ def smallest_loss(update, loss, phi, theta, steps_before, segment):
     return np.min(np.array(walk(update, loss, phi, theta, segment, state)[0]))
 
 
-@mistake("optimizer.5", "One step of the segment is missing.", "`segment` steps, each with a loss after it.",
-         divided_by=("the steps", "segment"))
-def one_step_missing(update, loss, phi, theta, steps_before, segment, divided_by):
+@mistake("optimizer.5", "The segment has one step too few, or one too many.",
+         "`segment` steps, each with a loss after it.", steps=("fewer", "fewer, divided by segment", "more"))
+def another_number_of_steps(update, loss, phi, theta, steps_before, segment, steps):
     theta, state = held(update, loss, phi, theta, steps_before)
-    steps = max(segment - 1, 1) if divided_by == "the steps" else segment - 1
-    losses = walk(update, loss, phi, theta, steps, state)[0]
-    return sum(losses) / (steps if divided_by == "the steps" else segment) + 0 * np.sum(phi)
+    n = segment + 1 if steps == "more" else max(segment - 1, 1) if steps == "fewer" else segment - 1
+    losses = walk(update, loss, phi, theta, n, state)[0]
+    return sum(losses) / (n if steps == "fewer" else segment) + 0 * np.sum(phi)
 
 
 @mistake("optimizer.5", "The mean is over the losses of all steps, and phi is not held in the first ones.",

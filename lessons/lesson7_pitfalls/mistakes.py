@@ -291,6 +291,14 @@ def normal_and_divided_by_e(flattering, honest):
     return values.mean(), 1.96 * values.std() / np.sqrt(len(values))
 
 
+@mistake("pitfalls.2", "The half-width is that of 2 E values, all accuracies of both results together.",
+         "One difference per episode: E values.", spread=("of all", "of each"))
+def pooled(flattering, honest, spread):
+    n, both = 2 * len(honest), np.concatenate([flattering, honest])
+    s = both.std(ddof=1) if spread == "of all" else ((flattering.var(ddof=1) + honest.var(ddof=1)) / 2) ** 0.5
+    return np.mean(flattering) - np.mean(honest), t_factor(n) * s / np.sqrt(n)
+
+
 @honest("pitfalls.2")
 def difference_by_sums(flattering, honest):
     values = [float(s) - float(h) for s, h in zip(flattering, honest, strict=True)]
@@ -332,11 +340,13 @@ def support_images_asked(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=1)
 
 
-@mistake("pitfalls.3", "This says for each task whether it has a leak, but not which query it is.",
-         "Return one answer for each query: (T,N*Q).", repeated=(False, True))
-def one_answer_per_task(support_ids, query_ids, repeated):
-    leaky = same(support_ids, query_ids).any(axis=(1, 2))
-    return np.repeat(leaky[:, None], query_ids.shape[1], axis=1) if repeated else leaky
+@mistake("pitfalls.3", "This says of each task whether it has a leak, or consists of leaks, but not which query is "
+         "one.",
+         "Return one answer for each query: (T,N*Q).", which=("any", "any, repeated", "all, repeated"))
+def one_answer_per_task(support_ids, query_ids, which):
+    leaks = same(support_ids, query_ids).any(axis=2)
+    leaky = leaks.all(axis=1) if which.startswith("all") else leaks.any(axis=1)
+    return leaky if which == "any" else np.repeat(leaky[:, None], query_ids.shape[1], axis=1)
 
 
 @mistake("pitfalls.3", "The queries were compared only with the first support image.",

@@ -141,25 +141,19 @@ def means_themselves(accuracy):
     return order, accuracy[order].mean(axis=1), pairs(accuracy[order] - accuracy[order[0]])[1]
 
 
-@mistake("comparison.1", "Row 0 of `accuracy` was subtracted, whichever method that is.", "The best: the row order[0].")
-def less_the_first_row(accuracy):
+@mistake("comparison.1", "Another method than the best was subtracted: row 0 of `accuracy`, or the worst one.",
+         "The best: the row order[0].", which=("row 0", "worst"))
+def less_another_method(accuracy, which):
     order = best_first(accuracy)
-    return order, *pairs(accuracy[order] - accuracy[0])
+    return order, *pairs(accuracy[order] - accuracy[0 if which == "row 0" else order[-1]])
 
 
-@mistake("comparison.1", "This is the spread of single differences; the division by the root of E is missing.",
-         "t s / sqrt(E), as in lesson 2.")
-def not_divided_by_the_root(accuracy):
-    order = best_first(accuracy)
+@mistake("comparison.1", "The spread was not divided by the root of E, but by E, or not at all.",
+         "t s / sqrt(E), as in lesson 2: the mean of E values varies less than one value.", by=("1", "E"))
+def not_divided_by_the_root(accuracy, by):
+    order, n = best_first(accuracy), accuracy.shape[1]
     means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths * accuracy.shape[1] ** 0.5
-
-
-@mistake("comparison.1", "The spread was divided by E, not by its root.", "t s / sqrt(E), as in lesson 2.")
-def divided_by_e_not_its_root(accuracy):
-    order = best_first(accuracy)
-    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths / accuracy.shape[1] ** 0.5
+    return order, means, half_widths * n ** 0.5 / (n if by == "E" else 1)
 
 
 @mistake("comparison.1", "This is the standard error: the factor t is missing.", "t_factor(E) * s / np.sqrt(E).")
@@ -198,6 +192,13 @@ def ranked_by_wins(accuracy):
     wins = np.bincount(accuracy.argmax(axis=0), minlength=len(accuracy))
     order = np.argsort(-wins, kind="stable")
     return order, *pairs(accuracy[order] - accuracy[order[0]])
+
+
+@mistake("comparison.1", "The whole width of the interval came back.", "Half of it: what stands behind +-.")
+def whole_width(accuracy):
+    order = best_first(accuracy)
+    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
+    return order, means, 2 * half_widths
 
 
 @honest("comparison.1")
@@ -508,9 +509,9 @@ def mean_of_two_means(centres, support, support_y, query, rounds):
     return centres
 
 
-@mistake("comparison.3", "One round too many was made.", "for _ in range(rounds).")
-def one_round_more(centres, support, support_y, query, rounds):
-    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, rounds + 1)
+@mistake("comparison.3", "One round too many was made, or one too few.", "for _ in range(rounds).", more=(1, -1))
+def another_number_of_rounds(centres, support, support_y, query, rounds, more):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, max(rounds + more, 0))
 
 
 @mistake("comparison.3", "The old prototype took the place of the examples, as one point of the weight 1.",
@@ -598,17 +599,18 @@ def by_dot_product(centres, support, support_y, query, rounds):
     return centres
 
 
-@mistake("comparison.3", "One round is missing.", "for _ in range(rounds).")
-def one_round_less(centres, support, support_y, query, rounds):
-    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, max(rounds - 1, 0))
-
-
 @mistake("comparison.3", "The prototypes moved only half the way to the new mean.", "The new prototype is the mean.")
 def half_the_way(centres, support, support_y, query, rounds):
     for _ in range(rounds):
         total, weight = sums(support, support_y, query, softmax(-to_centres(query, centres)))
         centres = (centres + total / weight) / 2
     return centres
+
+
+@mistake("comparison.3", "exp of minus the squared distance was not divided by its sum over the classes.",
+         "The softmax: the p(n | q) of a query add up to 1.")
+def not_normalised(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: np.exp(-d), centres, support, support_y, query, rounds)
 
 
 @honest("comparison.3")
