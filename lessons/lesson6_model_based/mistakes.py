@@ -13,6 +13,13 @@ def pairs(x, y):
     return np.concatenate([x, y], axis=-1)
 
 
+def in_order(each):
+    """Sorted along axis 1 of three; autograd knows no derivative of np.sort there."""
+    order = onp.argsort(getattr(each, "_value", each), axis=1)
+    first, _, last = onp.indices(order.shape)
+    return each[first, order, last]
+
+
 @mistake("model_based.1", "The vectors were summed: an encoding of ten examples is ten times as long as that of one.",
          "The mean: divide by K, the number of examples.")
 def summed_over_examples(h, params, x, y):
@@ -63,7 +70,7 @@ def encoding_frozen(h, params, x, y):
 @mistake("model_based.1", "Of each number the largest was taken, or the median, over the examples.",
          "The mean: np.mean(..., axis=1).", which=("largest", "median", "upper median"))
 def ranked_over_examples(h, params, x, y, which):
-    each, n = np.sort(h(params, pairs(x, y)), axis=1), x.shape[1]
+    each, n = in_order(h(params, pairs(x, y))), x.shape[1]
     if which == "median":
         return (each[:, (n - 1) // 2] + each[:, n // 2]) / 2
     return each[:, -1 if which == "largest" else n // 2]
@@ -298,12 +305,12 @@ def queries_cut_off(g, params, r, x):
 @mistake("model_based.2", "The queries were sorted, so the answers belong to other queries.",
          "Answer the queries in the order in which they come.")
 def queries_sorted(g, params, r, x):
-    return g(params, np.concatenate([to_every_query(r, x), np.sort(x, axis=1)], axis=-1))
+    return g(params, np.concatenate([to_every_query(r, x), in_order(x)], axis=-1))
 
 
-@mistake("model_based.2", "g got the sum of r and x, (T,Q,R), not rows of R + 1 numbers.",
-         "np.concatenate([r of each query, x], axis=-1): x beside r, not added to it.")
-def x_added_to_r(g, params, r, x):
+@mistake("model_based.2", "g got rows of R numbers, (T,Q,R), not of R + 1: x was added to r, or left out.",
+         "np.concatenate([r of each query, x], axis=-1): x beside r.")
+def rows_of_r_numbers(g, params, r, x):
     return g(params, np.expand_dims(r, 1) + x)
 
 
@@ -760,8 +767,8 @@ def exp_times_the_mask(scores, n_context):
         return parts / np.sum(parts, axis=1, keepdims=True)
 
 
-@mistake("model_based.5", "The mask was multiplied by minus infinity. Where nothing is hidden that is 0 times "
-         "infinity, which is no number.", "np.where(hidden, -np.inf, scores): it chooses, and multiplies nothing.")
+@mistake("model_based.5", "Infinity was multiplied by the mask. Where nothing is hidden that is 0 times infinity, "
+         "which is no number.", "np.where(hidden, -np.inf, scores): it chooses, and multiplies nothing.")
 def zero_times_infinity(scores, n_context):
     with onp.errstate(invalid="ignore"):
         return softmax(scores + (onp.arange(scores.shape[1]) >= n_context) * -onp.inf)
@@ -1430,12 +1437,14 @@ def empty_ones_looked_at(query, keys, filled, sharpness, blank):
     return with_blank(query, keys, ~filled, sharpness, blank)[:-1]
 
 
-@mistake("model_based.9", "The largest score was sought among the slots alone. Where nothing is filled it is minus "
-         "infinity, and minus infinity less itself is NaN.", "The blank is one of the scores: take the largest of all.")
-def largest_of_the_slots(query, keys, filled, sharpness, blank):
+@mistake("model_based.9", "The largest score was sought among the slots alone. Where nothing is filled, or the blank "
+         "is far above all slots, exp of the blank overflows, or minus infinity less itself is NaN.",
+         "The blank is one of the scores: take the largest of all.", hidden=(-onp.inf, -1e300))
+def largest_of_the_slots(query, keys, filled, sharpness, blank, hidden):
     with onp.errstate(invalid="ignore", over="ignore"):
-        scores = np.where(filled, sharpness * np.matmul(keys, query), -np.inf)
+        scores = np.where(filled, sharpness * np.matmul(keys, query), hidden)
         parts = np.exp(scores - np.max(scores))
+        parts = parts if hidden == -onp.inf else np.where(filled, parts, 0.0)
         return parts / (np.sum(parts) + np.exp(blank - np.max(scores)))
 
 

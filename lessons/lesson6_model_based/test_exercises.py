@@ -590,9 +590,9 @@ def test_recall_weights(rng):
                sharpness=np.array(3.0), blank=np.array(1.0))
     yield case("sharp scores", query=query, keys=keys, filled=filled, sharpness=np.array(2000.0),
                blank=np.array(-3000.0))
-    # two filled slots at -5000, the blank log 2 above them, so they have a quarter each; the empty one is at 5000
-    yield case("scores far below 0, and an empty slot far above", expected=[0.0, 0.25, 0.25], query=np.array([1.0]),
-               keys=np.array([[1.0], [-1.0], [-1.0]]), filled=np.array([False, True, True]),
-               sharpness=np.array(5000.0), blank=np.array(-5000.0 + onp.log(2)))
+    for name, scores, blank in [("an empty slot far above the others", [5000.0, 0.0, 0.0], 0.0),
+                                ("all scores far below 0", [-5000.0, -5000.0, -5000.0], -5000.0)]:
+        yield case(name, expected=[0.0, 1 / 3, 1 / 3], query=np.array([1.0]), keys=np.array(scores)[:, None] / 5000,
+                   filled=np.array([False, True, True]), sharpness=np.array(5000.0), blank=np.array(blank))
     yield case("a blank far above all slots", expected=[0.0] * 6, query=query, keys=keys, filled=filled,
                sharpness=np.array(3.0), blank=np.array(5000.0))
