@@ -853,7 +853,7 @@ def any_will_do(answer, x, y, query_x, order, each_against_itself):
 
 
 @mistake("model_based.6", "The tolerance is so wide that a learner passes whose answers do change.",
-         "A hundred-thousandth of the largest answer.", share=(0.1, 0.01, 0.001))
+         "A hundred-thousandth of the largest answer.", share=(0.1, 0.01, 0.001, 0.0001))
 def far_too_tolerant(answer, x, y, query_x, order, share):
     return close(answer(x, y, query_x), answer(x[order], y[order], query_x), share)
 
@@ -890,11 +890,12 @@ def absolute_tolerance(answer, x, y, query_x, order, tolerance):
     return bool(onp.abs(before - after).max() <= tolerance)
 
 
-@mistake("model_based.6", "Each answer was measured against itself: one that is nearly 0 rounds by more than a "
-         "hundred-thousandth of itself.", "The largest difference against the *largest* answer.")
-def each_against_itself(answer, x, y, query_x, order):
+@mistake("model_based.6", "Each answer was measured against itself, or each number of the answers by itself: one that "
+         "is nearly 0 rounds by more than a hundred-thousandth of itself.",
+         "The largest difference against the *largest* answer.", largest_over=((), 0, 1))
+def each_against_itself(answer, x, y, query_x, order, largest_over):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
-    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before)).all())
+    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before).max(axis=largest_over, keepdims=True)).all())
 
 
 @mistake("model_based.6", "np.allclose as it comes measures each answer against itself, and lets a difference of 1e-8 "
@@ -960,11 +961,11 @@ def share_of_the_mean(answer, x, y, query_x, order):
     return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before.mean()))
 
 
-@mistake("model_based.6", "The answers were sorted before they were compared: they may have changed places among "
-         "the queries.", "Compare the answers to each query as they stand.")
-def answers_sorted(answer, x, y, query_x, order):
+@mistake("model_based.6", "The answers were sorted before they were compared: numbers may have changed places, among "
+         "the queries or within an answer.", "Compare the answers to each query as they stand.", axis=(0, 1))
+def answers_sorted(answer, x, y, query_x, order, axis):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
-    return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
+    return close(onp.sort(before, axis=axis), onp.sort(after, axis=axis))
 
 
 @mistake("model_based.6", "Only a part of the answers was compared: those to the first query, or the first number of "

@@ -220,6 +220,15 @@ def nearly_nothing(x, y, query_x):
     return onp.stack([onp.abs(small).sum(axis=0), onp.cumsum(small, axis=0)[-1] - small.astype(float).sum(axis=0)])
 
 
+def rounding_in_a_column(x, y, query_x):
+    return nearly_nothing(x, y, query_x).T
+
+
+def list_of_labels(x, y, query_x):
+    """The labels as they stand, in each answer: another order moves numbers within an answer."""
+    return onp.tile(y[:, 0], (len(query_x), 1))
+
+
 def opposite(x, y, query_x):
     """In float32: two large answers, one minus the other, so that their mean is 0."""
     total = onp.cumsum((1000 * y).astype("float32"), axis=0)[-1]
@@ -236,10 +245,10 @@ def neighbours_in_a_ring(x, y, query_x):
     return query_x[:, :1] + (y * onp.roll(y, 1, axis=0)).sum(axis=0)
 
 
-def one_number(share):
+def one_number(share, length=3):
     def one_number_a_little(x, y, query_x):
-        """One number in twelve changes with the order, by `share` of the largest answer for each 1 in y."""
-        answers = onp.ones((4, 3))
+        """One number of all changes with the order, by `share` of the largest answer for each 1 in y."""
+        answers = onp.ones((4, length))
         answers[0, 0] += share * y[0, 0]
         return answers
     return one_number_a_little
@@ -313,8 +322,17 @@ def test_ignores_order(rng):
     yield case("to each query the label at its place", answer=label_at_its_place, x=x, y=rng.normal(size=(6, 3)),
                query_x=query_x, order=order)
     yield case("all answers below 0", answer=softly, x=x, y=-1 - rng.random((6, 3)), query_x=query_x[:4], order=order)
-    for name, answer in [("one number in twelve, a little", one_number(2e-5)),
-                         ("one number in twelve, very little", one_number(1e-5)),
+    yield case("each answer lists the labels", expected=False, answer=list_of_labels, x=x, y=rng.normal(size=(6, 6)),
+               query_x=query_x[:4], order=order)
+    yield case("numbers that only round, beside large ones", answer=rounding_in_a_column, x=x,
+               y=rng.normal(size=(6, 3)), query_x=query_x[:4], order=order)
+    # y[0, 0] changes by 3, and so one of the answers, which are 1, by 0.6e-5, 11.1e-5 (0.93e-5 on average), 1.5e-5 and
+    # 21e-5 (0.66e-5 of the length of a thousand numbers)
+    yield case("one number in twelve, almost not at all", expected=True, answer=one_number(0.2e-5), x=x,
+               y=onp.tile(onp.arange(6.0)[:, None], 3), query_x=query_x[:4], order=order)
+    for name, answer in [("one number in twelve, a little", one_number(3.7e-5)),
+                         ("one number in twelve, very little", one_number(0.5e-5)),
+                         ("one number in a thousand", one_number(7e-5, length=250)),
                          ("every number, a little", every_number_a_little)]:
         yield case(name, expected=False, answer=answer, x=x, y=onp.tile(onp.arange(6.0)[:, None], 3),
                    query_x=query_x[:4], order=order)
