@@ -24,6 +24,11 @@ def maml_training(iterations, inner_lr=2.0, test_lr=1.0, batch=16, **more):
                     scores={"inner_lr": test_lr, "steps": 10})
 
 
+def by_part(head, body):
+    """Rates of the inner loop for conv4 with a head: one for the head, one for all four blocks."""
+    return {"head": head, **{f"block{i}": body for i in (1, 2, 3, 4)}}
+
+
 def metric_training(iterations, **more):
     """A metric-based method's on Omniglot: 60-way episodes, all features of the last map.
 
@@ -38,20 +43,22 @@ def metric_training(iterations, **more):
 # nearest image of another one.
 CONTRASTIVE = {"negatives": "hardest", "margin": 10.0}
 # Vinyals et al. 2016 take plain cosines, train with the ways and shots of the test, and let each embedding depend on
-# the other examples ("full context embeddings"). Here cosines are divided by 0.1, training has 60 ways, no context.
-SHARPENED = {"temperature": 0.1}
+# the other examples ("full context embeddings"). Here cosines are divided by 0.05, training has 60 ways, no context.
+# After 500 iterations, on validation characters and 20 ways: 94.6 %, and 91.7 with 0.1.
+SHARPENED = {"temperature": 0.05}
 # fine-tuning answers with the network of "frozen features": see `training_identity`
 PRETRAINING = Training(5000, 1e-2, batch=64)
 FINN_PRETRAINING = PRETRAINING._replace(iterations=20000)  # four times as many classes: a character turned is another
 FINN = {  # (method, n_way, k_shot); up to 50 minutes each, MAML at 20 ways 81 and 123: two cores, shared
-    ("MAML", 5, 1): maml_training(18000),
+    # after 2,500 iterations, on validation characters, a little better than 2.0 for all: 97.8 and 97.6 %
+    ("MAML", 5, 1): maml_training(30000, by_part(2.0, 0.5), by_part(1.0, 0.25), batch=8)._replace(n_query=3),
     ("first-order MAML", 5, 1): maml_training(16000, 0.8, 0.8, first_order=True),  # with MAML's rates it learns less
     ("ANIL", 5, 1): maml_training(14000, {"head": 2.0}, {"head": 1.0}),
     ("Meta-SGD", 5, 1): Training(9000, 3e-3, 16, n_query_test=1, start={"low": 1.0, "high": 3.0}),
     ("Reptile", 5, 1): Training(20000, 1.0, 5, n_query=9, n_query_test=1, optimizer="sgd", schedule="linear",
                                 objective={"inner_lr": 2.0, "inner_steps": 5, "inner_batch": 10},
                                 scores={"learning_rate": 1.0, "steps": 20}),
-    ("Matching", 5, 1): metric_training(10000, objective=SHARPENED, scores=SHARPENED),
+    ("Matching", 5, 1): metric_training(3000, down="pool", objective=SHARPENED, scores=SHARPENED),
     ("Siamese", 5, 1): metric_training(10000, n_query=2, objective=CONTRASTIVE),
     ("ridge regression", 5, 1): metric_training(10000, start={"strength": 1.0, "scale": 5.0}),
     ("Relation", 5, 1): metric_training(10000, train_way=20, features="mean", start={"n_hidden": 64}),
