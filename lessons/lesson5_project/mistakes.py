@@ -22,9 +22,9 @@ def signed_difference(query, support, w, b):
 
 @mistake("project.1", "Each image was first made one number, w . e, and the numbers were compared. That is the "
          "document's wiring: what two images have apart can cancel before they meet.",
-         "First |q - s|, D numbers; then the weighted sum of these.")
-def one_number_first(query, support, w, b):
-    return np.abs(differences(query @ w[:, None], support @ w[:, None])[..., 0]) + b
+         "First |q - s|, D numbers; then the weighted sum of these.", b_cancels=(False, True))
+def one_number_first(query, support, w, b, b_cancels):
+    return np.abs(differences(query @ w[:, None], support @ w[:, None])[..., 0]) + (0 * b if b_cancels else b)
 
 
 @mistake("project.1", "The differences were squared. Koch's comparison is the absolute difference.", "|q - s|.")
@@ -87,10 +87,13 @@ def root_of_the_square(query, support, w, b):
     return np.sqrt(differences(query, support) ** 2) @ w + b
 
 
-@mistake("project.1", "To autograd the differences are constants: w and b could be trained, but not the network "
-         "that makes the embeddings.", "No stop_gradient, and no conversion into plain numbers.")
-def embeddings_cut_off(query, support, w, b):
-    return np.abs(differences(stop_gradient(query), stop_gradient(support))) @ w + b
+@mistake("project.1", "To autograd the embeddings are constants, those of the queries, of the examples, or both: w and "
+         "b could be trained, but the network would not learn from this side.",
+         "No stop_gradient, and no conversion into plain numbers.", which=("both", "query", "support"))
+def embeddings_cut_off(query, support, w, b, which):
+    query = query if which == "support" else stop_gradient(query)
+    support = support if which == "query" else stop_gradient(support)
+    return np.abs(differences(query, support)) @ w + b
 
 
 @mistake("project.1", "The absolute values of q and of s were subtracted: 2 and -2 would be equal.",
@@ -104,6 +107,40 @@ def absolute_before_the_difference(query, support, w, b):
 def derivative_of_one_branch(query, support, w, b, upper):
     d = differences(query, support)
     return np.where(d >= 0 if upper else d > 0, d, -d) @ w + b
+
+
+@mistake("project.1", "Differences in one direction alone were counted: a feature that is larger in the other image "
+         "counts 0.", "np.abs: up or down, it counts.", sign=(1, -1))
+def one_direction_alone(query, support, w, b, sign):
+    return np.maximum(sign * differences(query, support), 0.0) @ w + b
+
+
+@mistake("project.1", "The embeddings were first brought to the length 1, so how long they are no longer counts.",
+         "|q - s| of the embeddings as they come.")
+def of_length_one(query, support, w, b):
+    query, support = (e / np.sqrt(np.sum(e ** 2, axis=-1, keepdims=True) + 1e-12) for e in (query, support))
+    return np.abs(differences(query, support)) @ w + b
+
+
+@mistake("project.1", "The sum was divided by the root of D, as the scores of attention are.",
+         "w . |q - s| is a plain sum.")
+def divided_by_the_root(query, support, w, b):
+    return np.abs(differences(query, support)) @ w / len(w) ** 0.5 + b
+
+
+@mistake("project.1", "w was not used: all features count alike.", "w . |q - s|: each feature has its weight.")
+def without_weights(query, support, w, b):
+    return np.sum(np.abs(differences(query, support)), axis=-1) + 0 * np.sum(w) + b
+
+
+@mistake("project.1", "This is a Euclidean distance: squares, their sum, and one root.",
+         "No square and no root: the weighted sum of the D absolute differences.",
+         weights=("inside", "outside", "minus"))
+def euclidean(query, support, w, b, weights):
+    d = differences(query, support)
+    if weights == "minus":  # the larger the distance, the less likely
+        return b - np.sqrt(np.sum((w * d) ** 2, axis=-1) + 1e-12)
+    return np.sqrt(np.abs(np.sum((w if weights == "outside" else w ** 2) * d ** 2, axis=-1)) + 1e-12) + b
 
 
 @honest("project.1")
@@ -141,27 +178,35 @@ def label_times_log(logits, same):
         return -same * np.log(p) - (1 - same) * np.log(1 - p)
 
 
-@mistake("project.2", "The values are right here, but p or exp(logit) was computed on the way. np.where takes one "
-         "branch; the derivative goes through both, and what is infinite in the other one makes it NaN.",
-         "np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits): neither is ever infinite.")
-def two_branches_of_logs(logits, same):
-    p = probability(logits)
-    with onp.errstate(divide="ignore", invalid="ignore"):
-        return np.where(same == 1, -np.log(p), -np.log(1 - p))
+@mistake("project.2", "The values are right here, but p or an exp was computed that becomes 0 or infinite at large "
+         "logits. np.where takes one branch; the derivative goes through both, and in the one that is left out it is "
+         "NaN.", "np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits): neither is ever infinite.",
+         of=("p", "exp above 30", "exp of both signs"))
+def two_branches(logits, same, of):
+    p, z = probability(logits), np.where(same == 1, -logits, logits)
+    with onp.errstate(all="ignore"):
+        if of == "p":
+            return np.where(same == 1, -np.log(p), -np.log(1 - p))
+        if of == "exp above 30":
+            return np.where(z > 30, z, np.log(1 + np.exp(z)))
+        return np.where(z > 0, z + np.log(1 + np.exp(-z)), np.log(1 + np.exp(z)))
 
 
 @mistake("project.2", "p was clipped, as Keras does with 1e-7, or a little was added to it: no infinity, but a pair "
          "that is badly wrong costs too little, and teaches nothing just where it should teach most.",
-         "Compute from the logits: np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits).")
-def clipped_probability(logits, same):
-    p = np.clip(probability(logits), 1e-7, 1 - 1e-7)
-    return -np.log(np.where(same == 1, p, 1 - p))
+         "Compute from the logits: np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits).", how=("clipped", "added"))
+def kept_from_0(logits, same, how):
+    p = probability(logits)
+    p = np.clip(p, 1e-7, 1 - 1e-7) if how == "clipped" else p
+    return -np.log(np.where(same == 1, p, 1 - p) + (1e-12 if how == "added" else 0.0))
 
 
 @mistake("project.2", "exp of a logit of 1000 is infinite, and so is the log of 1 plus it.",
-         "np.logaddexp(0.0, logits) is log(1 + exp(logits)), and never overflows.")
-def log_of_one_plus_exp(logits, same):
+         "np.logaddexp(0.0, logits) is log(1 + exp(logits)), and never overflows.", sign_inside=(False, True))
+def log_of_one_plus_exp(logits, same, sign_inside):
     with onp.errstate(over="ignore", invalid="ignore"):
+        if sign_inside:
+            return np.log(1 + np.exp(np.where(same == 1, -logits, logits)))
         return np.log(1 + np.exp(logits)) - same * logits
 
 
@@ -171,10 +216,11 @@ def turned_round(logits, same):
     return np.logaddexp(0.0, logits) - (1 - same) * logits
 
 
-@mistake("project.2", "Every pair was taken for a same one: `same` is not used.",
-         "Where same is 0 it is -log(1 - p) = log(1 + exp(logit)).")
-def all_taken_for_same(logits, same):
-    return np.logaddexp(0.0, -logits)
+@mistake("project.2", "`same` is not used: every pair was taken for a same one, or every one for a different one.",
+         "-log p = log(1 + exp(-logit)) where same is 1, and -log(1 - p) = log(1 + exp(logit)) where it is 0.",
+         taken_for=("same", "different"))
+def all_taken_for_one_kind(logits, same, taken_for):
+    return np.logaddexp(0.0, -logits if taken_for == "same" else logits)
 
 
 @mistake("project.2", "The sign is missing: this is the log-probability, and training would make it worse.",
@@ -183,15 +229,21 @@ def log_probability(logits, same):
     return same * logits - np.logaddexp(0.0, logits)
 
 
-@mistake("project.2", "Different pairs cost nothing: only -log p of the same pairs was taken.",
-         "Where same is 0 the loss is -log(1 - p) = log(1 + exp(logit)).")
-def same_pairs_alone(logits, same):
-    return same * np.logaddexp(0.0, -logits)
+@mistake("project.2", "One kind of pairs costs nothing: only -log p of the same pairs was taken, or only -log(1 - p) "
+         "of the different ones.", "Both: log(1 + exp(-logit)) where same is 1, log(1 + exp(logit)) where it is 0.",
+         which=("same", "different"))
+def one_kind_alone(logits, same, which):
+    return same * np.logaddexp(0.0, -logits) if which == "same" else (1 - same) * np.logaddexp(0.0, logits)
 
 
-@mistake("project.2", "The mean over the pairs came back.", "One loss for each pair: (P,).")
-def mean_of_the_pairs(logits, same):
-    return np.mean(np.logaddexp(0.0, np.where(same == 1, -logits, logits)))
+@mistake("project.2", "The losses were divided by a number of pairs: their mean came back, or parts of a mean.",
+         "One loss for each pair, (P,): no mean, no weights.", by=("mean", "all", "kind"))
+def divided_by_pairs(logits, same, by):
+    losses = np.logaddexp(0.0, np.where(same == 1, -logits, logits))
+    if by == "mean":
+        return np.mean(losses)
+    of_each_kind = np.where(same == 1, max(np.sum(same), 1), max(np.sum(1 - same), 1))
+    return losses / (len(same) if by == "all" else of_each_kind)
 
 
 @mistake("project.2", "This is the hinge loss of a support vector machine.",
@@ -213,9 +265,9 @@ def clipped_logits(logits, same, bound):
     return np.logaddexp(0.0, np.where(same == 1, -z, z))
 
 
-@mistake("project.2", "This is p of the label, without -log.", "-log p.")
-def probability_of_the_label(logits, same):
-    return 0.5 * (1 + np.tanh((2 * same - 1) * logits / 2))
+@mistake("project.2", "This is p of the label, or 1 - p of it, without the log.", "-log p.", sign=(1, -1))
+def probability_of_the_label(logits, same, sign):
+    return 0.5 * (1 + sign * np.tanh((2 * same - 1) * logits / 2))
 
 
 @mistake("project.2", "The logarithm has another base.",
@@ -237,29 +289,6 @@ def softmax_over_pairs(logits, same):
     return -same * (z - np.log(np.sum(np.exp(z))))
 
 
-@mistake("project.2", "The values are right, but exp was taken of large logits, too, in the branch that np.where "
-         "leaves out. The derivative goes through both branches, and there it is NaN.",
-         "np.logaddexp(0.0, z) needs no branches.")
-def exp_in_the_other_branch(logits, same):
-    z = np.where(same == 1, -logits, logits)
-    with onp.errstate(over="ignore", invalid="ignore"):
-        return np.where(z > 30, z, np.log(1 + np.exp(z)))
-
-
-@mistake("project.2", "A little was added to p, so that no log is infinite. But then a pair that is badly wrong "
-         "costs 27.6 and not 1000, and teaches nothing.",
-         "Compute from the logits: np.logaddexp(0.0, logits) and np.logaddexp(0.0, -logits).")
-def little_added(logits, same):
-    p = probability(logits)
-    return -np.log(np.where(same == 1, p, 1 - p) + 1e-12)
-
-
-@mistake("project.2", "Same pairs cost nothing: only -log(1 - p) of the different ones was taken.",
-         "Where same is 1 the loss is -log p = log(1 + exp(-logit)).")
-def different_pairs_alone(logits, same):
-    return (1 - same) * np.logaddexp(0.0, logits)
-
-
 @mistake("project.2", "max(0, z) + log(1 + exp(-z)) is right for z above 0 alone: below 0 it is too large, and "
          "overflows.", "log(1 + exp(-|z|)); or np.logaddexp(0.0, z), which does it all.")
 def softplus_without_the_absolute_value(logits, same):
@@ -272,16 +301,40 @@ def half_of_the_logit(logits, same):
     return np.logaddexp(0.0, (0.5 - same) * logits)
 
 
-@mistake("project.2", "The logits are constants to autograd: nothing could be trained.",
-         "No stop_gradient, and no conversion into plain numbers.")
-def logits_cut_off(logits, same):
-    return np.logaddexp(0.0, stop_gradient(logits)) - same * stop_gradient(logits)
+@mistake("project.2", "The logits are constants to autograd, all or those in one term: the derivative is missing or "
+         "wrong.", "No stop_gradient, and no conversion into plain numbers.", where=("both", "same"))
+def logits_cut_off(logits, same, where):
+    first = stop_gradient(logits) if where == "both" else logits
+    return np.logaddexp(0.0, first) - same * stop_gradient(logits)
 
 
 @mistake("project.2", "`same` was taken for a sign. But it is 0 for different pairs, not -1: each of them costs log 2.",
          "The sign is 2 * same - 1.")
 def zero_for_a_sign(logits, same):
     return np.logaddexp(0.0, -same * logits)
+
+
+@mistake("project.2", "Every pair has both terms, -log p and -log(1 - p).",
+         "-log p counts where same is 1, and only there; -log(1 - p) where it is 0.")
+def both_terms(logits, same):
+    return np.logaddexp(0.0, logits) + np.logaddexp(0.0, -logits)
+
+
+@mistake("project.2", "same * logit was added.", "It is subtracted: log(1 + exp(logit)) - logit is -log p.")
+def plus_the_logit(logits, same):
+    return np.logaddexp(0.0, logits) + same * logits
+
+
+@mistake("project.2", "The sigmoid was taken twice: a probability was used as if it were a logit.",
+         "np.logaddexp(0.0, logits) - same * logits, with the logits as they come.")
+def sigmoid_twice(logits, same):
+    p = 0.5 * (1 + np.tanh(logits / 2))
+    return np.logaddexp(0.0, p) - same * p
+
+
+@mistake("project.2", "~same is -2 for 1 and -1 for 0: it turns around booleans, and bits of integers.", "1 - same.")
+def bits_turned_around(logits, same):
+    return same * np.logaddexp(0.0, -logits) + ~same * np.logaddexp(0.0, logits)
 
 
 @honest("project.2")
@@ -363,11 +416,14 @@ def easiest(logits, same_class, n_hard):
     return half_each(same_class, hardest_of_each(logits, same_class, n_hard, sign=1))
 
 
-@mistake("project.3", "The logits of the same pairs became 0, not minus infinity: above a negative one they are still "
-         "among the hard.", "np.where(same_class, -np.inf, logits).")
-def zero_in_their_place(logits, same_class, n_hard):
-    apart = onp.where(same_class, 0.0, logits)
-    return half_each(same_class, hardest_of_each(apart, onp.zeros_like(same_class), n_hard))
+@mistake("project.3", "The logits of the same pairs became 0, or another number that is not low enough: it is larger "
+         "than the logit of a hard pair, whose place they take.",
+         "np.where(same_class, -np.inf, logits), then the largest.", how=("0", "-1000", "0, then left out"))
+def same_pairs_not_low_enough(logits, same_class, n_hard, how):
+    apart = onp.where(same_class, -1000.0 if how == "-1000" else 0.0, logits)
+    hard = hardest_of_each(apart, onp.zeros_like(same_class), n_hard)
+    hard = hard & ~same_class if how == "0, then left out" else hard
+    return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 
 @mistake("project.3", "All different pairs count, not only the hard ones.", "The n_hard largest of each row.")
@@ -407,13 +463,6 @@ def above_0_alone(logits, same_class, n_hard):
     return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 
-@mistake("project.3", "The same pairs were hidden by the logit 0. But 0 is larger than a negative logit, so they take "
-         "the places of hard pairs.", "np.where(same_class, -np.inf, logits), then the largest.")
-def same_pairs_at_zero(logits, same_class, n_hard):
-    hard = hardest_of_each(logits * ~same_class, onp.zeros_like(same_class), n_hard) & ~same_class
-    return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
-
-
 @mistake("project.3", "The hard pairs were weighted by a softmax of their logits.", "All hard pairs weigh the same.")
 def harder_ones_weigh_more(logits, same_class, n_hard):
     hard = hardest_of_each(logits, same_class, n_hard)
@@ -448,9 +497,11 @@ def hardest_left_out(logits, same_class, n_hard):
     return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
 
 
-@mistake("project.3", "Of each query one hard pair counts, number n_hard, and not those before it.",
-         "order[:n_hard]: all n_hard of them.")
-def last_hard_pair_alone(logits, same_class, n_hard):
+@mistake("project.3", "Of each query one hard pair counts: the hardest, or number n_hard without those before it.",
+         "order[:n_hard]: all n_hard of them.", which=("last", "first"))
+def one_hard_pair_alone(logits, same_class, n_hard, which):
+    if which == "first":
+        return half_each(same_class, hardest_of_each(logits, same_class, 1))
     before = hardest_of_each(logits, same_class, n_hard - 1)
     return half_each(same_class, hardest_of_each(logits, same_class, n_hard) & ~before)
 
@@ -466,6 +517,22 @@ def hard_pairs_alone(logits, same_class, n_hard):
 def one_hard_pair_too_few(logits, same_class, n_hard):
     hard = hardest_of_each(logits, same_class, n_hard - 1)
     return half_each(same_class, hard) if hard.any() else 0.5 * same_class / same_class.sum()
+
+
+@mistake("project.3", "Nothing was divided by a number of pairs: each pair that counts weighs 1/2, or 1.",
+         "0.5 * same_class / same_class.sum() + 0.5 * hard / hard.sum().", weight=(0.5, 1.0))
+def not_divided(logits, same_class, n_hard, weight):
+    return weight * (same_class | hardest_of_each(logits, same_class, n_hard))
+
+
+@mistake("project.3", "Same or hard pairs were divided by another number than their own: by that of the queries, or by "
+         "n_hard.", "same_class.sum() and hard.sum() are how many there are in the table.",
+         which=("same / Q", "hard / Q", "hard / n_hard"))
+def another_number(logits, same_class, n_hard, which):
+    hard, n_query = hardest_of_each(logits, same_class, n_hard), len(logits)
+    n_same = n_query if which == "same / Q" else same_class.sum()
+    n_of_hard = {"hard / Q": n_query, "hard / n_hard": n_hard}.get(which, hard.sum())
+    return 0.5 * same_class / n_same + 0.5 * hard / n_of_hard
 
 
 @honest("project.3")
@@ -552,27 +619,26 @@ def from_the_threshold_on(logits, labels, threshold):
     return onp.where(p.max(axis=1) >= threshold, p.argmax(axis=1), -1)
 
 
-@mistake("project.4", "The worst example decides.", "The mean of the class's logits.")
-def worst_example(logits, labels, threshold):
-    return answers(probability(by_class(logits, labels, onp.min)), threshold)
+@mistake("project.4", "The score of a class is the median of its logits, or the smallest of them.", "Their mean.",
+         instead=("median", "min"))
+def another_score(logits, labels, threshold, instead):
+    return answers(probability(by_class(logits, labels, getattr(onp, instead))), threshold)
 
 
-@mistake("project.4", "\"None of these\" is -1, not N.", "np.where(p > threshold, class, -1)")
-def a_class_of_its_own_for_none(logits, labels, threshold):
+@mistake("project.4", "\"None of these\" became 0, which is a class, or N.",
+         "It is -1: np.where(p > threshold, best, -1).",
+         none=("0", "N"))
+def another_number_for_none(logits, labels, threshold, none):
     found = answers(probability(by_class(logits, labels, onp.mean)), threshold)
-    return onp.where(found < 0, labels.max() + 1, found)
+    return onp.where(found < 0, labels.max() + 1 if none == "N" else 0, found)
 
 
-@mistake("project.4", "Classes were accepted where p is *below* the threshold.", "np.where(p > threshold, best, -1).")
-def accepted_below(logits, labels, threshold):
+@mistake("project.4", "Classes were accepted where p is *below* the threshold.", "np.where(p > threshold, best, -1).",
+         at_it=(False, True))
+def accepted_below(logits, labels, threshold, at_it):
     scores = by_class(logits, labels, onp.mean)
-    return onp.where(1 / (1 + onp.exp(-scores.max(axis=1))) < threshold, scores.argmax(axis=1), -1)
-
-
-@mistake("project.4", "The score of a class is the median of its logits.", "The mean.")
-def median_of_the_examples(logits, labels, threshold):
-    scores = by_class(logits, labels, onp.median)
-    return onp.where(1 / (1 + onp.exp(-scores.max(axis=1))) > threshold, scores.argmax(axis=1), -1)
+    p = 1 / (1 + onp.exp(-scores.max(axis=1)))
+    return onp.where(p <= threshold if at_it else p < threshold, scores.argmax(axis=1), -1)
 
 
 @mistake("project.4", "The threshold was compared with p of the best example, not with that of the class.",
@@ -580,12 +646,6 @@ def median_of_the_examples(logits, labels, threshold):
 def p_of_the_best_example(logits, labels, threshold):
     best = by_class(logits, labels, onp.mean).argmax(axis=1)
     return onp.where(probability(logits.max(axis=1)) > threshold, best, -1)
-
-
-@mistake("project.4", "\"None of these\" became 0, but 0 is a class.", "np.where(p > threshold, best, -1).")
-def zero_for_none(logits, labels, threshold):
-    found = answers(probability(by_class(logits, labels, onp.mean)), threshold)
-    return onp.maximum(found, 0)
 
 
 @mistake("project.4", "The class with the *lowest* score is the answer.", "argmax and max.")
@@ -601,10 +661,13 @@ def sign_in_the_exponent(logits, labels, threshold):
     return onp.where(probability(-scores.max(axis=1)) > threshold, scores.argmax(axis=1), -1)
 
 
-@mistake("project.4", "Every class had to be above the threshold.", "The best one alone.")
-def all_must_pass(logits, labels, threshold):
+@mistake("project.4", "It was asked how many classes are above the threshold: all had to be, or no other than the "
+         "best.",
+         "The best one alone has to be above it.", how_many=("all", "one"))
+def counted_above_the_threshold(logits, labels, threshold, how_many):
     p = probability(by_class(logits, labels, onp.mean))
-    return onp.where(p.min(axis=1) > threshold, p.argmax(axis=1), -1)
+    above = (p > threshold).sum(axis=1)
+    return onp.where(above == (p.shape[1] if how_many == "all" else 1), p.argmax(axis=1), -1)
 
 
 @mistake("project.4", "The sum of a class's logits was divided by the number of all examples.",
@@ -635,9 +698,11 @@ def vote_of_the_examples(logits, labels, threshold):
     return onp.where(votes.max(axis=1) > 0, votes.argmax(axis=1), -1)
 
 
-@mistake("project.4", "p was compared with 1 - threshold.", "p > threshold.")
-def one_minus_the_threshold(logits, labels, threshold):
-    return answers(probability(by_class(logits, labels, onp.mean)), 1 - threshold)
+@mistake("project.4", "p was compared with another number than the threshold: 1 - threshold, or always 0.5.",
+         "p > threshold.", number=("1 - threshold", "0.5"))
+def another_threshold(logits, labels, threshold, number):
+    threshold = 0.5 if number == "0.5" else 1 - threshold
+    return answers(probability(by_class(logits, labels, onp.mean)), threshold)
 
 
 @mistake("project.4", "The class was chosen by the mean of the probabilities, not of the logits.",
@@ -649,11 +714,29 @@ def chosen_by_mean_probability(logits, labels, threshold):
 
 
 @mistake("project.4", "The examples were taken as if they came class after class.",
-         "They come in any order: labels == n tells which are of class n.", equally_many=(False, True))
-def labels_in_order(logits, labels, threshold, equally_many):
+         "They come in any order: labels == n tells which are of class n.", blocks=("own", "equal", "cut"))
+def labels_in_order(logits, labels, threshold, blocks):
     n_way = labels.max() + 1
-    blocks = [len(part) for part in onp.array_split(labels, n_way)] if equally_many else onp.bincount(labels)
-    return answers(probability(by_class(logits, onp.repeat(onp.arange(n_way), blocks), onp.mean)), threshold)
+    if blocks == "cut":  # as many as fit, the rest left out
+        size = len(labels) // n_way
+        return answers(probability(logits[:, :n_way * size].reshape(len(logits), n_way, size).mean(axis=2)), threshold)
+    sizes = onp.bincount(labels) if blocks == "own" else [len(part) for part in onp.array_split(labels, n_way)]
+    return answers(probability(by_class(logits, onp.repeat(onp.arange(n_way), sizes), onp.mean)), threshold)
+
+
+@mistake("project.4", "Here there are as many classes as examples. The mean of a class without examples is NaN, and "
+         "NaN is above no threshold.", "There are labels.max() + 1 classes.")
+def as_many_classes_as_examples(logits, labels, threshold):
+    members = onp.eye(len(labels))[labels]
+    with onp.errstate(invalid="ignore"):
+        return answers(probability(logits @ members / members.sum(axis=0)), threshold)
+
+
+@mistake("project.4", "The last class is missing: it is never the answer.",
+         "range(n) ends before n, and there are labels.max() + 1 classes.")
+def last_class_missing(logits, labels, threshold):
+    scores = by_class(logits, labels, onp.mean)
+    return answers(probability(scores[:, :max(scores.shape[1] - 1, 1)]), threshold)
 
 
 @honest("project.4")

@@ -74,6 +74,9 @@ def test_pair_weights(rng):
                same_class=owns([0, 1], [0, 0, 1, 0, 2, 1, 2]), n_hard=1)
     yield case("all different pairs are hard", expected=[[0.5, 0.25, 0.25]], logits=np.array([[-1.0, -2.0, -3.0]]),
                same_class=np.array([[True, False, False]]), n_hard=2)
+    yield case("logits of thousands below 0", expected=[[0.25, 0.5, 0.0, 0.25]],
+               logits=np.array([[-3000.0, 5.0, -5000.0, -4000.0]]),
+               same_class=np.array([[False, True, False, False]]), n_hard=2)
 
 
 # ---------------------------------------------------------------- which class, or none of these

@@ -13,6 +13,13 @@ def pairs(x, y):
     return np.concatenate([x, y], axis=-1)
 
 
+def in_order(each):
+    """Sorted along axis 1 of three; autograd knows no derivative of np.sort there."""
+    order = onp.argsort(getattr(each, "_value", each), axis=1)
+    first, _, last = onp.indices(order.shape)
+    return each[first, order, last]
+
+
 @mistake("model_based.1", "The vectors were summed: an encoding of ten examples is ten times as long as that of one.",
          "The mean: divide by K, the number of examples.")
 def summed_over_examples(h, params, x, y):
@@ -60,9 +67,13 @@ def encoding_frozen(h, params, x, y):
     return stop_gradient(np.mean(h(params, pairs(x, y)), axis=1))
 
 
-@mistake("model_based.1", "The largest of each number was taken, over the examples.", "The mean, not the maximum.")
-def maximum_over_examples(h, params, x, y):
-    return np.max(h(params, pairs(x, y)), axis=1)
+@mistake("model_based.1", "Of each number the largest was taken, or the median, over the examples.",
+         "The mean: np.mean(..., axis=1).", which=("largest", "median", "upper median"))
+def ranked_over_examples(h, params, x, y, which):
+    each, n = in_order(h(params, pairs(x, y))), x.shape[1]
+    if which == "median":
+        return (each[:, (n - 1) // 2] + each[:, n // 2]) / 2
+    return each[:, -1 if which == "largest" else n // 2]
 
 
 @mistake("model_based.1", "The vector of one example came back.", "The mean over all K examples.", place=(0, -1))
@@ -121,6 +132,14 @@ def one_too_many_counted(h, params, x, y):
 @mistake("model_based.1", "The sum was divided by K - 1, as in a variance.", "There are K examples.")
 def one_too_few_counted(h, params, x, y):
     return np.sum(h(params, pairs(x, y)), axis=1) / max(x.shape[1] - 1, 1)
+
+
+@mistake("model_based.1", "The examples were centred first, x or both x and y: where on the curve they lie is lost.",
+         "h of the pairs as they are.", which=("x", "both"))
+def examples_centred(h, params, x, y, which):
+    x = x - np.mean(x, axis=1, keepdims=True)
+    y = y - np.mean(y, axis=1, keepdims=True) if which == "both" else y
+    return np.mean(h(params, pairs(x, y)), axis=1)
 
 
 @honest("model_based.1")
@@ -283,6 +302,18 @@ def queries_cut_off(g, params, r, x):
     return g(params, np.concatenate([to_every_query(r, x), stop_gradient(x)], axis=-1))
 
 
+@mistake("model_based.2", "The queries were sorted, so the answers belong to other queries.",
+         "Answer the queries in the order in which they come.")
+def queries_sorted(g, params, r, x):
+    return g(params, np.concatenate([to_every_query(r, x), in_order(x)], axis=-1))
+
+
+@mistake("model_based.2", "g got rows of R numbers, (T,Q,R), not of R + 1: x was added to r, or left out.",
+         "np.concatenate([r of each query, x], axis=-1): x beside r.")
+def rows_of_r_numbers(g, params, r, x):
+    return g(params, np.expand_dims(r, 1) + x)
+
+
 @honest("model_based.2")
 def decode_query_by_query(g, params, r, x):
     answers = [g(params, np.concatenate([r, x[:, q]], axis=1)[:, None]) for q in range(x.shape[1])]
@@ -381,16 +412,35 @@ def away_from_the_new_one(r, n_points, r_new):
     return r - (r_new - r) / (n_points + 1) if n_points else r_new
 
 
-@mistake("model_based.3", "Where there are no examples yet, the result is 0: the first example is lost.",
-         "If n_points is 0, return r_new.")
-def zeros_for_the_first(r, n_points, r_new):
-    return (n_points * r + r_new) / (n_points + 1) if n_points else np.zeros_like(r_new)
+@mistake("model_based.3", "Where there are no examples yet, the result is 0, or r: the first example is lost.",
+         "If n_points is 0, return r_new.", result=("0", "r"))
+def first_one_lost(r, n_points, r_new, result):
+    if n_points:
+        return (n_points * r + r_new) / (n_points + 1)
+    return np.zeros_like(r_new) if result == "0" else r
 
 
 @mistake("model_based.3", "NaN alone was replaced. But r may be anything where there are no examples yet, and 0 times "
          "infinity is NaN, too.", "If n_points is 0, return r_new.")
 def nan_alone_replaced(r, n_points, r_new):
     return (n_points * np.where(np.isnan(r), 0.0, r) + r_new) / (n_points + 1)
+
+
+@mistake("model_based.3", "Only the new vector was divided: there are no brackets around the sum.",
+         "(n_points * r + r_new) / (n_points + 1).")
+def brackets_forgotten(r, n_points, r_new):
+    return n_points * r + r_new / (n_points + 1) if n_points else r_new
+
+
+@mistake("model_based.3", "The sum was divided by n_points + 2.", "With the new one there are n_points + 1.")
+def divided_by_two_more(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 2) if n_points else r_new
+
+
+@mistake("model_based.3", "Where there are no examples yet, a vector of zeros was counted as one: the first example "
+         "has half of the weight.", "If n_points is 0, return r_new.")
+def zeros_counted_as_an_example(r, n_points, r_new):
+    return (n_points * r + r_new) / (n_points + 1) if n_points else r_new / 2
 
 
 @honest("model_based.3")
@@ -452,9 +502,10 @@ def best_key_alone(query, keys, values):
 
 
 @mistake("model_based.4", "exp overflows where a score is a thousand: infinity by infinity is NaN.",
-         "Subtract the largest score first; the softmax stays the same.")
-def exp_overflows(query, keys, values):
-    parts = np.exp(np.matmul(keys, query) / len(query) ** 0.5)
+         "Subtract the largest score first; the softmax stays the same.", less=("nothing", "mean"))
+def exp_overflows(query, keys, values, less):
+    scores = np.matmul(keys, query) / len(query) ** 0.5
+    parts = np.exp(scores - np.mean(scores) if less == "mean" else scores)
     return np.matmul(parts / np.sum(parts), values)
 
 
@@ -469,10 +520,11 @@ def mean_of_the_keys(query, keys, values):
 
 
 @mistake("model_based.4", "The scores are cosines: query and keys were brought to the length 1.",
-         "The product as it is, divided by sqrt(D).")
-def by_cosine(query, keys, values):
+         "The product as it is, divided by sqrt(D).", divided=(True, False))
+def by_cosine(query, keys, values, divided):
     lengths = np.sqrt(np.sum(keys ** 2, axis=1) * np.sum(query ** 2) + 1e-300)
-    return np.matmul(softmax(np.matmul(keys, query) / lengths / len(query) ** 0.5), values)
+    cosines = np.matmul(keys, query) / lengths
+    return np.matmul(softmax(cosines / len(query) ** 0.5 if divided else cosines), values)
 
 
 @mistake("model_based.4", "The weighted sum was divided by the number of examples. But the weights add up to 1: it "
@@ -511,9 +563,12 @@ def times_the_root(query, keys, values):
 
 
 @mistake("model_based.4", "1 was added to the sum of the exp, so that the weights add up to less than 1.",
-         "Divide by the sum itself.")
-def one_more_in_the_sum(query, keys, values):
-    parts = np.exp(np.matmul(keys, query) / len(query) ** 0.5 - np.max(np.matmul(keys, query) / len(query) ** 0.5))
+         "Divide by the sum itself.", added=("1", "exp(0)"))
+def one_more_in_the_sum(query, keys, values, added):
+    scores = np.matmul(keys, query) / len(query) ** 0.5
+    if added == "exp(0)":  # as a score of its own, subject to the same subtraction
+        return np.matmul(softmax(np.concatenate([scores, np.zeros(1)]))[:-1], values)
+    parts = np.exp(scores - np.max(scores))
     return np.matmul(parts / (np.sum(parts) + 1), values)
 
 
@@ -537,11 +592,13 @@ def minus_the_scores(query, keys, values):
     return np.matmul(attention_weights(-query, keys), values)
 
 
-@mistake("model_based.4", "Each weight is a sigmoid of its score: together they do not add up to 1.",
-         "A softmax over the examples.")
-def each_by_a_sigmoid(query, keys, values):
+@mistake("model_based.4", "The weights are sigmoids of the scores: they do not add up to 1, or only because they were "
+         "divided by their sum.", "A softmax over the examples: exp of each score, divided by the sum.",
+         divided=(False, True))
+def each_by_a_sigmoid(query, keys, values, divided):
     scores = np.matmul(keys, query) / len(query) ** 0.5
-    return np.matmul(0.5 * (1 + np.tanh(scores / 2)), values)
+    weights = 0.5 * (1 + np.tanh(scores / 2))
+    return np.matmul(weights / np.sum(weights) if divided else weights, values)
 
 
 @mistake("model_based.4", "The scores were divided by the norm of the query, not by sqrt(D).",
@@ -638,14 +695,14 @@ def cut_off(scores, n_context):
 
 
 @mistake("model_based.5", "Hidden scores became a number that is low, but not low enough: its exponential is not 0.",
-         "Minus infinity, or -1e30.", bound=(-5.0, -10.0))
+         "Minus infinity, or -1e30.", bound=(-5.0, -10.0, -1000.0))
 def hidden_a_little(scores, n_context, bound):
     hidden = onp.arange(scores.shape[1]) >= n_context
     return softmax(np.where(hidden, bound, scores))
 
 
 @mistake("model_based.5", "A number was subtracted from the hidden scores, and it is not large enough for large "
-         "scores.", "np.where(hidden, -np.inf, scores).", amount=(10.0, 100.0))
+         "scores.", "np.where(hidden, -np.inf, scores).", amount=(10.0, 100.0, 1000.0))
 def too_little_subtracted(scores, n_context, amount):
     hidden = onp.arange(scores.shape[1]) >= n_context
     return softmax(scores - amount * hidden)
@@ -653,9 +710,11 @@ def too_little_subtracted(scores, n_context, amount):
 
 @mistake("model_based.5", "exp was taken of the hidden scores, too. Where they are large it overflows, and the "
          "derivative through np.where is NaN.",
-         "Replace the scores before exp, and subtract the largest one that is left.")
-def exp_of_hidden_scores(scores, n_context):
+         "Replace the scores before exp, and subtract the largest one that is left.", less_the_largest=(False, True))
+def exp_of_hidden_scores(scores, n_context, less_the_largest):
     seen = onp.arange(scores.shape[1]) < n_context
+    if less_the_largest:
+        scores = scores - np.max(scores[:, :n_context], axis=1, keepdims=True)
     with onp.errstate(over="ignore", invalid="ignore"):
         parts = np.where(seen, np.exp(scores), 0.0)
     return parts / np.sum(parts, axis=1, keepdims=True)
@@ -708,6 +767,20 @@ def exp_times_the_mask(scores, n_context):
         return parts / np.sum(parts, axis=1, keepdims=True)
 
 
+@mistake("model_based.5", "Infinity was multiplied by the mask. Where nothing is hidden that is 0 times infinity, "
+         "which is no number.", "np.where(hidden, -np.inf, scores): it chooses, and multiplies nothing.")
+def zero_times_infinity(scores, n_context):
+    with onp.errstate(invalid="ignore"):
+        return softmax(scores + (onp.arange(scores.shape[1]) >= n_context) * -onp.inf)
+
+
+@mistake("model_based.5", "The n_context keys with the largest scores of each row may be seen.",
+         "The first n_context keys, whatever their scores are: np.arange(B) < n_context.")
+def the_largest_ones(scores, n_context):
+    ranks = onp.argsort(onp.argsort(-getattr(scores, "_value", scores), axis=1), axis=1)
+    return softmax(np.where(ranks < n_context, scores, -np.inf))
+
+
 @honest("model_based.5")
 def cut_off_and_filled_with_zeros(scores, n_context):
     hidden = onp.zeros((scores.shape[0], scores.shape[1] - n_context))
@@ -757,20 +830,30 @@ def to_the_last_bit(answer, x, y, query_x, order):
     return bool((answer(x, y, query_x) == answer(x[order], y[order], query_x)).all())
 
 
-@mistake("model_based.6", "Sums of answers were compared: two numbers that move in opposite directions cancel.",
-         "Compare number by number.", axis=(None, 0, 1))
+@mistake("model_based.6", "Sums or means of answers were compared: two numbers that move in opposite directions "
+         "cancel.",
+         "Compare number by number.", axis=(None, 0, 1, "all", "mean"))
 def sums_compared(answer, x, y, query_x, order, axis):
-    before, after = answer(x, y, query_x).sum(axis), answer(x[order], y[order], query_x).sum(axis)
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    if axis == "all":  # against the largest answer, not the largest sum
+        return bool(abs(before.sum() - after.sum()) <= 1e-5 * onp.abs(before).max())
+    if axis == "mean":
+        return bool(onp.isclose(before.mean(), after.mean(), rtol=1e-5))
+    before, after = before.sum(axis), after.sum(axis)
     return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before).max())
 
 
-@mistake("model_based.6", "One answer that stays the same was enough.", "All of them must: .all(), not .any().")
-def any_will_do(answer, x, y, query_x, order):
-    return bool(onp.isclose(answer(x, y, query_x), answer(x[order], y[order], query_x)).any())
+@mistake("model_based.6", "One answer that stays the same was enough.", "All of them must: .all(), not .any().",
+         each_against_itself=(True, False))
+def any_will_do(answer, x, y, query_x, order, each_against_itself):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    if each_against_itself:
+        return bool(onp.isclose(before, after).any())
+    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before).max()).any())
 
 
 @mistake("model_based.6", "The tolerance is so wide that a learner passes whose answers do change.",
-         "A hundred-thousandth of the largest answer.", share=(0.1, 0.01, 0.001))
+         "A hundred-thousandth of the largest answer.", share=(0.1, 0.01, 0.001, 0.0001))
 def far_too_tolerant(answer, x, y, query_x, order, share):
     return close(answer(x, y, query_x), answer(x[order], y[order], query_x), share)
 
@@ -801,17 +884,18 @@ def y_by_the_inverse(answer, x, y, query_x, order):
 
 @mistake("model_based.6", "The tolerance is a number of its own, whatever the size of the answers: small answers may "
          "differ as they like, and large ones not even by their rounding.",
-         "A hundred-thousandth of the largest answer.", tolerance=(1e-3, 1e-5))
+         "A hundred-thousandth of the largest answer.", tolerance=(1e-3, 1e-5, 1e-8))
 def absolute_tolerance(answer, x, y, query_x, order, tolerance):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
     return bool(onp.abs(before - after).max() <= tolerance)
 
 
-@mistake("model_based.6", "Each answer was measured against itself: one that is nearly 0 rounds by more than a "
-         "hundred-thousandth of itself.", "The largest difference against the *largest* answer.")
-def each_against_itself(answer, x, y, query_x, order):
+@mistake("model_based.6", "Each answer was measured against itself, or each number of the answers by itself: one that "
+         "is nearly 0 rounds by more than a hundred-thousandth of itself.",
+         "The largest difference against the *largest* answer.", largest_over=((), 0, 1))
+def each_against_itself(answer, x, y, query_x, order, largest_over):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
-    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before)).all())
+    return bool((onp.abs(before - after) <= 1e-5 * onp.abs(before).max(axis=largest_over, keepdims=True)).all())
 
 
 @mistake("model_based.6", "np.allclose as it comes measures each answer against itself, and lets a difference of 1e-8 "
@@ -833,12 +917,6 @@ def answers_too(answer, x, y, query_x, order):
 def another_order(answer, x, y, query_x, order, turned):
     mine = onp.arange(len(x))[::-1] if turned else onp.roll(onp.arange(len(x)), 1)
     return close(answer(x, y, query_x), answer(x[mine], y[mine], query_x))
-
-
-@mistake("model_based.6", "Only the first query was asked: the order may matter for another one.",
-         "Compare the answers to all queries.")
-def first_query_alone(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x)[:1], answer(x[order], y[order], query_x)[:1])
 
 
 @mistake("model_based.6", "The differences have their sign: answers that all move in one direction pass, however far.",
@@ -883,23 +961,35 @@ def share_of_the_mean(answer, x, y, query_x, order):
     return bool(onp.abs(before - after).max() <= 1e-5 * onp.abs(before.mean()))
 
 
-@mistake("model_based.6", "The answers were sorted before they were compared: they may have changed places among "
-         "the queries.", "Compare the answers to each query as they stand.")
-def answers_sorted(answer, x, y, query_x, order):
+@mistake("model_based.6", "The answers were sorted before they were compared: numbers may have changed places, among "
+         "the queries or within an answer.", "Compare the answers to each query as they stand.", axis=(0, 1))
+def answers_sorted(answer, x, y, query_x, order, axis):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
-    return close(onp.sort(before, axis=0), onp.sort(after, axis=0))
+    return close(onp.sort(before, axis=axis), onp.sort(after, axis=axis))
 
 
-@mistake("model_based.6", "Only the first number of each answer was compared.", "All E of them.")
-def first_number_alone(answer, x, y, query_x, order):
-    return close(answer(x, y, query_x)[:, 0], answer(x[order], y[order], query_x)[:, 0])
+@mistake("model_based.6", "Only a part of the answers was compared: those to the first query, or the first number of "
+         "each. The order may matter for another part.", "All E numbers of the answers to all Q queries.",
+         part=("query", "number"))
+def first_part_alone(answer, x, y, query_x, order, part):
+    some = (slice(1), slice(None)) if part == "query" else (slice(None), slice(1))
+    return close(answer(x, y, query_x)[some], answer(x[order], y[order], query_x)[some])
 
 
-@mistake("model_based.6", "The mean of the differences was compared: one answer of many may change.",
-         "The largest difference.")
-def mean_of_the_differences(answer, x, y, query_x, order):
+@mistake("model_based.6", "The mean of the differences was compared, or their Euclidean norm: one answer of many may "
+         "change.", "The largest difference.", which=("mean", "norm"))
+def mean_of_the_differences(answer, x, y, query_x, order, which):
     before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    if which == "norm":
+        return bool(onp.linalg.norm(before - after) <= 1e-5 * onp.linalg.norm(before))
     return bool(onp.abs(before - after).mean() <= 1e-5 * onp.abs(before).max())
+
+
+@mistake("model_based.6", "Answers that are all 0, and stay so, count as different: 0 is not less than 0, and 0 by 0 "
+         "is no number.", "The largest difference <= 1e-5 times the largest answer: with <=, and nothing divided.")
+def zeros_differ_from_zeros(answer, x, y, query_x, order):
+    before, after = answer(x, y, query_x), answer(x[order], y[order], query_x)
+    return bool(onp.abs(before - after).max() < 1e-5 * onp.abs(before).max())
 
 
 @honest("model_based.6")
@@ -999,8 +1089,8 @@ def labels_by_sign(n_features, k_shot, n_query, rng):
     return support_x, 2 * support_y - 1, query_x, 2 * query_y - 1
 
 
-@mistake("model_based.7", "The points of class 0 do not all come first.",
-         "K points of class 0 and then K of class 1; the query likewise.")
+@mistake("model_based.7", "The labels are not all 0 first and then all 1.",
+         "K points of class 0 and then K of class 1, with the labels np.repeat([0, 1], K); the query likewise.")
 def classes_mixed(n_features, k_shot, n_query, rng):
     support_x, support_y, query_x, query_y = query_first(n_features, k_shot, n_query, rng)
     a, b = rng.permutation(2 * k_shot), rng.permutation(2 * n_query)
@@ -1040,18 +1130,50 @@ def signs_for_the_rule(n_features, k_shot, n_query, rng):
     return cut(in_front(x, rng.choice([-1.0, 1.0], n_features)), k_shot)
 
 
-@mistake("model_based.7", "Every feature was turned to the rule's side by itself, so the points of a class fill only a "
-         "quarter of the plane.", "Turn the whole point around where it is on the wrong side: -x.")
+@mistake("model_based.7", "Every feature was turned by itself, so the points of a class fill only a quarter of the "
+         "plane.",
+         "Draw w, and turn the whole point around where w . x has the wrong sign: -x.")
 def each_feature_turned(n_features, k_shot, n_query, rng):
     x = onp.abs(rng.standard_normal((2, k_shot + n_query, n_features))) * onp.sign(rng.standard_normal(n_features))
     return cut(x * onp.array([-1, 1])[:, None, None], k_shot)
 
 
 @mistake("model_based.7", "The features do not have mean 0 and standard deviation 1, as standard normal numbers have.",
-         "rng.standard_normal as it comes: not rng.uniform, and no factor.")
+         "rng.standard_normal as it comes: not rng.uniform, no factor, and no point left out.")
 def another_deviation(n_features, k_shot, n_query, rng):
     x = rng.uniform(-1, 1, (2, k_shot + n_query, n_features))
     return cut(in_front(x, rng.standard_normal(n_features)), k_shot)
+
+
+@mistake("model_based.7", "No straight line through 0 separates the classes: some points are on the wrong side of "
+         "it. They were perhaps drawn around two middles, or the rule is w . x + b.",
+         "Class 1 where w . x > 0, class 0 elsewhere: every point, and nothing added to w . x.")
+def two_clouds(n_features, k_shot, n_query, rng):
+    middle = rng.standard_normal(n_features) * onp.array([-1, 1])[:, None, None]
+    return cut(rng.standard_normal((2, k_shot + n_query, n_features)) + middle, k_shot)
+
+
+@mistake("model_based.7", "The rules do not point in all directions alike. Perhaps only one weight is not 0, or some "
+         "are always above 0.", "w = rng.standard_normal(n_features), as it comes.")
+def one_weight_of_1(n_features, k_shot, n_query, rng):
+    rule = onp.eye(n_features)[rng.integers(n_features)]
+    return cut(in_front(rng.standard_normal((2, k_shot + n_query, n_features)), rule), k_shot)
+
+
+@mistake("model_based.7", "Along the border there is a strip without points: those that are hard to tell apart are "
+         "missing.",
+         "Leave none out: class 1 where w . x > 0, and class 0 elsewhere, however near to 0 it is.")
+def far_from_the_border(n_features, k_shot, n_query, rng):
+    rule = rng.standard_normal(n_features)
+    x = rng.standard_normal((2, 20 * (k_shot + n_query), n_features))
+    far = abs(x @ rule) > 0.5 * onp.linalg.norm(rule)
+    n = k_shot + n_query
+    return cut(in_front(onp.stack([points[keep][:n] for points, keep in zip(x, far, strict=True)]), rule), k_shot)
+
+
+@mistake("model_based.7", "Points and rule have two features, whatever n_features is.", "F = n_features numbers.")
+def two_features(n_features, k_shot, n_query, rng):
+    return query_first(2, k_shot, n_query, rng)
 
 
 @honest("model_based.7")
@@ -1276,11 +1398,12 @@ def first_one_left_out(query, keys, filled, sharpness, blank):
 
 
 @mistake("model_based.9", "exp overflows where a score is a thousand: infinity by infinity is NaN.",
-         "Subtract the largest score first, the blank among them.")
-def exp_overflows_in_the_memory(query, keys, filled, sharpness, blank):
+         "Subtract the largest score first, the blank among them.", less=("nothing", "blank"))
+def exp_overflows_in_the_memory(query, keys, filled, sharpness, blank, less):
+    shift = blank if less == "blank" else 0 * blank
     with onp.errstate(over="ignore", invalid="ignore"):
-        parts = np.where(filled, np.exp(sharpness * np.matmul(keys, query)), 0.0)
-        return parts / (np.sum(parts) + np.exp(blank))
+        parts = np.where(filled, np.exp(sharpness * np.matmul(keys, query) - shift), 0.0)
+        return parts / (np.sum(parts) + np.exp(blank - shift))
 
 
 @mistake("model_based.9", "`blank` itself was added to the sum, without exp.",
@@ -1315,12 +1438,14 @@ def empty_ones_looked_at(query, keys, filled, sharpness, blank):
     return with_blank(query, keys, ~filled, sharpness, blank)[:-1]
 
 
-@mistake("model_based.9", "The largest score was sought among the slots alone. Where nothing is filled it is minus "
-         "infinity, and minus infinity less itself is NaN.", "The blank is one of the scores: take the largest of all.")
-def largest_of_the_slots(query, keys, filled, sharpness, blank):
+@mistake("model_based.9", "The largest score was sought among the slots alone. Where nothing is filled, or the blank "
+         "is far above all slots, exp of the blank overflows, or minus infinity less itself is NaN.",
+         "The blank is one of the scores: take the largest of all.", hidden=(-onp.inf, -1e300))
+def largest_of_the_slots(query, keys, filled, sharpness, blank, hidden):
     with onp.errstate(invalid="ignore", over="ignore"):
-        scores = np.where(filled, sharpness * np.matmul(keys, query), -np.inf)
+        scores = np.where(filled, sharpness * np.matmul(keys, query), hidden)
         parts = np.exp(scores - np.max(scores))
+        parts = parts if hidden == -onp.inf else np.where(filled, parts, 0.0)
         return parts / (np.sum(parts) + np.exp(blank - np.max(scores)))
 
 
@@ -1338,16 +1463,21 @@ def by_distance_in_the_memory(query, keys, filled, sharpness, blank):
     return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
 
 
-@mistake("model_based.9", "There is a blank for every slot.", "One blank in all: S + 1 scores.")
-def a_blank_for_each_slot(query, keys, filled, sharpness, blank):
+@mistake("model_based.9", "The blank counts more than once, or not once: as often as there are slots, or empty slots.",
+         "One blank in all: S + 1 scores.", times=("slots", "empty slots", "empty slots and once"))
+def a_blank_for_each_slot(query, keys, filled, sharpness, blank, times):
     scores = np.where(filled, sharpness * np.matmul(keys, query), -np.inf)
-    return softmax(np.concatenate([scores, blank + onp.zeros(len(keys))]))[:len(keys)]
+    places = onp.ones(len(keys), bool) if times == "slots" else ~filled
+    blanks = np.where(places, blank * onp.ones(len(keys)), -np.inf)
+    if times == "empty slots and once":
+        blanks = np.concatenate([blanks, np.reshape(blank, (1,))])
+    return softmax(np.concatenate([scores, blanks]))[:len(keys)]
 
 
-@mistake("model_based.9", "Empty slots got a score that is low, but not low enough: its exponential is not 0.",
-         "Minus infinity.")
-def empty_slots_a_little(query, keys, filled, sharpness, blank):
-    scores = np.where(filled, sharpness * np.matmul(keys, query), -5.0)
+@mistake("model_based.9", "Empty slots got a score that is low, but not low enough: its exponential is not 0, or the "
+         "scores of the other slots are still lower.", "Minus infinity.", score=(-5.0, -1000.0))
+def empty_slots_a_little(query, keys, filled, sharpness, blank, score):
+    scores = np.where(filled, sharpness * np.matmul(keys, query), score)
     return softmax(np.concatenate([scores, np.reshape(blank, (1,))]))[:-1]
 
 
@@ -1360,6 +1490,17 @@ def minus_the_blank(query, keys, filled, sharpness, blank):
          "Leave out the weight of the blank, where its score stands.")
 def blank_in_front(query, keys, filled, sharpness, blank):
     return np.roll(with_blank(query, keys, filled, sharpness, blank), 1)[:-1]
+
+
+@mistake("model_based.9", "The largest score was sought among the empty slots, too. If one of them is far above all "
+         "others, nothing is left of their exponentials, and 0 by 0 is no number.",
+         "First minus infinity for the empty slots, then the largest of the rest and the blank.")
+def largest_of_the_empty_too(query, keys, filled, sharpness, blank):
+    scores = sharpness * np.matmul(keys, query)
+    largest = np.maximum(np.max(scores), blank)
+    parts = np.where(filled, np.exp(scores - largest), 0.0)
+    with onp.errstate(invalid="ignore"):
+        return parts / (np.sum(parts) + np.exp(blank - largest))
 
 
 @honest("model_based.9")

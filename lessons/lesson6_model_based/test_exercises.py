@@ -1,5 +1,7 @@
 """What the answers to lesson 6's exercises on model-based learning are compared with, and on what."""
 
+from functools import wraps
+
 import numpy as onp
 from autograd import numpy as np
 
@@ -125,6 +127,9 @@ def test_attend(rng):
     yield case("one example", query=rng.normal(size=4), keys=rng.normal(size=(1, 4)), values=rng.normal(size=(1, 3)))
     yield case("scores of thousands", query=1000 * rng.normal(size=4), keys=rng.normal(size=(3, 4)),
                values=rng.normal(size=(3, 2)))
+    e = onp.exp(1.0)
+    yield case("scores far below 0", expected=[(4 * e + 8) / (e + 1)], query=np.array([1024.0]),
+               keys=np.array([[-1.0], [-1 - 1 / 1024]]), values=np.array([[4.0], [8.0]]))
 
 
 @exercise("model_based.5", lesson6_model_based.context_weights, gradients=("scores",))
@@ -138,6 +143,9 @@ def test_context_weights(rng):
     far[:, 2:] += 900
     yield case("hidden keys with scores of 900", scores=far, n_context=2)
     yield case("all keys with scores of 900", scores=900 + rng.integers(-4, 5, (3, 5)) / 4, n_context=2)
+    small = 1 / (1 + onp.exp(1.0))
+    yield case("the context far below the hidden keys", expected=[[small, 1 - small, 0.0], [0.5, 0.5, 0.0]],
+               scores=np.array([[-1000.0, -999.0, 1000.0], [-999.0, -999.0, 1000.0]]), n_context=2)
 
 
 # ---------------------------------------------------------------- does the order matter?
@@ -212,6 +220,15 @@ def nearly_nothing(x, y, query_x):
     return onp.stack([onp.abs(small).sum(axis=0), onp.cumsum(small, axis=0)[-1] - small.astype(float).sum(axis=0)])
 
 
+def rounding_in_a_column(x, y, query_x):
+    return nearly_nothing(x, y, query_x).T
+
+
+def list_of_labels(x, y, query_x):
+    """The labels as they stand, in each answer: another order moves numbers within an answer."""
+    return onp.tile(y[:, 0], (len(query_x), 1))
+
+
 def opposite(x, y, query_x):
     """In float32: two large answers, one minus the other, so that their mean is 0."""
     total = onp.cumsum((1000 * y).astype("float32"), axis=0)[-1]
@@ -228,11 +245,13 @@ def neighbours_in_a_ring(x, y, query_x):
     return query_x[:, :1] + (y * onp.roll(y, 1, axis=0)).sum(axis=0)
 
 
-def one_number_a_little(x, y, query_x):
-    """One number in twelve changes with the order, by 6 / 100000 of the largest answer."""
-    answers = onp.ones((4, 3))
-    answers[0, 0] += 2e-5 * y[0, 0]
-    return answers
+def one_number(share, length=3):
+    def one_number_a_little(x, y, query_x):
+        """One number of all changes with the order, by `share` of the largest answer for each 1 in y."""
+        answers = onp.ones((4, length))
+        answers[0, 0] += share * y[0, 0]
+        return answers
+    return one_number_a_little
 
 
 def up_and_down_in_a_query(x, y, query_x):
@@ -259,6 +278,10 @@ def every_number_a_little(x, y, query_x):
 def last_one_in_the_last_number(x, y, query_x):
     answers = softly(x, y, query_x)
     return onp.concatenate([answers[:, :-1], 0 * answers[:, -1:] + y[-1, -1]], axis=1)
+
+
+def always_zero(x, y, query_x):
+    return onp.zeros((len(query_x), y.shape[1]))
 
 
 def scaled(answer, factor):
@@ -299,7 +322,17 @@ def test_ignores_order(rng):
     yield case("to each query the label at its place", answer=label_at_its_place, x=x, y=rng.normal(size=(6, 3)),
                query_x=query_x, order=order)
     yield case("all answers below 0", answer=softly, x=x, y=-1 - rng.random((6, 3)), query_x=query_x[:4], order=order)
-    for name, answer in [("one number in twelve, a little", one_number_a_little),
+    yield case("each answer lists the labels", expected=False, answer=list_of_labels, x=x, y=rng.normal(size=(6, 6)),
+               query_x=query_x[:4], order=order)
+    yield case("numbers that only round, beside large ones", answer=rounding_in_a_column, x=x,
+               y=rng.normal(size=(6, 3)), query_x=query_x[:4], order=order)
+    # y[0, 0] changes by 3, and so one of the answers, which are 1, by 0.6e-5, 11.1e-5 (0.93e-5 on average), 1.5e-5 and
+    # 21e-5 (0.66e-5 of the length of a thousand numbers)
+    yield case("one number in twelve, almost not at all", expected=True, answer=one_number(0.2e-5), x=x,
+               y=onp.tile(onp.arange(6.0)[:, None], 3), query_x=query_x[:4], order=order)
+    for name, answer in [("one number in twelve, a little", one_number(3.7e-5)),
+                         ("one number in twelve, very little", one_number(0.5e-5)),
+                         ("one number in a thousand", one_number(7e-5, length=250)),
                          ("every number, a little", every_number_a_little)]:
         yield case(name, expected=False, answer=answer, x=x, y=onp.tile(onp.arange(6.0)[:, None], 3),
                    query_x=query_x[:4], order=order)
@@ -307,6 +340,8 @@ def test_ignores_order(rng):
                     ("the first label, a smaller one after it", 6 - np.arange(6.0)),
                     ("the first label, its equal after it", np.array([1.0, 2, 3, 1, 4, 5]))]:
         yield case(name, answer=first_of_all, x=x, y=y[:, None], query_x=query_x[:4], order=order)
+    yield case("all answers are 0", expected=True, answer=always_zero, x=x, y=rng.normal(size=(6, 3)),
+               query_x=query_x[:4], order=order)
 
 
 # ---------------------------------------------------------------- a task from the prior: judged by what it draws
@@ -346,6 +381,14 @@ def classes_are_sorted(inputs, support_x, support_y, query_x, query_y):
             return say("labels {labels}", labels=y[wrong.argmax()])
 
 
+def in_the_plane(predicate):
+    """The predicate, where there are two features; it holds where there are more."""
+    @wraps(predicate)
+    def where_there_are_two(inputs, *draws):
+        return predicate(inputs, *draws) if inputs["n_features"] == 2 else None
+    return where_there_are_two
+
+
 def towards_class_1(support_x, support_y, query_x, query_y):
     """All points of each task, those of class 0 turned around: (S, 2K + 2Q, F); a straight rule has all in front."""
     x, y = onp.concatenate([support_x, query_x], axis=1), onp.concatenate([support_y, query_y], axis=1)
@@ -375,6 +418,7 @@ def classes_lie_apart(inputs, support_x, support_y, query_x, query_y):
                    "average", distance=distance)
 
 
+@in_the_plane
 def straight_rules(inputs, support_x, support_y, query_x, query_y):
     """In the support a straight line through 0 separates the classes, and in the query, too."""
     for part, x, y in [(say("support"), support_x, support_y), (say("query"), query_x, query_y)]:
@@ -393,6 +437,7 @@ def classes_have_the_same_names(inputs, support_x, support_y, query_x, query_y):
         return say("class 1 on opposite sides in {percent:.0f} % of the tasks", percent=100 * opposite)
 
 
+@in_the_plane
 def one_straight_rule(inputs, support_x, support_y, query_x, query_y):
     """In each task one straight line through 0 separates the classes, the same for support and query."""
     wrong = not_separable(towards_class_1(support_x, support_y, query_x, query_y))
@@ -415,6 +460,7 @@ def no_point_twice(inputs, support_x, support_y, query_x, query_y):
             return say("a task in which a point comes twice")
 
 
+@in_the_plane
 def rules_differ(inputs, support_x, support_y, query_x, query_y):
     """Every call draws another rule."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
@@ -424,6 +470,7 @@ def rules_differ(inputs, support_x, support_y, query_x, query_y):
                    direction=unit.mean(axis=0).round(2))
 
 
+@in_the_plane
 def rules_have_both_signs(inputs, support_x, support_y, query_x, query_y):
     """The weights of a rule are above 0 as often as below."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)
@@ -433,6 +480,7 @@ def rules_have_both_signs(inputs, support_x, support_y, query_x, query_y):
                    "right", count=int(above), n=len(middle), right=len(middle) // 4)
 
 
+@in_the_plane
 def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
     """The rules point in all directions alike, a quarter of them into each quarter of the plane."""
     middle = towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)  # points roughly along w
@@ -443,6 +491,7 @@ def rules_have_all_directions(inputs, support_x, support_y, query_x, query_y):
                    counts=counts.tolist(), n=n, right=n // 4)
 
 
+@in_the_plane
 def both_features_count(inputs, support_x, support_y, query_x, query_y):
     """Either feature weighs more in about half of the rules."""
     middle = onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1))
@@ -459,6 +508,7 @@ def some_features_are_large(inputs, support_x, support_y, query_x, query_y):
         return say("{percent:.1f} % of them beyond 2; 4.6 % would be right", percent=100 * far)
 
 
+@in_the_plane
 def classes_fill_half_the_plane(inputs, support_x, support_y, query_x, query_y):
     """The points of class 1 fill half of the plane, from one end of the line to the other."""
     turned = towards_class_1(support_x, support_y, query_x, query_y)
@@ -469,6 +519,19 @@ def classes_fill_half_the_plane(inputs, support_x, support_y, query_x, query_y):
         return say("points of class 1 that lie within {angle:.0f} degrees in every task, seen from 0", angle=widest)
 
 
+@in_the_plane
+def points_come_near_the_border(inputs, support_x, support_y, query_x, query_y):
+    """There are points on both sides right up to the line, not only far from it."""
+    turned = towards_class_1(support_x, support_y, query_x, query_y)
+    angles = onp.sort(onp.arctan2(turned[..., 1], turned[..., 0]), axis=1)
+    gaps = onp.diff(onp.concatenate([angles, angles[:, :1] + 2 * onp.pi], axis=1), axis=1).max(axis=1)
+    empty, right = onp.degrees(gaps.mean() - onp.pi), 360 / (angles.shape[1] + 1)
+    if empty > 1.7 * right:
+        return say("lines that could be turned by {angle:.0f} degrees before they meet a point, on average; about "
+                   "{right:.0f} would be right", angle=empty, right=right)
+
+
+@in_the_plane
 def weights_differ(inputs, support_x, support_y, query_x, query_y):
     """In half of the rules one feature weighs more than twice as much as the other."""
     middle = onp.sort(onp.abs(towards_class_1(support_x, support_y, query_x, query_y).mean(axis=1)), axis=1)
@@ -478,6 +541,7 @@ def weights_differ(inputs, support_x, support_y, query_x, query_y):
                    ratio=ratio)
 
 
+@in_the_plane
 def lengths_differ(inputs, support_x, support_y, query_x, query_y):
     """The points are of all lengths: they do not lie on a circle."""
     lengths = onp.linalg.norm(query_x, axis=-1)
@@ -497,12 +561,14 @@ def features_are_standard_normal(inputs, support_x, support_y, query_x, query_y)
 
 @exercise("model_based.7", lesson6_model_based.sample_straight, predicates=(
     shapes_fit, labels_are_0_and_1, classes_are_balanced, classes_are_sorted, support_points_differ, no_point_twice,
-    no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule, rules_differ,
-    rules_have_both_signs, rules_have_all_directions, both_features_count,
-    classes_fill_half_the_plane, weights_differ, lengths_differ, features_are_standard_normal, some_features_are_large))
+    no_mirror_images, classes_lie_apart, straight_rules, classes_have_the_same_names, one_straight_rule,
+    classes_fill_half_the_plane, rules_differ, rules_have_both_signs, rules_have_all_directions, both_features_count,
+    weights_differ, points_come_near_the_border, lengths_differ, features_are_standard_normal,
+    some_features_are_large))
 def test_sample_straight(rng):
     yield case("2 features, K = 5, Q = 9", n_features=2, k_shot=5, n_query=9)
     yield case("2 features, K = 1, Q = 30", n_features=2, k_shot=1, n_query=30)
+    yield case("4 features, K = 3, Q = 8", n_features=4, k_shot=3, n_query=8)
 
 
 # ---------------------------------------------------------------- streams: a memory
@@ -542,3 +608,9 @@ def test_recall_weights(rng):
                sharpness=np.array(3.0), blank=np.array(1.0))
     yield case("sharp scores", query=query, keys=keys, filled=filled, sharpness=np.array(2000.0),
                blank=np.array(-3000.0))
+    for name, scores, blank in [("an empty slot far above the others", [5000.0, 0.0, 0.0], 0.0),
+                                ("all scores far below 0", [-5000.0, -5000.0, -5000.0], -5000.0)]:
+        yield case(name, expected=[0.0, 1 / 3, 1 / 3], query=np.array([1.0]), keys=np.array(scores)[:, None] / 5000,
+                   filled=np.array([False, True, True]), sharpness=np.array(5000.0), blank=np.array(blank))
+    yield case("a blank far above all slots", expected=[0.0] * 6, query=query, keys=keys, filled=filled,
+               sharpness=np.array(3.0), blank=np.array(5000.0))

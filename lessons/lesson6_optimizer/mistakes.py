@@ -133,6 +133,15 @@ def gradient_of_length_one(loss, start, rates, x, y):
     return tree_map(lambda p, r, g: p - r * g / length, start, rates, gradient)
 
 
+@mistake("optimizer.1", "The start was multiplied, too, by the rates or by the step: it shrinks.",
+         "start - rates * gradient: the rates multiply the gradient alone.",
+         how=("rates * (start - g)", "start - rates * (start + g)", "start * (1 - rates * g)"))
+def start_multiplied(loss, start, rates, x, y, how):
+    def moved(p, a, g):
+        return a * (p - g) if how.startswith("rates") else p - a * (p + g) if "+" in how else p * (1 - a * g)
+    return tree_map(moved, start, rates, grad(loss)(start, x, y))
+
+
 @honest("optimizer.1")
 def step_with_autograds_grad(loss, start, rates, x, y):
     gradient = autograd.grad(loss)(start, x, y)
@@ -204,10 +213,12 @@ def times_the_rates(gradient, w, rates, supports, queries):
     return -rates * np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
 
 
-@mistake("optimizer.2", "This is the query gradient alone: how the loss changes with w', not with the rates.",
-         "The chain rule has a second factor: how w' changes with the rates, minus the support gradient.")
-def query_gradient_alone(gradient, w, rates, supports, queries):
-    return np.mean([q for _, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+@mistake("optimizer.2", "This is the query gradient alone, perhaps with a minus: how the loss changes with w', not "
+         "with the rates.", "The chain rule has a second factor: how w' changes with the rates, minus the support "
+         "gradient.",
+         sign=(1, -1))
+def query_gradient_alone(gradient, w, rates, supports, queries, sign):
+    return sign * np.mean([q for _, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
 
 
 @mistake("optimizer.2", "Only one task was counted.", "The mean over all T tasks.", task=(0, -1))
@@ -285,6 +296,31 @@ def step_without_the_rates(gradient, w, rates, supports, queries):
     return -onp.mean([s * q for s, q in both_gradients(gradient, w, 1.0, supports, queries)], axis=0)
 
 
+@mistake("optimizer.2", "The sum was divided by T - 1, as in a variance.", "The mean over T tasks: divide by T.")
+def divided_by_one_less(gradient, w, rates, supports, queries):
+    pairs = both_gradients(gradient, w, rates, supports, queries)
+    return -np.sum([s * q for s, q in pairs], axis=0) / max(len(pairs) - 1, 1)
+
+
+@mistake("optimizer.2", "All tasks made the same step, by the mean of the support gradients.",
+         "Each task has a w' of its own: w - rates * gradient(w, supports[t]).")
+def one_step_for_all_tasks(gradient, w, rates, supports, queries):
+    moved = w - rates * np.mean([gradient(w, s) for s in supports], axis=0)
+    return -np.mean([gradient(w, s) * gradient(moved, q) for s, q in zip(supports, queries, strict=True)], axis=0)
+
+
+@mistake("optimizer.2", "The support gradient was squared.",
+         "Minus the support gradient, once, times the query gradient at w'.")
+def support_gradient_squared(gradient, w, rates, supports, queries):
+    return -np.mean([s * s * q for s, q in both_gradients(gradient, w, rates, supports, queries)], axis=0)
+
+
+@mistake("optimizer.2", "A task's step was judged on the query of another task.", "supports[t] and queries[t], same t.")
+def query_of_another_task(gradient, w, rates, supports, queries):
+    others = [*queries[1:], *queries[:1]]
+    return -np.mean([s * q for s, q in both_gradients(gradient, w, rates, supports, others)], axis=0)
+
+
 @honest("optimizer.2")
 def rates_task_by_task(gradient, w, rates, supports, queries):
     products = []
@@ -315,15 +351,18 @@ def two_numbers(gradients, p, large=None, small=None):
     return onp.stack([onp.where(size >= onp.exp(-p), a, b) for a, b in zip(large, small, strict=True)], axis=1)
 
 
-@mistake("optimizer.3", "Small gradients were treated like large ones: their logarithm has no lower end, and is minus "
-         "infinity for a gradient of 0.", "Where |g| < exp(-p) the two numbers are -1 and exp(p) g.")
-def logarithm_of_all(gradients, p):
-    return onp.stack([onp.log(onp.abs(gradients)) / p, onp.sign(gradients)], axis=1)
+@mistake("optimizer.3", "Small gradients were treated like large ones. Their logarithm has no lower end: for a "
+         "gradient of 0 it is minus infinity, or, if a little is added, as low as that little is small.",
+         "Where |g| < exp(-p) the two numbers are -1 and exp(p) g.", added=(0.0, 1e-8))
+def logarithm_of_all(gradients, p, added):
+    return onp.stack([onp.log(onp.abs(gradients) + added) / p, onp.sign(gradients)], axis=1)
 
 
-@mistake("optimizer.3", "The logarithm was not divided by p.", "log|g| / p: it begins at -1, at the border.")
-def logarithm_not_divided(gradients, p):
-    return two_numbers(gradients, p, large=(onp.log(onp.maximum(onp.abs(gradients), 1e-300)), onp.sign(gradients)))
+@mistake("optimizer.3", "The logarithm was not divided by p, or multiplied by it.",
+         "log|g| / p: it begins at -1, at the border.", times=(False, True))
+def logarithm_not_divided(gradients, p, times):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) * (p if times else 1)
+    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
 
 
 @mistake("optimizer.3", "Small gradients kept their size in the second number.",
@@ -371,8 +410,9 @@ def another_base(gradients, p, base):
 
 
 @mistake("optimizer.3", "The first number of a small gradient is another one.", "-1 where |g| < exp(-p).",
-         first=(0.0, 1.0))
+         first=(0.0, 1.0, "-p"))
 def another_first_number(gradients, p, first):
+    first = -p if first == "-p" else first
     return two_numbers(gradients, p, small=(first + 0 * gradients, onp.exp(p) * gradients))
 
 
@@ -381,13 +421,13 @@ def made_smaller(gradients, p):
     return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(-p) * gradients))
 
 
-@mistake("optimizer.3", "The border between small and large is at exp(p).",
-         "At exp(-p): from there on log|g| / p >= -1.")
-def border_at_exp_p(gradients, p):
+@mistake("optimizer.3", "The border between small and large is not at exp(-p), but at exp(p) or p.",
+         "At exp(-p): from there on log|g| / p >= -1.", at=("exp(p)", "p"))
+def another_border(gradients, p, at):
     size = onp.maximum(onp.abs(gradients), 1e-300)
-    large = size >= onp.exp(p)
-    return onp.stack([onp.where(large, onp.log(size) / p, -1), onp.where(large, onp.sign(gradients),
-                                                                        onp.exp(p) * gradients)], axis=1)
+    large = size >= (onp.exp(p) if at == "exp(p)" else p)
+    return onp.stack([onp.where(large, onp.log(size) / p, -1),
+                      onp.where(large, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
 
 
 @mistake("optimizer.3", "The second number of a large gradient is the gradient itself.", "Its sign: np.sign(g).")
@@ -405,12 +445,6 @@ def signs_of_small_ones_lost(gradients, p):
          "logarithms, or two signs.", "np.stack([first, second], axis=-1); reshape does not transpose.")
 def cut_into_pairs(gradients, p):
     return two_numbers(gradients, p).T.reshape(-1, 2)
-
-
-@mistake("optimizer.3", "The logarithm was multiplied by p.", "log|g| / p.")
-def logarithm_times_p(gradients, p):
-    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) * p
-    return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
 
 
 @mistake("optimizer.3", "The two cases are exchanged: small gradients got the logarithm, large ones -1.",
@@ -432,13 +466,6 @@ def times_p(gradients, p):
 def logarithm_of_one_more(gradients, p):
     log = onp.log1p(onp.abs(gradients)) / p
     return two_numbers(gradients, p, large=(log, onp.sign(gradients)))
-
-
-@mistake("optimizer.3", "The border between small and large is at p.", "At exp(-p).")
-def border_at_p(gradients, p):
-    size = onp.maximum(onp.abs(gradients), 1e-300)
-    return onp.stack([onp.where(size >= p, onp.log(size) / p, -1),
-                      onp.where(size >= p, onp.sign(gradients), onp.exp(p) * gradients)], axis=1)
 
 
 @mistake("optimizer.3", "The logarithm is that of the square, twice as large.", "log|g|: np.abs.")
@@ -475,6 +502,22 @@ def without_the_gradient(gradients, p):
     return two_numbers(gradients, p, small=(-1 + 0 * gradients, onp.exp(p) + 0 * gradients))
 
 
+@mistake("optimizer.3", "The two cases were multiplied with 0 or 1 and added. For a gradient of 0 that is 0 times "
+         "minus infinity, which is no number.", "np.where chooses one of the two; log of 1 where |g| is small.")
+def cases_multiplied(gradients, p):
+    large = onp.abs(gradients) >= onp.exp(-p)
+    with onp.errstate(divide="ignore", invalid="ignore"):
+        first = large * onp.log(onp.abs(gradients)) / p - ~large
+    return onp.stack([first, large * onp.sign(gradients) + ~large * onp.exp(p) * gradients], axis=1)
+
+
+@mistake("optimizer.3", "The first number of a large gradient was cut off at 1.",
+         "log|g| / p as it is: above 1 where |g| > exp(p).")
+def cut_off_at_1(gradients, p):
+    log = onp.log(onp.maximum(onp.abs(gradients), 1e-300)) / p
+    return two_numbers(gradients, p, large=(onp.minimum(log, 1), onp.sign(gradients)))
+
+
 @honest("optimizer.3")
 def preprocess_one_by_one(gradients, p):
     rows = []
@@ -503,12 +546,13 @@ def cell(params, x, h, forget="forget", write="input"):
     return keep, put, show, candidate
 
 
-@mistake("optimizer.4", "Forget gate and input gate are exchanged.",
-         "The forget gate multiplies the old memory, the input gate the candidate.")
-def gates_exchanged(params, x, h, c):
-    keep, put, show, candidate = cell(params, x, h, forget="input", write="forget")
-    c = keep * c + put * candidate
-    return show * np.tanh(c), c
+@mistake("optimizer.4", "One of the four stands in another's place: two are exchanged, or one is used twice.",
+         "The forget gate multiplies the old memory, the input gate the candidate, the output gate what is shown.",
+         places=("forget input", "input output", "output candidate", "input twice", "forget twice"))
+def gates_exchanged(params, x, h, c, places):
+    first, second = places.split()
+    others = {"output": params[first]} if second == "twice" else {first: params[second], second: params[first]}
+    return cell_with_weights_cut_in_two({**params, **others}, x, h, c)
 
 
 @mistake("optimizer.4", "The forget gate says here how much is forgotten. In the formula it says how much is kept.",
@@ -565,9 +609,13 @@ def memory_first(params, x, h, c):
     return c, show * np.tanh(c)
 
 
-@mistake("optimizer.4", "The biases were forgotten.", "z = (x, h) w + b, for each of the four.")
-def without_biases(params, x, h, c):
-    return cell_with_weights_cut_in_two(tree_map(lambda p: p * (p.ndim == 2), params), x, h, c)
+@mistake("optimizer.4", "The biases were forgotten, of all four or of the three gates.",
+         "z = (x, h) w + b, for each of the four.", of=("all", "gates"))
+def without_biases(params, x, h, c, of):
+    without = tree_map(lambda p: p * (p.ndim == 2), params)
+    if of == "gates":
+        without = {**without, "candidate": params["candidate"]}
+    return cell_with_weights_cut_in_two(without, x, h, c)
 
 
 @mistake("optimizer.4", "1 was added to the forget gate's z, as some libraries do with its bias.",
@@ -575,12 +623,6 @@ def without_biases(params, x, h, c):
 def forget_bias_of_one(params, x, h, c):
     forget = {**params["forget"], "b": params["forget"]["b"] + 1}
     return cell_with_weights_cut_in_two({**params, "forget": forget}, x, h, c)
-
-
-@mistake("optimizer.4", "Input gate and output gate are exchanged.",
-         "The input gate multiplies the candidate, the output gate what is shown.")
-def input_and_output_exchanged(params, x, h, c):
-    return cell_with_weights_cut_in_two({**params, "input": params["output"], "output": params["input"]}, x, h, c)
 
 
 @mistake("optimizer.4", "h was not used: the gates see x alone.", "z = (x, h) w + b.")
@@ -680,6 +722,12 @@ def memory_for_the_output(params, x, h, c):
     keep, put, show, candidate = cell(params, x, c + 0 * h)
     c = keep * c + put * candidate
     return show * np.tanh(c), c
+
+
+@mistake("optimizer.4", "The old output was added to the new one.", "new h = sigmoid(z_output) * tanh(new c), no more.")
+def old_output_added(params, x, h, c):
+    shown, c = cell_with_weights_cut_in_two(params, x, h, c)
+    return h + shown, c
 
 
 @honest("optimizer.4")
@@ -856,11 +904,13 @@ def smallest_loss(update, loss, phi, theta, steps_before, segment):
     return np.min(np.array(walk(update, loss, phi, theta, segment, state)[0]))
 
 
-@mistake("optimizer.5", "One step of the segment is missing.", "`segment` steps, each with a loss after it.")
-def one_step_missing(update, loss, phi, theta, steps_before, segment):
+@mistake("optimizer.5", "The segment has one step too few, or one too many.",
+         "`segment` steps, each with a loss after it.", steps=("fewer", "fewer, divided by segment", "more"))
+def another_number_of_steps(update, loss, phi, theta, steps_before, segment, steps):
     theta, state = held(update, loss, phi, theta, steps_before)
-    segment = max(segment - 1, 1)
-    return sum(walk(update, loss, phi, theta, segment, state)[0]) / segment
+    n = segment + 1 if steps == "more" else max(segment - 1, 1) if steps == "fewer" else segment - 1
+    losses = walk(update, loss, phi, theta, n, state)[0]
+    return sum(losses) / (n if steps == "fewer" else segment) + 0 * np.sum(phi)
 
 
 @mistake("optimizer.5", "The mean is over the losses of all steps, and phi is not held in the first ones.",

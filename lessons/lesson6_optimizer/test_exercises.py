@@ -79,6 +79,9 @@ def test_gradient_of_rates(rng):
     # the second task leads from 1 to 1.2 (support -2), where the query gradient is 1.2: -(-2 * 1.2) = +2.4
     yield case("by hand, two tasks that disagree", expected=[-1.2], gradient=parabola_gradient, w=np.array([1.0]),
                rates=np.array([0.1]), supports=[2.0, -2.0], queries=[3.0, 1.0])
+    # they lead to 0.9, 0.8 and 0.7, with the query gradients 1.8, 0.8 and 2.1: -(1 * 1.8 + 2 * 0.8 + 3 * 2.1) / 3
+    yield case("by hand, three tasks", expected=[-9.7 / 3], gradient=parabola_gradient, w=np.array([1.0]),
+               rates=np.array([0.1]), supports=[1.0, 2.0, 3.0], queries=[2.0, 1.0, 3.0])
     w, rates = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
     supports, queries = [draw(rng, 5, 4, 3) for _ in range(2)], [draw(rng, 7, 4, 3) for _ in range(2)]
     common = {"gradient": gradient, "w": w, "rates": rates}

@@ -66,12 +66,16 @@ def as_wide_as_the_queries(network, queries, groups):
     return out
 
 
-@mistake("pitfalls.1", "The numbers of a group were sorted, and its scores not.",
-         "out[group] = network(queries[group]), with the same order on both sides.")
-def groups_sorted(network, queries, groups):
+@mistake("pitfalls.1", "The numbers of a group were sorted on one side alone: where its queries are taken out, or "
+         "where its scores are put back.", "out[group] = network(queries[group]), with the same order on both sides.",
+         side=("back", "out"))
+def groups_sorted(network, queries, groups, side):
     out = np.empty((len(queries), network(queries[groups[0]]).shape[1]))
     for group in groups:
-        out[np.sort(group)] = network(queries[group])
+        if side == "back":
+            out[np.sort(group)] = network(queries[group])
+        else:
+            out[group] = network(queries[np.sort(group)])
     return out
 
 
@@ -108,6 +112,21 @@ def first_group_alone(network, queries, groups):
     out = np.zeros((len(queries), scores.shape[1]))
     out[groups[0]] = scores
     return out
+
+
+@mistake("pitfalls.1", "The last group was left out: the scores of its queries are 0.",
+         "`for group in groups`, or range(len(groups)): range ends before its number.")
+def last_group_left_out(network, queries, groups):
+    out = in_place(network, queries, groups)
+    out[groups[-1]] = 0
+    return out
+
+
+@mistake("pitfalls.1", "Each group went through the network together with all groups before it.",
+         "network(queries[group]): only the queries of this row of `groups`.")
+def with_the_groups_before(network, queries, groups):
+    parts = [network(queries[groups[:b + 1].ravel()])[-groups.shape[1]:] for b in range(len(groups))]
+    return np.concatenate(parts)[np.argsort(groups.ravel())]
 
 
 @honest("pitfalls.1")
@@ -248,10 +267,11 @@ def half_width_of_one(flattering, honest, which):
     return np.mean(flattering) - np.mean(honest), half_width(mine)
 
 
-@mistake("pitfalls.2", "Student's factor is that for one value less.", "t_factor(E): it counts the values itself.")
-def factor_of_one_less(flattering, honest):
+@mistake("pitfalls.2", "Student's factor is that for one value less, or one more.",
+         "t_factor(E): it counts the values itself.", more=(-1, 1))
+def factor_of_another_number(flattering, honest, more):
     values = flattering - honest
-    return values.mean(), t_factor(max(2, len(values) - 1)) * values.std(ddof=1) / np.sqrt(len(values))
+    return values.mean(), t_factor(max(2, len(values) + more)) * values.std(ddof=1) / np.sqrt(len(values))
 
 
 @mistake("pitfalls.2", "The half-width came back before the mean.", "return mean, half_width.")
@@ -269,6 +289,14 @@ def median_of_the_differences(flattering, honest):
 def normal_and_divided_by_e(flattering, honest):
     values = flattering - honest
     return values.mean(), 1.96 * values.std() / np.sqrt(len(values))
+
+
+@mistake("pitfalls.2", "The half-width is that of 2 E values, all accuracies of both results together.",
+         "One difference per episode: E values.", spread=("of all", "of each"))
+def pooled(flattering, honest, spread):
+    n, both = 2 * len(honest), np.concatenate([flattering, honest])
+    s = both.std(ddof=1) if spread == "of all" else ((flattering.var(ddof=1) + honest.var(ddof=1)) / 2) ** 0.5
+    return np.mean(flattering) - np.mean(honest), t_factor(n) * s / np.sqrt(n)
 
 
 @honest("pitfalls.2")
@@ -312,11 +340,13 @@ def support_images_asked(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=1)
 
 
-@mistake("pitfalls.3", "This says for each task whether it has a leak, but not which query it is.",
-         "Return one answer for each query: (T,N*Q).", repeated=(False, True))
-def one_answer_per_task(support_ids, query_ids, repeated):
-    leaky = same(support_ids, query_ids).any(axis=(1, 2))
-    return np.repeat(leaky[:, None], query_ids.shape[1], axis=1) if repeated else leaky
+@mistake("pitfalls.3", "This says of each task whether it has a leak, or consists of leaks, but not which query is "
+         "one.",
+         "Return one answer for each query: (T,N*Q).", which=("any", "any, repeated", "all, repeated"))
+def one_answer_per_task(support_ids, query_ids, which):
+    leaks = same(support_ids, query_ids).any(axis=2)
+    leaky = leaks.all(axis=1) if which.startswith("all") else leaks.any(axis=1)
+    return leaky if which == "any" else np.repeat(leaky[:, None], query_ids.shape[1], axis=1)
 
 
 @mistake("pitfalls.3", "The queries were compared only with the first support image.",
@@ -336,18 +366,23 @@ def asked_twice(support_ids, query_ids):
     return same(support_ids, query_ids).any(axis=2) | (same(query_ids, query_ids).sum(axis=2) > 1)
 
 
-@mistake("pitfalls.3", "Support and queries were compared position by position.",
-         "Compare each query with *every* support image of its task, whatever its position.", cut=(False, True))
-def place_by_place(support_ids, query_ids, cut):
-    if not cut:
+@mistake("pitfalls.3", "Each query was compared with one support image alone: the one at its position, or the one of "
+         "its class.", "Compare each query with *every* support image of its task, whatever its position.",
+         which=("same", "cut", "class"))
+def place_by_place(support_ids, query_ids, which):
+    if which == "same":
         return query_ids == support_ids
+    if which == "class":
+        blocks = np.arange(query_ids.shape[1]) * support_ids.shape[1] // query_ids.shape[1]
+        return query_ids == support_ids[:, blocks]
     out, n = np.zeros(query_ids.shape, bool), min(support_ids.shape[1], query_ids.shape[1])
     out[:, :n] = query_ids[:, :n] == support_ids[:, :n]
     return out
 
 
-@mistake("pitfalls.3", "A leak that is asked twice was marked once: `index` finds the first of equal numbers alone.",
-         "Go through the positions of the queries, or compare all: query_ids[:, :, None] == support_ids[:, None].")
+@mistake("pitfalls.3", "A leak that is asked twice was marked once, where it comes first.",
+         "Mark every position: query_ids[:, :, None] == support_ids[:, None]. (`list.index` finds the first of equal "
+         "numbers alone, and a set of numbers already seen hides the second.)")
 def first_of_equal_queries(support_ids, query_ids):
     out = same(support_ids, query_ids).any(axis=2)
     for row, queries in zip(out, query_ids.tolist(), strict=True):
@@ -417,6 +452,12 @@ def not_if_elsewhere(support_ids, query_ids):
 def first_leak_alone(support_ids, query_ids):
     leaks = same(support_ids, query_ids).any(axis=2)
     return leaks & (leaks.cumsum(axis=1) == 1)
+
+
+@mistake("pitfalls.3", "The position of the match was taken for the answer: a match at position 0 counts as none.",
+         "any(axis=-1) of the comparison, not argmax.")
+def position_for_the_answer(support_ids, query_ids):
+    return same(support_ids, query_ids).argmax(axis=2) > 0
 
 
 @honest("pitfalls.3")
@@ -521,12 +562,13 @@ def next_group_alone(accuracy, size):
     return means.max(axis=0), taken(np.roll(means, -1, axis=1), means.argmax(axis=0))
 
 
-@mistake("pitfalls.4", "The two parts are exchanged: the model was chosen on the other groups.",
-         "The group chooses; the others judge.")
-def chosen_on_others(accuracy, size):
+@mistake("pitfalls.4", "The model was chosen on the other groups, not on the group.",
+         "The group chooses; the others judge.", first=("others", "group"))
+def chosen_on_others(accuracy, size, first):
     means = means_of_groups(accuracy, size)
     others = means_on_others(means)
-    return others.max(axis=0), taken(means, others.argmax(axis=0))
+    on_the_group = taken(means, others.argmax(axis=0))
+    return (others.max(axis=0), on_the_group) if first == "others" else (on_the_group, others.max(axis=0))
 
 
 @mistake("pitfalls.4", "The two results changed places.", "First on the group itself, then on the others.")

@@ -97,12 +97,13 @@ def ranked_by_median(accuracy):
     return order, *pairs(accuracy[order] - accuracy[order[0]])
 
 
-@mistake("comparison.1", "E - 1 was used twice: under the root stands E.",
-         "s has E - 1 in its denominator; the mean of E values varies less by sqrt(E).")
-def one_less_twice(accuracy):
+@mistake("comparison.1", "E - 1 stands under the root, or was given to t_factor.",
+         "E - 1 is for the denominator of s alone: t_factor(E) * s / np.sqrt(E).", where=("root", "t"))
+def one_less_twice(accuracy, where):
     order, n = best_first(accuracy), accuracy.shape[1]
     means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths * (n / (n - 1)) ** 0.5
+    factor = (n / (n - 1)) ** 0.5 if where == "root" else t_factor(max(2, n - 1)) / t_factor(n)
+    return order, means, half_widths * factor
 
 
 @mistake("comparison.1", "Each method was compared with the mean of all methods.", "With the best method.")
@@ -124,12 +125,13 @@ def factor_of_the_normal_distribution(accuracy):
     return order, behind.mean(axis=1), 1.96 * behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
 
 
-@mistake("comparison.1", "Student's factor is that for the number of methods.",
-         "For the number of episodes: t_factor(E).")
-def factor_of_the_methods(accuracy):
+@mistake("comparison.1", "The number of methods stands where that of episodes should: in t_factor, under the root, or "
+         "in both.", "t_factor(E) * s / np.sqrt(E).", where=("t", "root", "both"))
+def number_of_the_methods(accuracy, where):
     order = best_first(accuracy)
-    behind = accuracy[order] - accuracy[order[0]]
-    half = t_factor(max(2, len(accuracy))) * behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
+    behind, n_methods, n = accuracy[order] - accuracy[order[0]], max(2, len(accuracy)), accuracy.shape[1]
+    half = t_factor(n if where == "root" else n_methods) * behind.std(axis=1, ddof=1) / np.sqrt(
+        n if where == "t" else n_methods)
     return order, behind.mean(axis=1), half
 
 
@@ -139,25 +141,19 @@ def means_themselves(accuracy):
     return order, accuracy[order].mean(axis=1), pairs(accuracy[order] - accuracy[order[0]])[1]
 
 
-@mistake("comparison.1", "Row 0 of `accuracy` was subtracted, whichever method that is.", "The best: the row order[0].")
-def less_the_first_row(accuracy):
+@mistake("comparison.1", "Another method than the best was subtracted: row 0 of `accuracy`, or the worst one.",
+         "The best: the row order[0].", which=("row 0", "worst"))
+def less_another_method(accuracy, which):
     order = best_first(accuracy)
-    return order, *pairs(accuracy[order] - accuracy[0])
+    return order, *pairs(accuracy[order] - accuracy[0 if which == "row 0" else order[-1]])
 
 
-@mistake("comparison.1", "This is the spread of single differences; the division by the root of E is missing.",
-         "t s / sqrt(E), as in lesson 2.")
-def not_divided_by_the_root(accuracy):
-    order = best_first(accuracy)
+@mistake("comparison.1", "The spread was not divided by the root of E, but by E, or not at all.",
+         "t s / sqrt(E), as in lesson 2: the mean of E values varies less than one value.", by=("1", "E"))
+def not_divided_by_the_root(accuracy, by):
+    order, n = best_first(accuracy), accuracy.shape[1]
     means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths * accuracy.shape[1] ** 0.5
-
-
-@mistake("comparison.1", "The spread was divided by E, not by its root.", "t s / sqrt(E), as in lesson 2.")
-def divided_by_e_not_its_root(accuracy):
-    order = best_first(accuracy)
-    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths / accuracy.shape[1] ** 0.5
+    return order, means, half_widths * n ** 0.5 / (n if by == "E" else 1)
 
 
 @mistake("comparison.1", "This is the standard error: the factor t is missing.", "t_factor(E) * s / np.sqrt(E).")
@@ -171,14 +167,6 @@ def without_the_factor(accuracy):
 def worst_first(accuracy):
     order = np.argsort(np.mean(accuracy, axis=1), kind="stable")
     return order, *pairs(accuracy[order] - accuracy[accuracy.mean(axis=1).argmax()])
-
-
-@mistake("comparison.1", "The half-width was divided by the root of the number of methods.",
-         "By that of the number of episodes, E.")
-def root_of_the_methods(accuracy):
-    order = best_first(accuracy)
-    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
-    return order, means, half_widths * (accuracy.shape[1] / len(accuracy)) ** 0.5
 
 
 @mistake("comparison.1", "s is the variance, without the root.", "np.std(differences, axis=1, ddof=1).")
@@ -196,6 +184,21 @@ def one_half_width_for_all(accuracy):
     differences = accuracy[order] - accuracy[order[0]]
     half_width = t_factor(n) * differences.std(ddof=1) / n ** 0.5
     return order, differences.mean(axis=1), np.full(len(order), half_width)
+
+
+@mistake("comparison.1", "The methods were sorted by the number of episodes in which they are the best.",
+         "By the mean over all episodes: by how much one is better counts, too.")
+def ranked_by_wins(accuracy):
+    wins = np.bincount(accuracy.argmax(axis=0), minlength=len(accuracy))
+    order = np.argsort(-wins, kind="stable")
+    return order, *pairs(accuracy[order] - accuracy[order[0]])
+
+
+@mistake("comparison.1", "The whole width of the interval came back.", "Half of it: what stands behind +-.")
+def whole_width(accuracy):
+    order = best_first(accuracy)
+    means, half_widths = pairs(accuracy[order] - accuracy[order[0]])
+    return order, means, 2 * half_widths
 
 
 @honest("comparison.1")
@@ -324,10 +327,13 @@ def smaller_coordinate(a, b):
     return max(steps.min(axis=1).mean(), steps.min(axis=0).mean())
 
 
-@mistake("comparison.2", "Both sums were divided by the number of points of a.",
-         "The way from b to a has as many distances as b has points.")
-def both_divided_by_the_points_of_a(a, b):
-    return max(apart(a, b).min(axis=1).sum(), apart(a, b).min(axis=0).sum()) / len(a)
+@mistake("comparison.2", "A sum was divided by the number of points of the other drawing: both by that of a, both by "
+         "that of b, or each by the other's.",
+         "From a to b there are as many distances as a has points, from b to a as many as b has.",
+         by=("a", "b", "other"))
+def divided_by_the_others_points(a, b, by):
+    n_a, n_b = (len(b), len(a)) if by == "other" else 2 * (len(a if by == "a" else b),)
+    return max(apart(a, b).min(axis=1).sum() / n_a, apart(a, b).min(axis=0).sum() / n_b)
 
 
 @mistake("comparison.2", "This is the distance of the two centres: a small drawing in the middle of a large one "
@@ -353,6 +359,13 @@ def nearest_of_all(a, b):
          "For each point the nearest, then the mean.")
 def farthest_of_all(a, b):
     return apart(a, b).max()
+
+
+@mistake("comparison.2", "Points that both drawings have were left out of the means.",
+         "They count, with the distance 0.")
+def without_shared_points(a, b):
+    means = [np.mean(near[near > 0]) if near.any() else 0.0 for near in (apart(a, b).min(axis=i) for i in (0, 1))]
+    return max(means)
 
 
 @honest("comparison.2")
@@ -496,9 +509,9 @@ def mean_of_two_means(centres, support, support_y, query, rounds):
     return centres
 
 
-@mistake("comparison.3", "One round too many was made.", "for _ in range(rounds).")
-def one_round_more(centres, support, support_y, query, rounds):
-    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, rounds + 1)
+@mistake("comparison.3", "One round too many was made, or one too few.", "for _ in range(rounds).", more=(1, -1))
+def another_number_of_rounds(centres, support, support_y, query, rounds, more):
+    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, max(rounds + more, 0))
 
 
 @mistake("comparison.3", "The old prototype took the place of the examples, as one point of the weight 1.",
@@ -586,17 +599,18 @@ def by_dot_product(centres, support, support_y, query, rounds):
     return centres
 
 
-@mistake("comparison.3", "One round is missing.", "for _ in range(rounds).")
-def one_round_less(centres, support, support_y, query, rounds):
-    return moved_by(lambda d: softmax(-d), centres, support, support_y, query, max(rounds - 1, 0))
-
-
 @mistake("comparison.3", "The prototypes moved only half the way to the new mean.", "The new prototype is the mean.")
 def half_the_way(centres, support, support_y, query, rounds):
     for _ in range(rounds):
         total, weight = sums(support, support_y, query, softmax(-to_centres(query, centres)))
         centres = (centres + total / weight) / 2
     return centres
+
+
+@mistake("comparison.3", "exp of minus the squared distance was not divided by its sum over the classes.",
+         "The softmax: the p(n | q) of a query add up to 1.")
+def not_normalised(centres, support, support_y, query, rounds):
+    return moved_by(lambda d: np.exp(-d), centres, support, support_y, query, rounds)
 
 
 @honest("comparison.3")

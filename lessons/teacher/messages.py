@@ -138,8 +138,9 @@ def clue(answer, case, finding, clock):
     if outcome.error and differentiated(finding):
         return say("In this case the value was right, but autograd cannot differentiate how it was computed. ") + (
             _without_derivative(str(outcome.error)) or
-            say("Use autograd's `np`, do not assign into arrays (collect a list, then np.array(list)), write w = w - "
-                "... and not w -= ..., and do not convert with float() or tolist()."))
+            say("Use autograd's `np`, join arrays by np.concatenate or np.stack, do not assign into arrays (collect a "
+                "list, then np.array(list)), write w = w - ... and not w -= ..., and do not convert with float() or "
+                "tolist()."))
     if outcome.error and "broadcast" in str(outcome.error):
         return say("Two shapes do not fit; NumPy compares them from the last axis. Print both. keepdims=True keeps an "
                    "axis that is summed over, with length 1; [:, None] inserts a new one.")
@@ -157,7 +158,22 @@ def clue(answer, case, finding, clock):
         again = attempt(lambda inputs: answer(*inputs.values()), case.inputs, answer, clock)
         if not again.error and deviation_of(again.value, outcome.value):
             return say("Two calls with the same arguments gave different results: something in it is random.")
+    spread = differentiated(finding) and _spread_part(outcome.value, expected)
+    if spread:
+        return say("The gradient with respect to {part} has another shape than {part}. Is there an np.where? It does "
+                   "not add up the derivatives of what it spreads over a larger array: spread it before, b * "
+                   "np.ones(n) in place of the number b.", part=in_words(spread))
     return _numeric_clue(outcome.value, expected)
+
+
+def _spread_part(gradient, like, path=()):
+    """The path of a gradient that has the shape of an array over which its input was spread; None if there is none."""
+    if isinstance(like, dict):
+        fitting = isinstance(gradient, dict) and gradient.keys() == like.keys()
+        paths = (_spread_part(gradient[key], like[key], (*path, key)) for key in like) if fitting else ()
+        return next(filter(None, paths), None)
+    mine, its = np.shape(gradient), np.shape(like)
+    return path if len(mine) > len(its) and mine[len(mine) - len(its):] == its else None
 
 
 def _without_derivative(error):
@@ -175,7 +191,8 @@ def _numeric_clue(value, expected):
         return text[0].upper() + text[1:] + (say(" Is it the transpose?") if _transposed(value, expected) else "")
     mine, theirs = (np.concatenate([part[i].ravel() for part in parts]).astype(float) for i in (1, 2))
     if not np.isfinite(mine).all():
-        return say("There is NaN or infinity in it: look for 0/0, log(0), the root of 0, or an exp that overflows.")
+        return say("There is NaN or infinity in it: look for 0/0, 0 times infinity, infinity minus infinity, log(0), "
+                   "the root of 0, or an exp that overflows.")
     factor = mine @ theirs / (theirs @ theirs or 1.0)
     simple = any(abs(abs(factor) - n) < 1e-6 or abs(abs(factor) - 1 / n) < 1e-6 for n in range(1, 13))
     if factor and (mine.size > 1 or simple) and deviation_of(mine, factor * theirs) < TOLERANCE:

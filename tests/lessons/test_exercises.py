@@ -281,6 +281,7 @@ def test_an_answer_without_end_is_stopped_and_its_line_shown(tmp_path, body):
     ("import torch_of_nobody", "Is it installed, and spelt right?"),
     ("return np.average(x[:, :, None] * w, axis=1) * len(w) + b", "It knows no derivative of np.average"),
     ("return np.average(x[:, :, None] * w, axis=1) * len(w) + b", "In this case the value was right"),
+    ("return np.where(np.ones((len(x), len(b))) > 0, b, 0) + x @ w", "respect to b has another shape than b."),
     ("x @ w + b", "It returned None: is the `return` missing?"),
     ("return (x @ w + b).T.T[None]", "It has the shape (1, 1, 3) where (1, 3) was expected."),
     ("return (x @ w + b).ravel()", "It has the shape (3,) where (1, 3) was expected."),
