@@ -71,7 +71,8 @@ FINN = {  # (method, n_way, k_shot); up to 50 minutes each, MAML at 20 ways 81 a
                                   objective={"inner_lr": 0.4, "steps": 1}, scores={"inner_lr": 0.4, "steps": 3}),
     ("extended MAML", 5, 1): Training(6000, 3e-3, 16, n_query_test=1, distorted=True,
                                       start={"steps": 3, "inner_lr": 1.0}),
-    ("MAML", 5, 5): maml_training(11000, batch=8)._replace(n_query=5, n_query_test=5),
+    ("MAML", 5, 5): maml_training(11000, by_part(2.0, 0.5), by_part(1.0, 0.25), batch=8)._replace(
+        n_query=5, n_query_test=5),
     ("MAML", 20, 1): maml_training(48000, 8.0, 2.0, batch=8),
     ("MAML", 20, 5): maml_training(14000, 4.0, 2.0, batch=4)._replace(n_query=2, n_query_test=5),
     **{(method, n_way, k_shot): metric_training(iterations, **more)
