@@ -137,8 +137,8 @@ def unlike_new(params, rng):
     return tree_map(lambda p: (p + 0.1 * rng.standard_normal(p.shape) * (p.ndim == 1)).astype("float32"), params)
 
 
-WORKS = {"maml-1": maml(goal=0.7), "maml-5": maml(steps=5, goal=0.7), "sinusoids": sinusoids(goal=2.0),
-         "prototypical": prototypical(goal=1.5)}
+WORKS = {"maml-1": maml(goal=0.65), "maml-5": maml(steps=5, goal=0.65), "sinusoids": sinusoids(goal=1.6),
+         "prototypical": prototypical(goal=1.3)}
 LOOP_GOAL = 0.5
 
 
