@@ -63,6 +63,15 @@ class Misfit(Exception):
     """A value does not have the type or shape that is expected."""
 
 
+class WrongShape(Misfit):
+    """An array has another shape than is expected.   path: the keys and positions that lead to it, as a tuple."""
+
+    def __init__(self, path, shape, wanted):
+        self.path, self.shape, self.wanted = path, shape, wanted
+        super().__init__(say("{part} has the shape {shape} where {wanted} was expected.",
+                             part=in_words(path) or say("it"), shape=shape, wanted=wanted or say("one number")))
+
+
 class NoIntegers(Misfit):
     """A value has the right shape, but floats where integers or booleans are expected."""
 
@@ -301,8 +310,7 @@ def _flatten(value, like, path=()):
         return [pair for i, item in enumerate(like) for pair in _flatten(value[i], item, (*path, (i, len(like))))]
     array = as_numbers(value)
     if array.shape != onp.shape(like):
-        raise Misfit(say("{part} has the shape {shape} where {wanted} was expected.", part=in_words(path) or say("it"),
-                         shape=array.shape, wanted=onp.shape(like) or say("one number")))
+        raise WrongShape(path, array.shape, onp.shape(like))
     kind = onp.asarray(like).dtype.kind
     if array.size and ((kind in "biu" and array.dtype.kind == "f") or kind == "b" != array.dtype.kind):
         wanted = say("booleans") if kind == "b" else say("integers")

@@ -13,6 +13,7 @@ from lessons.teacher.comparing import (
     InputChanged,
     Misfit,
     NoIntegers,
+    WrongShape,
     attempt,
     describe,
     deviation_of,
@@ -158,22 +159,7 @@ def clue(answer, case, finding, clock):
         again = attempt(lambda inputs: answer(*inputs.values()), case.inputs, answer, clock)
         if not again.error and deviation_of(again.value, outcome.value):
             return say("Two calls with the same arguments gave different results: something in it is random.")
-    spread = differentiated(finding) and _spread_part(outcome.value, expected)
-    if spread:
-        return say("The gradient with respect to {part} has another shape than {part}. Is there an np.where? It does "
-                   "not add up the derivatives of what it spreads over a larger array: spread it before, b * "
-                   "np.ones(n) in place of the number b.", part=in_words(spread))
-    return _numeric_clue(outcome.value, expected)
-
-
-def _spread_part(gradient, like, path=()):
-    """The path of a gradient that has the shape of an array over which its input was spread; None if there is none."""
-    if isinstance(like, dict):
-        fitting = isinstance(gradient, dict) and gradient.keys() == like.keys()
-        paths = (_spread_part(gradient[key], like[key], (*path, key)) for key in like) if fitting else ()
-        return next(filter(None, paths), None)
-    mine, its = np.shape(gradient), np.shape(like)
-    return path if len(mine) > len(its) and mine[len(mine) - len(its):] == its else None
+    return _numeric_clue(outcome.value, expected, differentiated(finding))
 
 
 def _without_derivative(error):
@@ -183,10 +169,14 @@ def _without_derivative(error):
                          "np.mean, np.dot, np.where.", name=found[1])
 
 
-def _numeric_clue(value, expected):
+def _numeric_clue(value, expected, is_gradient):
     try:
         parts = differences(value, expected)
     except Misfit as misfit:
+        if is_gradient and isinstance(misfit, WrongShape) and _is_spread(misfit.shape, misfit.wanted):
+            return say("The gradient with respect to {part} has another shape than {part}. Is there an np.where? It "
+                       "does not add up the derivatives of what it spreads over a larger array: spread it before, b * "
+                       "np.ones(n) in place of the number b.", part=in_words(misfit.path))
         text = str(misfit)
         return text[0].upper() + text[1:] + (say(" Is it the transpose?") if _transposed(value, expected) else "")
     mine, theirs = (np.concatenate([part[i].ravel() for part in parts]).astype(float) for i in (1, 2))
@@ -200,6 +190,11 @@ def _numeric_clue(value, expected):
     right = sum(int((part[-1] < TOLERANCE).sum()) for part in parts)
     told = say("No known mistake gives this.")
     return told + say(" {right} of its {n} numbers are right.", right=right, n=mine.size) if mine.size > 1 else told
+
+
+def _is_spread(shape, wanted):
+    """Whether `shape` is that of an array over which one of the shape `wanted` was spread."""
+    return len(shape) > len(wanted) and shape[len(shape) - len(wanted):] == wanted
 
 
 def _transposed(value, expected):
