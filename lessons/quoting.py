@@ -151,7 +151,7 @@ def results_table(protocol, short=False, **where):
     kind, runs = {"finn": "accuracy", "lake": "error"}[protocol], runs_of(protocol, **where)
     if not runs:
         return NOTHING_YET
-    ours = (("here, queries one by one", "statistics of the", "here, queries together", "statistics of the") if short
+    ours = (("here, queries one by one", "batch norm sees", "here, queries together", "batch norm sees") if short
             else [f"here, statistics of the {statistics}" for statistics in STATISTICS])
     again = protocol == "finn" and not short
     head = ["method", "task" if protocol == "finn" else "learned from", "published", *["reproduced by others"] * again,
@@ -360,7 +360,7 @@ def first_run_table():
                        ("MAML before it has seen the examples", "0 steps, statistics of the support"),
                        ("**MAML after one gradient step on them**", "1 steps, statistics of the support"),
                        ("after 5 steps", "5 steps, statistics of the support"),
-                       ("after one step, if all drawings of a task share batch norm",
+                       ("after one step, if all new images of a task share batch norm",
                         "1 steps, statistics of the queries")]:
         rows.append([what, percent(record, f"characters, {name}")])
     return as_markdown(rows)
