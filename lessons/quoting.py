@@ -196,17 +196,20 @@ def result(method, n_way, k_shot, statistics, **where):
     return text
 
 
+def older_rows(**where):
+    """(records, older): all of the protocol finn's, and the (method, task) of those where rotations are classes."""
+    runs = runs_of("finn", **where)
+    older = [key for key, records in runs.items() if not all(r["metrics"]["row"].get("turned") for r in records)]
+    return [record for records in runs.values() for record in records], older
+
+
 def how_tasks_were_drawn(**where):
-    """A sentence on how many of the protocol finn's records are of characters turned as Finn's code turns them."""
-    records = [record for of_row in runs_of("finn", **where).values() for record in of_row]
-    turned = sum(record["metrics"]["row"].get("turned", False) for record in records)
-    if not turned:
-        return (f"All {len(records)} records behind the table are older ones: rotations were classes of their own, in "
-                "training and in the test.")
-    if turned == len(records):
+    """A sentence on which of the protocol finn's records are of characters turned as Finn's code turns them."""
+    records, older = older_rows(**where)
+    if not older:
         return f"All {len(records)} records behind the table are of different characters, each turned as a whole."
-    return (f"Of the {len(records)} records behind the table {turned} are of different characters, each turned as a "
-            f"whole; in the {len(records) - turned} older ones rotations were classes of their own.")
+    return (f"The {len(records)} records behind the table are of different characters, each turned as a whole, but for "
+            f"these rows, where rotations were classes of their own: {', '.join(map(' '.join, older))}.")
 
 
 def minutes_of(records):
