@@ -3,13 +3,12 @@
 The plain methods stay plain; these are rows of their own beside them.
 
   extended prototypical  where batch norm sees support and queries, the queries refine the prototypes, too: each counts
-                         for a class as much as it probably belongs to it; after the protocol `finn` it is also trained
-                         twice as long, on distorted images
+                         for a class as much as it probably belongs to it
   prototypical ensemble  several networks that started differently, whose embeddings stand side by side, each the mean
                          over an image and distorted copies of it
-  extended MAML          trained on distorted images, with several steps. Each step has its own rate for each array of
-                         parameters, learned together with the start, and the query loss is taken after every step and
-                         not after the last alone, so that the first steps are trained directly, too
+  extended MAML          with several steps. Each has its own rate for each array of parameters, learned together with
+                         the start, and the query loss is taken after every step and not after the last alone, so that
+                         the first steps are trained directly, too
   cross-entropy Siamese  the Siamese network in the form of Koch et al. 2015 and of lesson 5: |h1 - h2|, weighed and
                          added up to the log-odds of *same*, and cross-entropy, in place of lesson 4's contrastive loss
 
