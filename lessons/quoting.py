@@ -312,8 +312,7 @@ def over_seeds(records, kind, statistics=None):
     metrics = [record["metrics"][name] for record in records if name in record["metrics"]]
     means = [100 * metric["mean"] for metric in metrics]
     if len(metrics) < 2:
-        return "".join(plus_minus(metric["mean"], metric["interval"], digits=1 if metric["interval"] >= 5e-4 else 2)
-                       for metric in metrics)  # never "99.8 ± 0.0"
+        return "".join(plus_minus(metric["mean"], metric["interval"]) for metric in metrics)
     return f"{sum(means) / len(means):.1f} ({min(means):.1f} to {max(means):.1f})"
 
 

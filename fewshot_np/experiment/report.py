@@ -19,7 +19,12 @@ def metric(mean, interval, **more):
 
 
 def plus_minus(mean, interval, sign="", scale=100, digits=1):
-    """A result in a table, "77.8 ± 0.8"; sign="+" shows the sign of a difference. scale 100: a share, in percent."""
+    """A result in a table, "77.8 ± 0.8"; sign="+" shows the sign of a difference. scale 100: a share, in percent.
+
+    One digit more where the interval would read as 0 and is not: "99.82 ± 0.05".
+    """
+    if 0 < scale * interval < 0.5 * 10 ** -digits:
+        digits += 1
     return f"{scale * mean:{sign}.{digits}f} ± {scale * interval:.{digits}f}"
 
 

@@ -46,6 +46,9 @@ CONTRASTIVE = {"negatives": "hardest", "margin": 10.0}
 # the other examples ("full context embeddings"). Here cosines are divided by 0.05, training has 60 ways, no context.
 # After 500 iterations, on validation characters and 20 ways: 94.6 %, and 91.7 with 0.1.
 SHARPENED = {"temperature": 0.05}
+# One network of each for 5 and 20 ways; in the rows of "extended prototypical" the test alone differs: it refines.
+PROTOTYPICAL = {1: metric_training(5000, down="pool"), 5: metric_training(4000, down="pool")}  # by shots
+REFINED = {"rounds": 5}
 # Implicit MAML's inner problem; in the test, too: there more steps than in the training are worse.
 SPRING = {"inner_lr": 1.0, "steps": 2, "strength": 0.1}
 # fine-tuning answers with the network of "frozen features": see `training_identity`
@@ -75,11 +78,8 @@ FINN = {  # (method, n_way, k_shot); up to 63 minutes each, MAML at 20 ways 81 a
     ("MAML", 5, 5): maml_training(11000, batch=8)._replace(n_query=5, n_query_test=5),
     ("MAML", 20, 1): maml_training(48000, 8.0, 2.0, batch=8),
     ("MAML", 20, 5): maml_training(14000, 4.0, 2.0, batch=4)._replace(n_query=2, n_query_test=5),
-    **{(method, n_way, k_shot): metric_training(iterations, **more)
-       for method, k_shot, iterations, more in (
-           ("prototypical", 1, 5000, {"down": "pool"}), ("prototypical", 5, 4000, {"down": "pool"}),
-           ("extended prototypical", 1, 5000, {"down": "pool", "scores": {"rounds": 5}}))
-       for n_way in (5, 20)},  # one training for each number of shots
+    **{("prototypical", n_way, k_shot): row for k_shot, row in PROTOTYPICAL.items() for n_way in (5, 20)},
+    **{("extended prototypical", n_way, 1): PROTOTYPICAL[1]._replace(scores=REFINED) for n_way in (5, 20)},
 }
 FINN = {key: row._replace(turned=True) for key, row in FINN.items()}
 LAKE = {  # (method, learned from); the first two learn nothing
@@ -87,8 +87,8 @@ LAKE = {  # (method, learned from); the first two learn nothing
     ("pixels", "background"): None,
     **{(method, background): metric_training(iterations, train_way=20, distorted=True, **more)
        for method, iterations, more in (
-           ("prototypical", 12000, {}), ("extended prototypical", 12000, {"scores": {"rounds": 5}}),
-           ("prototypical ensemble", 8000, {"start": {"n_networks": 3}, "scores": {"rounds": 5, "copies": 16}}),
+           ("prototypical", 12000, {}), ("extended prototypical", 12000, {"scores": REFINED}),
+           ("prototypical ensemble", 8000, {"start": {"n_networks": 3}, "scores": {**REFINED, "copies": 16}}),
            ("Siamese", 12000, {"objective": CONTRASTIVE}), ("cross-entropy Siamese", 12000, {}))
        for background in ("background", "small1", "small2")},
 }

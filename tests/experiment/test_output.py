@@ -1,4 +1,4 @@
-"""A run whose output goes wrong still ends with its record."""
+"""A run whose output goes wrong still ends with its record; and how its numbers are written."""
 
 import io
 import os
@@ -9,9 +9,17 @@ import pytest
 
 from fewshot_np.experiment.output import patient_output
 from fewshot_np.experiment.records import read_record
+from fewshot_np.experiment.report import plus_minus
 from tests.scaffolding import lesson_2
 
 RUN = [sys.executable, "-m", "fewshot_np.lesson2_episodes", "--quick", "--episodes", "5", "--out"]
+
+
+def test_an_interval_that_is_not_0_does_not_read_as_0():
+    assert plus_minus(0.778, 0.008) == "77.8 ± 0.8"
+    assert plus_minus(0.99819, 0.00048) == "99.82 ± 0.05"
+    assert plus_minus(-0.001, 0.0003, "+") == "-0.10 ± 0.03"
+    assert plus_minus(1.0, 0.0) == "100.0 ± 0.0"
 
 
 def test_a_terminal_without_the_plus_minus_sign_loses_nothing(tmp_path):

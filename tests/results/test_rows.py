@@ -88,7 +88,8 @@ def test_a_row_takes_the_network_of_its_sibling_and_of_no_other(tmp_path):
             ({}, "finn-prototypical-5-way-1-shot-seed0"), ({"k_shot": 5}, None), ({"method": "MAML"}, None),
             ({"method": "extended prototypical"}, "finn-prototypical-5-way-1-shot-seed0"), ({"seed": 2}, None),
             (lake, "lake-prototypical-small1-seed0"), (lake | {"background": "small2"}, None),
-            (lake | {"method": "prototypical ensemble"}, None), (worlds, "worlds-frozen-features-glyphs-seed0"),
+            (lake | {"method": "Siamese"}, None), (lake | {"method": "prototypical ensemble"}, None),
+            (worlds, "worlds-frozen-features-glyphs-seed0"),
             (worlds | {"method": "prototypical"}, None), (worlds | {"background": "omniglot"}, None)]:
         found = sibling(**asked)
         assert (found and found.name) == name

@@ -152,10 +152,12 @@ def test_all_rows_share_a_network_where_they_can_and_none_takes_one_that_was_tra
     assert second["metrics"]["row"]["training commit"] == first["commit"]
     images = "accuracy, statistics of the training images"
     assert second["metrics"][images]["mean"] < first["metrics"][images]["mean"]  # more ways are harder
-    for argv, why in ((["--method", "Siamese"], "down pool there, stride here; objective .*method"),
+    for argv, why in ((["--method", "Siamese"],
+                       "n_query 5 there, 2 here; down pool there, stride here; objective .*method"),
                       (["--method", "MAML"], "features flatten there, mean here"),
                       (["--method", "prototypical", "--n-way", "20", "--seed", "1"], "seed 0 there, 1 here"),
-                      (["--method", "prototypical", "--n-way", "20", "--k-shot", "5"], "k_shot 1 there, 5 here")):
+                      (["--method", "prototypical", "--n-way", "20", "--k-shot", "5"], "k_shot 1 there, 5 here"),
+                      (["--method", "ridge regression"], "start {} there, {'strength'.*method")):
         with pytest.raises(ValueError, match=f"was trained otherwise: .*{why}"):
             row(tmp_path, "finn", *argv, "--network", str(folder))
     save_params(folder / "best.npz", {**load_params(folder / "best.npz"), "value": np.array(2.0)})
